@@ -1,0 +1,344 @@
+//! What a shard asks its store to write, and what the store answers.
+//!
+//! A batch is one shard's share of a group commit: all of it is written, or nothing (design.md
+//! section 2). Its parts are applied in the order of the fields. Every write is idempotent, so that
+//! a commit whose result was lost can be repeated.
+
+use crate::delivery::{DeliveryState, EndReason};
+use crate::endpoint::{EndpointConfig, EndpointCounters};
+use crate::event::{Event, NewEvent};
+use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, Generation, ShardId, TenantNo};
+use crate::outcome::Class;
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One shard's share of a group commit.
+#[derive(Debug, Default, Clone)]
+pub struct ShardBatch {
+    /// Whose batch it is.
+    pub shard: ShardId,
+    /// The ownership under which it was made; a stale one rejects this batch only.
+    pub epoch: Epoch,
+    /// New events; the store gives out their keys in this order.
+    pub events: Vec<EventWrite>,
+    /// Deliveries that changed: attempts that ended, deliveries that left memory.
+    pub deliveries: Vec<DeliveryWrite>,
+    /// What people asked for concerning single deliveries that may have a row only.
+    pub actions: Vec<RowAction>,
+    /// Endpoints that were made, changed or deleted.
+    pub endpoints: Vec<EndpointWrite>,
+    /// The shard's checkpoint, when it moves.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl ShardBatch {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.deliveries.is_empty()
+            && self.actions.is_empty()
+            && self.endpoints.is_empty()
+            && self.checkpoint.is_none()
+    }
+}
+
+/// A new event with the endpoints that it matched.
+#[derive(Debug, Clone)]
+pub struct EventWrite {
+    /// Whose event it is.
+    pub tenant: TenantNo,
+    /// The tenant's sequence number.
+    pub sequence: u64,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// What the publisher said.
+    pub body: Arc<NewEvent>,
+    /// The endpoints that matched.
+    pub fanout: Vec<Fanout>,
+    /// The call's idempotency record, committed with the event.
+    pub guard: Option<Guard>,
+}
+
+/// One endpoint that an event matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fanout {
+    /// The endpoint.
+    pub endpoint: EndpointNo,
+    /// The endpoint's sequence number for this delivery (rule 8).
+    pub sequence: u64,
+    /// Whether the delivery starts in memory or with a row.
+    pub start: FanoutStart,
+}
+
+/// How the delivery of a new event begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FanoutStart {
+    /// In the shard's memory, without a row: the happy path.
+    Held,
+    /// With a `pending` row in the event's commit: behind others in the store, or parked (due
+    /// `None`).
+    Pending {
+        /// When it is due; `None` while the endpoint is paused.
+        due: Option<Timestamp>,
+    },
+    /// With a final row in the event's commit: the endpoint is disabled.
+    Suppressed,
+}
+
+/// A delivery that changed.
+#[derive(Debug, Clone)]
+pub struct DeliveryWrite {
+    /// Which.
+    pub key: DeliveryKey,
+    /// The endpoint's sequence number.
+    pub sequence: u64,
+    /// Attempts so far, this one included.
+    pub attempts: u16,
+    /// Whether it has a `pending` row now.
+    pub has_row: bool,
+    /// The attempt that ended, if one did.
+    pub attempt: Option<Box<AttemptRecord>>,
+    /// Where it stands now.
+    pub next: NextState,
+}
+
+/// Where a delivery stands after a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextState {
+    /// Waits, with a row.
+    Pending {
+        /// When it is due; `None` while it is parked.
+        due: Option<Timestamp>,
+    },
+    /// Final: delivered, dead, cancelled or suppressed.
+    Ended {
+        /// The final state.
+        state: DeliveryState,
+        /// Why, unless it was delivered.
+        reason: Option<EndReason>,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// One HTTP exchange as it is kept. Sensitive header values are masked before they come here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// 1 for the first attempt of the delivery.
+    pub n: u16,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// What it meant.
+    pub class: Class,
+    /// The answer's status.
+    pub status: Option<u16>,
+    /// What went wrong, for the tenant.
+    pub detail: Option<Box<str>>,
+    /// The request's head: `METHOD url`, then a line for each header as `name: value`.
+    pub request: Box<str>,
+    /// The answer's head: a line for each header that is kept.
+    pub response: Box<str>,
+    /// The beginning of the answer's body.
+    pub body: Box<[u8]>,
+}
+
+/// A person's wish concerning one delivery that the shard does not hold in memory.
+#[derive(Debug, Clone)]
+pub struct RowAction {
+    /// Which.
+    pub key: DeliveryKey,
+    /// What.
+    pub kind: RowActionKind,
+    /// When.
+    pub at: Timestamp,
+    /// The call's idempotency record, committed with the change.
+    pub guard: Option<Guard>,
+}
+
+/// What a person asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowActionKind {
+    /// End a waiting delivery.
+    Cancel,
+    /// Make a waiting delivery due at once.
+    DueNow,
+    /// Make a new delivery of one that has ended: the next generation of its pair, due at once.
+    Redeliver,
+}
+
+/// An endpoint that was made, changed or deleted.
+#[derive(Debug, Clone)]
+pub enum EndpointWrite {
+    /// A new endpoint; the store gives it its number.
+    Create {
+        /// The endpoint.
+        config: Box<EndpointConfig>,
+        /// The call's idempotency record.
+        guard: Option<Guard>,
+    },
+    /// Takes the place of what was there.
+    Replace {
+        /// Which.
+        no: EndpointNo,
+        /// What it is now.
+        config: Box<EndpointConfig>,
+        /// The call's idempotency record.
+        guard: Option<Guard>,
+    },
+    /// Deleted for its callers; its row stays, so that the log can name it.
+    Delete {
+        /// Which.
+        no: EndpointNo,
+        /// When.
+        at: Timestamp,
+        /// The call's idempotency record.
+        guard: Option<Guard>,
+    },
+    /// Cancels up to so many waiting rows of a deleted endpoint (rule 12: in slices).
+    CancelWaiting {
+        /// Which.
+        no: EndpointNo,
+        /// When.
+        at: Timestamp,
+        /// At most so many rows.
+        limit: usize,
+    },
+    /// Gives every parked row of a resumed or enabled endpoint a due time, up to so many.
+    Unpark {
+        /// Which.
+        no: EndpointNo,
+        /// Due when.
+        due: Timestamp,
+        /// At most so many rows.
+        limit: usize,
+    },
+    /// Takes the due time from waiting rows of a paused or disabled endpoint, up to so many.
+    Park {
+        /// Which.
+        no: EndpointNo,
+        /// At most so many rows.
+        limit: usize,
+    },
+}
+
+/// The sequence below which every pair of event and endpoint has a row, with the counters that live
+/// in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Every pair of an event up to here has a row.
+    pub upto: EventKey,
+    /// Sequence numbers of tenants that changed since the last checkpoint.
+    pub tenants: Vec<(TenantNo, u64)>,
+    /// Counters of endpoints that changed since the last checkpoint.
+    pub endpoints: Vec<EndpointCounters>,
+}
+
+/// An idempotency record: committed with the change that it guards (contracts.md, G7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// SHA-256 over key, route and `Idempotency-Key`.
+    pub scope: [u8; 32],
+    /// SHA-256 over the request's body.
+    pub fingerprint: [u8; 32],
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+    /// What to answer to a repeated call.
+    pub answer: GuardAnswer,
+}
+
+/// The answer to a repeated call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuardAnswer {
+    /// As it was given; stored encrypted, because it may hold a secret.
+    Given {
+        /// The status.
+        status: u16,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// Derived from the event that is committed with it.
+    Event,
+    /// Derived from the delivery that the action made or changed.
+    Delivery,
+}
+
+/// The store's answer to one batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchResult {
+    /// All of it is durable.
+    Committed(Committed),
+    /// The shard has another owner; nothing of this batch was written.
+    StaleEpoch,
+}
+
+/// What a commit gave out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Keys of the new events, in the batch's order.
+    pub events: Vec<EventKey>,
+    /// For each action: the delivery it made or changed, or none if there was no such row.
+    pub actions: Vec<Option<DeliveryKey>>,
+    /// For each endpoint write: the endpoint's number, and the rows that it touched.
+    pub endpoints: Vec<EndpointResult>,
+    /// The newest key of the store, below which an idle shard has nothing open.
+    pub high_water: EventKey,
+}
+
+/// What became of an endpoint write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointResult {
+    /// The endpoint's number.
+    pub no: EndpointNo,
+    /// Waiting rows that were cancelled, parked or unparked; fewer than the limit means none are
+    /// left.
+    pub rows: usize,
+}
+
+/// An event above the checkpoint, as recovery reads it.
+#[derive(Debug, Clone)]
+pub struct RecoveredEvent {
+    /// Its shard.
+    pub shard: ShardId,
+    /// The event.
+    pub event: Arc<Event>,
+    /// The endpoints it matched, with their sequence numbers.
+    pub fanout: Vec<(EndpointNo, u64)>,
+    /// Those of them whose first delivery has a row already.
+    pub recorded: Vec<EndpointNo>,
+}
+
+/// A waiting delivery that was read from the store.
+#[derive(Debug, Clone)]
+pub struct DueDelivery {
+    /// Which.
+    pub key: DeliveryKey,
+    /// The endpoint's sequence number.
+    pub sequence: u64,
+    /// Attempts so far.
+    pub attempts: u16,
+    /// When it was due.
+    pub due: Timestamp,
+    /// The event.
+    pub event: Arc<Event>,
+}
+
+/// A page of due deliveries of one endpoint, earliest first.
+#[derive(Debug, Clone, Default)]
+pub struct DuePage {
+    /// The deliveries.
+    pub deliveries: Vec<DueDelivery>,
+    /// The earliest due time among the rows that were neither returned nor skipped.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A delivery key of generation 0.
+pub const fn first_delivery(event: EventKey, endpoint: EndpointNo) -> DeliveryKey {
+    DeliveryKey {
+        event,
+        endpoint,
+        generation: Generation::new(0),
+    }
+}

@@ -1,0 +1,233 @@
+//! An endpoint: where a tenant's deliveries go, and how.
+
+use crate::id::{ApiKeyId, EndpointId, EndpointNo, SigningKeyId, TenantNo};
+use crate::retry::RetrySpec;
+use crate::secret::{SecretText, SigningKey};
+use crate::subscription::Subscription;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Whether deliveries start (design.md, rule 12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointStatus {
+    /// Deliveries start as they are due.
+    Active,
+    /// Everything waits.
+    Paused,
+    /// What waits stays parked; new events are suppressed.
+    Disabled,
+}
+
+impl EndpointStatus {
+    /// The text in the API and the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EndpointStatus::Active => "active",
+            EndpointStatus::Paused => "paused",
+            EndpointStatus::Disabled => "disabled",
+        }
+    }
+
+    /// From the text.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Paused, Self::Disabled]
+            .into_iter()
+            .find(|s| s.as_str() == text)
+    }
+}
+
+/// The HTTP method of deliveries, where the contract leaves a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DeliveryMethod {
+    /// The body carries the event.
+    Post,
+    /// The query carries the event (contracts.md, Q3).
+    Get,
+}
+
+/// An endpoint's own delivery settings, over the contract's (contracts.md, G8).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryOverride {
+    /// Time limit of one attempt (`"10s"`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// The retry schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<RetrySpec>,
+}
+
+/// Authentication that stands in every request, encrypted at rest and never shown whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StaticAuth {
+    /// `Authorization: Basic`.
+    Basic {
+        /// The user.
+        username: String,
+        /// The password.
+        password: SecretText,
+    },
+    /// `Authorization: Bearer`.
+    Bearer {
+        /// The token.
+        token: SecretText,
+    },
+    /// A header of the receiver's choice.
+    Header {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: SecretText,
+    },
+    /// A query parameter.
+    Query {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: SecretText,
+    },
+}
+
+/// Everything of an endpoint that is secret; stored encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndpointSecrets {
+    /// Signing keys, the current one first. Empty where the contract signs per tenant or not at
+    /// all.
+    pub keys: Vec<SigningKey>,
+    /// Static authentication.
+    pub auth: Option<StaticAuth>,
+    /// Custom headers, in the caller's order.
+    pub headers: Vec<(String, SecretText)>,
+}
+
+/// An endpoint as it was configured and is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointConfig {
+    /// The public id, set by [`EndpointConfig::id`]; stored in a column of its own.
+    #[serde(skip, default = "no_id")]
+    pub id: EndpointId,
+    /// Whose it is; stored in a column of its own.
+    #[serde(skip)]
+    pub tenant: TenantNo,
+    /// The contract it follows.
+    pub contract: String,
+    /// The canonical URL.
+    pub url: String,
+    /// What it asks for.
+    pub subscription: Subscription,
+    /// The method, where the contract leaves a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<DeliveryMethod>,
+    /// Its own delivery settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryOverride>,
+    /// Most attempts in flight; absent means the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u16>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The platform's own data, as given.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// Whether deliveries start.
+    pub status: EndpointStatus,
+    /// Why it is disabled, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_reason: Option<String>,
+    /// The key that made it, where one did (contracts.md, K9).
+    #[serde(skip)]
+    pub made_by: Option<ApiKeyId>,
+    /// Counts the changes, so that two changes at once cannot overwrite each other.
+    #[serde(default)]
+    pub version: u64,
+    /// When it was made; stored in a column of its own.
+    #[serde(skip)]
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+    /// What is secret; stored encrypted.
+    #[serde(skip)]
+    pub secrets: EndpointSecrets,
+}
+
+fn no_id() -> EndpointId {
+    EndpointId::from_bytes([0; 16])
+}
+
+/// What an endpoint's recent attempts say, kept by its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EndpointHealth {
+    /// Failed attempts since the last success.
+    pub consecutive_failures: u32,
+    /// When an attempt last succeeded.
+    pub last_success_at: Option<Timestamp>,
+    /// When an attempt last failed.
+    pub last_failure_at: Option<Timestamp>,
+}
+
+/// What the checkpoint keeps of an endpoint: counters that live in memory between checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointCounters {
+    /// Whose.
+    pub endpoint: EndpointNo,
+    /// The last sequence number that was given to a delivery (rule 8).
+    pub sequence: u64,
+    /// Its health.
+    pub health: EndpointHealth,
+}
+
+mod prepared;
+mod sealed_form;
+
+pub use prepared::Endpoint;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_read_back_from_the_form_that_is_encrypted() {
+        let key = SigningKey {
+            id: SigningKeyId::from_bytes([3; 16]),
+            secret: SecretText::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            created_at: Timestamp::from_millis(5),
+            retired_at: Some(Timestamp::from_millis(6)),
+            signs_until: None,
+        };
+        let auths = [
+            StaticAuth::Basic {
+                username: "u".into(),
+                password: SecretText::new("p"),
+            },
+            StaticAuth::Bearer {
+                token: SecretText::new("t"),
+            },
+            StaticAuth::Header {
+                name: "x-key".into(),
+                value: SecretText::new("v"),
+            },
+            StaticAuth::Query {
+                name: "key".into(),
+                value: SecretText::new("v"),
+            },
+        ];
+        for auth in auths {
+            let secrets = EndpointSecrets {
+                keys: vec![key.clone()],
+                auth: Some(auth),
+                headers: vec![
+                    ("x-a".into(), SecretText::new("1")),
+                    ("x-a".into(), SecretText::new("2")),
+                ],
+            };
+            assert_eq!(
+                EndpointSecrets::from_sealed_form(&secrets.to_sealed_form()),
+                Ok(secrets)
+            );
+        }
+        assert!(EndpointSecrets::from_sealed_form(b"{").is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! The decisions of Angarium.
+//!
+//! Pure: no I/O, no async, no clock, no randomness. `now`, jitter and random bytes come in as
+//! arguments; the crates around this one move bytes. The modules stand in the order of an event's
+//! path (ARCHITECTURE.md).
+
+pub mod id;
+pub mod limits;
+pub mod refusal;
+pub mod secret;
+pub mod time;
+
+pub mod account;
+pub mod address;
+pub mod contract;
+pub mod destination;
+pub mod endpoint;
+pub mod event;
+pub mod subscription;
+
+pub mod batch;
+pub mod delivery;
+pub mod outcome;
+pub mod request;
+pub mod retry;
+pub mod shard;

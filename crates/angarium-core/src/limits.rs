@@ -1,0 +1,134 @@
+//! Every limit of the product in one table: name, default, unit and reason.
+//!
+//! A limit is refused with its own code, and tested at the limit and one past it (api.md,
+//! "Limits").
+
+use crate::refusal::Code;
+
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])* $name:ident: $kind:ty = $default:expr, $unit:literal, $code:expr;)*) => {
+        /// The limits in force. All are configurable; `Default` has the documented values.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Limits { $($(#[doc = $doc])* pub $name: $kind,)* }
+
+        impl Default for Limits {
+            fn default() -> Self { Self { $($name: $default,)* } }
+        }
+
+        /// One row of the table, for the documentation and `angarium config --explain`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct LimitRow {
+            /// The key in the configuration file, below `[limits]`.
+            pub name: &'static str,
+            /// The value in force.
+            pub value: usize,
+            /// What it counts.
+            pub unit: &'static str,
+            /// How a caller learns of it; none where nothing is refused.
+            pub code: Option<Code>,
+            /// Why there is one.
+            pub reason: &'static str,
+        }
+
+        impl Limits {
+            /// The table, in the order of the documentation.
+            pub fn rows(&self) -> Vec<LimitRow> {
+                vec![$(LimitRow {
+                    name: stringify!($name),
+                    value: self.$name,
+                    unit: $unit,
+                    code: $code,
+                    reason: concat!($($doc,)*).trim_ascii(),
+                },)*]
+            }
+
+            /// Sets a limit by its name in the configuration file.
+            ///
+            /// # Errors
+            /// The names that exist, when there is none of that name.
+            pub fn set(&mut self, name: &str, value: usize) -> Result<(), Vec<&'static str>> {
+                match name {
+                    $(stringify!($name) => { self.$name = value; Ok(()) })*
+                    _ => Err(vec![$(stringify!($name),)*]),
+                }
+            }
+        }
+    };
+}
+
+limits! {
+    /// Longest body of a request but a batch's; a payload is meant to be a notice, not a file.
+    body_bytes: usize = 256 * 1024, "bytes", Some(Code::BodyTooLarge);
+    /// Longest body of a batch of events.
+    batch_bytes: usize = 4 * 1024 * 1024, "bytes", Some(Code::BodyTooLarge);
+    /// Most events in a batch, so that one call cannot hold the writer.
+    batch_events: usize = 1_000, "events", Some(Code::BatchTooLarge);
+    /// Deepest nesting of JSON, so that no receiver's parser overflows.
+    json_depth: usize = 64, "levels", Some(Code::JsonTooDeep);
+    /// Longest event type.
+    event_type_chars: usize = 128, "characters", Some(Code::InvalidEventType);
+    /// Longest id of an event or a tenant that comes from outside.
+    id_chars: usize = 64, "characters", Some(Code::InvalidEventId);
+    /// Longest subject, ordering key, name or attribute value.
+    text_chars: usize = 512, "characters", Some(Code::InvalidField);
+    /// Longest description.
+    description_chars: usize = 2_000, "characters", Some(Code::InvalidField);
+    /// Most attributes of an event, and of an endpoint's condition on them.
+    attributes: usize = 32, "attributes", Some(Code::InvalidField);
+    /// Most patterns in a subscription.
+    subscription_types: usize = 256, "patterns", Some(Code::InvalidSubscription);
+    /// Longest metadata object of a tenant or an endpoint, as JSON.
+    metadata_bytes: usize = 8 * 1024, "bytes", Some(Code::InvalidField);
+    /// Most endpoints of one tenant.
+    endpoints_per_tenant: usize = 1_000, "endpoints", Some(Code::TooManyEndpoints);
+    /// Most endpoints that one event may match; they are stored with the event.
+    endpoints_per_event: usize = 1_000, "endpoints", Some(Code::TooManyMatches);
+    /// Most headers that an endpoint may add.
+    endpoint_headers: usize = 40, "headers", Some(Code::TooManyHeaders);
+    /// Most bytes of them, names and values together.
+    endpoint_header_bytes: usize = 8 * 1024, "bytes", Some(Code::TooManyHeaders);
+    /// Longest URL of an endpoint.
+    url_bytes: usize = 2_048, "bytes", Some(Code::InvalidUrl);
+    /// Most retries in a schedule.
+    retries: usize = 100, "retries", Some(Code::InvalidSchedule);
+    /// Most attempts in flight to one endpoint.
+    endpoint_window: usize = 64, "attempts", None;
+    /// Most attempts in flight on one node; it follows the descriptor limit.
+    node_window: usize = 16_384, "attempts", None;
+    /// Most deliveries of one endpoint that wait in memory; the rest wait in the store.
+    endpoint_ready: usize = 256, "deliveries", None;
+    /// Most bytes of payload that wait in memory for one shard.
+    shard_ready_bytes: usize = 4 * 1024 * 1024, "bytes", None;
+    /// Most publishes of one shard that wait for their commit; more are shed before they are accepted.
+    shard_uncommitted: usize = 8_192, "events", Some(Code::Overloaded);
+    /// Most bytes of a receiver's answer that are read before its connection is dropped.
+    answer_read_bytes: usize = 64 * 1024, "bytes", None;
+    /// Most bytes of a receiver's answer that are kept.
+    answer_kept_bytes: usize = 16 * 1024, "bytes", None;
+    /// Longest page of a list.
+    page: usize = 250, "items", Some(Code::InvalidParameter);
+    /// Most rows that one page may read; a page may be short, with `next` (design.md, rule 10).
+    page_rows_read: usize = 10_000, "rows", None;
+    /// Longest `Idempotency-Key`.
+    idempotency_key_chars: usize = 255, "characters", Some(Code::InvalidIdempotencyKey);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_can_be_set_by_its_name_and_says_why_it_exists() {
+        let mut limits = Limits::default();
+        for row in Limits::default().rows() {
+            assert!(limits.set(row.name, row.value + 1).is_ok());
+            assert!(!row.reason.is_empty() && !row.unit.is_empty());
+        }
+        assert_eq!(limits.body_bytes, 256 * 1024 + 1);
+        assert!(
+            limits
+                .set("nonsense", 1)
+                .is_err_and(|names| names.contains(&"page"))
+        );
+    }
+}

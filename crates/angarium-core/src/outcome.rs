@@ -1,0 +1,232 @@
+//! What the network said, and what that means.
+//!
+//! A receiver's failure is data, never an `Err`: the transport answers every attempt with an
+//! [`Outcome`], and [`Outcome::class`] is total.
+
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// How far an attempt came before its time was up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Looking up the name.
+    Resolve,
+    /// Opening the connection.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Writing the request.
+    Write,
+    /// Waiting for the answer's head.
+    Head,
+}
+
+/// When a receiver asks to be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// After a span.
+    Span(Duration),
+    /// At a time.
+    At(Timestamp),
+}
+
+/// What the network said about one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A complete answer head came in time.
+    Response {
+        /// Its status.
+        status: u16,
+        /// Its `Retry-After`, where it could be read.
+        retry_after: Option<RetryAfter>,
+    },
+    /// The time of a phase, or of the whole attempt, was up.
+    TimedOut(Phase),
+    /// The name has no address, or the name server failed.
+    NoAddress(String),
+    /// No connection: refused, unreachable, no route.
+    NotConnected(String),
+    /// An address that the egress policy forbids; nothing was dialled.
+    ForbiddenAddress(String),
+    /// The TLS handshake failed, with the reason.
+    TlsFailed(String),
+    /// The receiver speaks only TLS that we do not (S12).
+    TlsUnsupported(String),
+    /// The connection broke after the request was begun.
+    Broken(String),
+    /// The answer was not HTTP, or its head was longer than the limit.
+    Malformed(String),
+    /// The request could not be built from endpoint, contract and event.
+    NotBuilt(String),
+}
+
+macro_rules! classes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
+        /// What an outcome means. Stored as a number, shown as text.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Class { $($(#[$doc])* $name = $number,)* }
+
+        impl Class {
+            /// All classes.
+            pub const ALL: &[Class] = &[$(Class::$name,)*];
+
+            /// The text in the API.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Class::$name => $text,)* }
+            }
+
+            /// The stored number.
+            pub const fn number(self) -> u8 { self as u8 }
+
+            /// From the stored number.
+            pub fn from_number(number: u8) -> Option<Self> {
+                match number { $($number => Some(Class::$name),)* _ => None }
+            }
+
+            /// From the text in the API.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Class::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+classes! {
+    /// A 2xx head came in time (D4).
+    Success = 1, "success";
+    /// 3xx; redirects are never followed.
+    Redirect = 2, "redirect";
+    /// 4xx but those below.
+    ClientError = 3, "client_error";
+    /// 410: the receiver says that the endpoint is gone.
+    Gone = 4, "gone";
+    /// 429 or 503: the receiver asks for less.
+    Throttled = 5, "throttled";
+    /// 5xx but 503, and statuses that do not exist.
+    ServerError = 6, "server_error";
+    /// The time was up.
+    Timeout = 7, "timeout";
+    /// The name has no address.
+    Dns = 8, "dns";
+    /// Refused, unreachable or forbidden: one class, so that it is no oracle (S10).
+    Unreachable = 9, "unreachable";
+    /// The handshake or the certificate failed.
+    Tls = 10, "tls";
+    /// The receiver speaks only TLS that we do not.
+    TlsUnsupported = 11, "tls_unsupported_by_receiver";
+    /// The connection broke, or the answer was not HTTP.
+    Protocol = 12, "protocol";
+    /// The request could not be built.
+    Unsendable = 13, "unsendable";
+}
+
+impl Outcome {
+    /// What this outcome means.
+    pub fn class(&self) -> Class {
+        match self {
+            Outcome::Response { status, .. } => Self::class_of_status(*status),
+            Outcome::TimedOut(_) => Class::Timeout,
+            Outcome::NoAddress(_) => Class::Dns,
+            Outcome::NotConnected(_) | Outcome::ForbiddenAddress(_) => Class::Unreachable,
+            Outcome::TlsFailed(_) => Class::Tls,
+            Outcome::TlsUnsupported(_) => Class::TlsUnsupported,
+            Outcome::Broken(_) | Outcome::Malformed(_) => Class::Protocol,
+            Outcome::NotBuilt(_) => Class::Unsendable,
+        }
+    }
+
+    /// The answer's status, if there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Outcome::Response { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// What to tell the tenant beside the class; refused and forbidden read alike (S10).
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Outcome::Response { .. } => None,
+            Outcome::TimedOut(Phase::Resolve) => {
+                Some("no answer from the name server in time".into())
+            }
+            Outcome::TimedOut(Phase::Connect) => Some("no connection in time".into()),
+            Outcome::TimedOut(Phase::Tls) => Some("no TLS handshake in time".into()),
+            Outcome::TimedOut(Phase::Write) => {
+                Some("the request could not be written in time".into())
+            }
+            Outcome::TimedOut(Phase::Head) => Some("no answer in time".into()),
+            Outcome::NotConnected(_) | Outcome::ForbiddenAddress(_) => {
+                Some("the address cannot be reached".into())
+            }
+            Outcome::NoAddress(text)
+            | Outcome::TlsFailed(text)
+            | Outcome::TlsUnsupported(text)
+            | Outcome::Broken(text)
+            | Outcome::Malformed(text)
+            | Outcome::NotBuilt(text) => Some(text.clone()),
+        }
+    }
+
+    fn class_of_status(status: u16) -> Class {
+        match status {
+            200..300 => Class::Success,
+            300..400 => Class::Redirect,
+            410 => Class::Gone,
+            429 | 503 => Class::Throttled,
+            400..500 => Class::ClientError,
+            _ => Class::ServerError,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_2xx_is_a_success() {
+        let class = |status| {
+            Outcome::Response {
+                status,
+                retry_after: None,
+            }
+            .class()
+        };
+        let rows = [
+            (199, Class::ServerError),
+            (200, Class::Success),
+            (204, Class::Success),
+            (299, Class::Success),
+            (300, Class::Redirect),
+            (308, Class::Redirect),
+            (400, Class::ClientError),
+            (410, Class::Gone),
+            (429, Class::Throttled),
+            (500, Class::ServerError),
+            (503, Class::Throttled),
+            (999, Class::ServerError),
+        ];
+        for (status, expected) in rows {
+            assert_eq!(class(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_class_reads_back_from_its_number_and_its_text() {
+        for class in Class::ALL {
+            assert_eq!(Class::from_number(class.number()), Some(*class));
+            assert_eq!(Class::parse(class.as_str()), Some(*class));
+        }
+    }
+
+    #[test]
+    fn refused_and_forbidden_look_alike() {
+        let refused = Outcome::NotConnected("connection refused".into());
+        let forbidden = Outcome::ForbiddenAddress("169.254.169.254".into());
+        assert_eq!(
+            (refused.class(), refused.detail()),
+            (forbidden.class(), forbidden.detail())
+        );
+    }
+}

@@ -1,0 +1,292 @@
+//! Where Angarium keeps events and deliveries.
+//!
+//! The trait speaks the domain's verbs: batches in, batches out; it knows shards, epochs and `now`
+//! as an argument, and nothing of HTTP. SQL writes what the machine decided; it never decides.
+//! Every write is idempotent, and a commit is durable before it is answered (design.md sections 2
+//! and 4).
+
+pub mod error;
+pub mod read;
+pub mod seal;
+pub mod sqlite;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use error::{StoreError, StoreResult};
+
+use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant};
+use angarium_core::batch::{BatchResult, DuePage, Guard, RecoveredEvent, ShardBatch};
+use angarium_core::endpoint::{EndpointConfig, EndpointCounters};
+use angarium_core::event::Event;
+use angarium_core::id::{
+    ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId,
+    TenantNo,
+};
+use angarium_core::secret::SigningKey;
+use angarium_core::time::Timestamp;
+use async_trait::async_trait;
+use read::{
+    DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
+    Page,
+};
+use std::sync::Arc;
+
+/// A store. One process owns an embedded one; several nodes may share a server's.
+///
+/// Calls for different tenants never see each other's rows: every look-up of an object takes its
+/// tenant.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // Shards: what the runner calls.
+    // ------------------------------------------------------------------------------
+
+    /// Takes over shards: raises their epochs, durably, so that an earlier owner's commits are
+    /// refused.
+    async fn claim(&self, shards: &[ShardId], now: Timestamp)
+    -> StoreResult<Vec<(ShardId, Epoch)>>;
+
+    /// Commits batches of several shards at once and answers for each, in order, after the sync.
+    ///
+    /// # Errors
+    /// [`StoreError::NotCommitted`] when certainly nothing was written; [`StoreError::Ambiguous`]
+    /// when it is not known: the caller drops what it holds of these shards and reads them anew
+    /// (rule 5).
+    async fn commit(
+        &self,
+        batches: Vec<ShardBatch>,
+        now: Timestamp,
+    ) -> StoreResult<Vec<BatchResult>>;
+
+    /// What the owner of shards must hold in memory, but for the events above the checkpoint.
+    async fn load_shards(&self, shards: &[ShardId]) -> StoreResult<Vec<ShardState>>;
+
+    /// Events after `after`, in key order, that stand above the checkpoint of their shard. `shards`
+    /// names the shards that are wanted with their checkpoints. The second value is where to go
+    /// on; none at the end.
+    async fn events_above(
+        &self,
+        shards: &[(ShardId, EventKey)],
+        after: EventKey,
+        limit: usize,
+    ) -> StoreResult<(Vec<RecoveredEvent>, Option<EventKey>)>;
+
+    /// Due rows of one endpoint, earliest first, without those in `skip` (the shard holds them): at
+    /// most `limit` rows and, after the first, at most about `bytes` of payload.
+    async fn load_due(
+        &self,
+        endpoint: EndpointNo,
+        due_by: Timestamp,
+        skip: &[DeliveryKey],
+        limit: usize,
+        bytes: usize,
+    ) -> StoreResult<DuePage>;
+
+    /// The publisher's own ids that the index does not have yet, with their events: the tail that
+    /// shards hold in memory (rule 7).
+    async fn own_id_tail(&self) -> StoreResult<Vec<(TenantNo, Box<str>, EventKey)>>;
+
+    /// Looks a publisher's own id up in the index and the tail.
+    async fn find_own_id(&self, tenant: TenantNo, own_id: &str) -> StoreResult<Option<EventKey>>;
+
+    // Accounts: what the directory and the API call.
+    // --------------------------------------------------------------
+
+    /// Environments, tenants, API keys and event types, whole: the directory holds them in memory.
+    async fn accounts(&self) -> StoreResult<Accounts>;
+
+    /// Changes an account, with the idempotency record of the call, in one commit.
+    async fn change_account(
+        &self,
+        change: AccountChange,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<AccountChanged>;
+
+    /// What a guarded call answered before; nothing once it has expired.
+    async fn guarded_answer(
+        &self,
+        scope: &[u8; 32],
+        now: Timestamp,
+    ) -> StoreResult<Option<StoredAnswer>>;
+
+    // Reading: what the API shows.
+    // --------------------------------------------------------------------------------
+
+    /// One endpoint of a tenant, unless it is deleted.
+    async fn endpoint(&self, id: EndpointId) -> StoreResult<Option<EndpointRow>>;
+
+    /// Endpoints of an environment or a tenant, newest first, deleted ones left out. `before` is
+    /// the cursor.
+    async fn endpoints(
+        &self,
+        environment: EnvironmentNo,
+        tenant: Option<TenantNo>,
+        status: Option<angarium_core::endpoint::EndpointStatus>,
+        before: Option<EndpointNo>,
+        limit: usize,
+    ) -> StoreResult<Page<EndpointRow, EndpointNo>>;
+
+    /// Public ids of endpoints, deleted ones too, for the log.
+    async fn endpoint_ids(
+        &self,
+        numbers: &[EndpointNo],
+    ) -> StoreResult<Vec<(EndpointNo, EndpointId)>>;
+
+    /// One event of a tenant.
+    async fn event(&self, tenant: TenantNo, key: EventKey) -> StoreResult<Option<EventRow>>;
+
+    /// Events, newest first.
+    async fn events(&self, query: &EventQuery) -> StoreResult<Page<EventRow, EventKey>>;
+
+    /// One delivery with its attempts. A delivery above the checkpoint without a row is `pending`
+    /// with no attempts; whether it is in flight, its shard knows.
+    async fn delivery(&self, key: DeliveryKey) -> StoreResult<Option<DeliveryWithAttempts>>;
+
+    /// Deliveries, newest event first; a page may be short and still have `next` (rule 10).
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+    ) -> StoreResult<Page<DeliveryRow, DeliveryKey>>;
+
+    // Upkeep. -----------------------------------------------------------------------------------------------------
+
+    /// One bounded step of background work: fills listing and id indexes, forgets expired
+    /// idempotency records.
+    async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep>;
+
+    /// What waits, for `/readyz` and `/metrics`.
+    async fn depth(&self, now: Timestamp) -> StoreResult<Depth>;
+
+    /// Whether the store can write: a commit of its own, synced.
+    async fn ping(&self, now: Timestamp) -> StoreResult<()>;
+
+    /// Writes a consistent copy of an embedded store to a new file.
+    async fn backup(&self, to: &std::path::Path) -> StoreResult<()>;
+
+    /// Ends: what was handed in is written, files are closed.
+    async fn close(&self);
+}
+
+/// What the owner of a shard holds in memory.
+#[derive(Debug, Clone, Default)]
+pub struct ShardState {
+    /// Which shard.
+    pub shard: ShardId,
+    /// Every pair of an event up to here has a row.
+    pub checkpoint: EventKey,
+    /// Tenants with their last sequence numbers as of the checkpoint.
+    pub tenants: Vec<(TenantNo, u64)>,
+    /// Signing keys of tenants, by contract.
+    pub tenant_keys: Vec<(TenantNo, String, Vec<SigningKey>)>,
+    /// Endpoints that are not deleted.
+    pub endpoints: Vec<LoadedEndpoint>,
+    /// Deleted endpoints that still have waiting rows, to be cancelled in slices.
+    pub deleted_with_rows: Vec<EndpointNo>,
+}
+
+/// An endpoint as its shard loads it.
+#[derive(Debug, Clone)]
+pub struct LoadedEndpoint {
+    /// The store's number.
+    pub no: EndpointNo,
+    /// Its configuration, secrets decrypted.
+    pub config: EndpointConfig,
+    /// Counters as of the checkpoint.
+    pub counters: EndpointCounters,
+    /// The earliest due time of its rows; none if no row has one.
+    pub next_due: Option<Timestamp>,
+    /// Whether it has rows without a due time (parked or queued).
+    pub parked: bool,
+}
+
+/// Everything of [`Store::accounts`].
+#[derive(Debug, Clone, Default)]
+pub struct Accounts {
+    /// All environments.
+    pub environments: Vec<Environment>,
+    /// All tenants.
+    pub tenants: Vec<Tenant>,
+    /// All keys that are not revoked.
+    pub keys: Vec<ApiKey>,
+    /// Event types beside those of the contracts.
+    pub event_types: Vec<(EnvironmentNo, EventTypeConfig)>,
+}
+
+/// A change of an account.
+#[derive(Debug, Clone)]
+pub enum AccountChange {
+    /// A new environment; the slug and each host are unique.
+    CreateEnvironment(Environment),
+    /// Takes the place of the environment of this number.
+    ReplaceEnvironment(Environment),
+    /// Deletes an environment that has no tenants.
+    DeleteEnvironment(EnvironmentNo),
+    /// Makes or replaces a tenant, by environment and id.
+    PutTenant(Tenant),
+    /// Deletes a tenant whose endpoints are all deleted.
+    DeleteTenant(TenantNo),
+    /// A new key.
+    CreateKey(ApiKey),
+    /// Revokes a key at once.
+    RevokeKey(ApiKeyId),
+    /// Makes or replaces an event type.
+    PutEventType(EnvironmentNo, EventTypeConfig),
+    /// Takes the place of a tenant's signing keys under a contract.
+    PutTenantKeys(TenantNo, String, Vec<SigningKey>),
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountChanged {
+    /// Made; the store's number where it gave one out, else 0.
+    Created(i64),
+    /// Replaced, deleted or revoked.
+    Done,
+    /// There is nothing of that name.
+    NotFound,
+    /// The slug, host or hash is taken.
+    Taken,
+    /// It still has tenants or endpoints.
+    InUse,
+}
+
+/// A guarded call's first answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// SHA-256 of the first call's body: another body is refused.
+    pub fingerprint: [u8; 32],
+    /// The answer.
+    pub answer: Answered,
+}
+
+/// What a guarded call answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// As it was given.
+    Given {
+        /// The status.
+        status: u16,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// The event that was accepted.
+    Event(EventKey),
+    /// The delivery that was made or changed.
+    Delivery(DeliveryKey),
+}
+
+/// What a step of upkeep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Upkeep {
+    /// Own ids up to here stand in the index, and may leave the shards' tails.
+    pub own_ids_indexed_upto: EventKey,
+    /// Whether there is more to do at once.
+    pub more: bool,
+}
+
+/// A store that is shared.
+pub type SharedStore = Arc<dyn Store>;
+
+/// An event with nothing else; a convenience for callers that need only that.
+pub type SharedEvent = Arc<Event>;

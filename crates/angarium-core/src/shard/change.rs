@@ -3,9 +3,7 @@
 
 use super::queue::{Existence, Held};
 use super::{Effects, EndpointTicket, Reply, Shard};
-use crate::batch::{
-    DeliveryWrite, EndpointWrite, Guard, NextState, RowAction, RowActionKind,
-};
+use crate::batch::{DeliveryWrite, EndpointWrite, Guard, NextState, RowAction, RowActionKind};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::id::{DeliveryKey, EndpointNo, TenantNo};
@@ -21,11 +19,19 @@ pub(super) const fn park(no: EndpointNo) -> EndpointWrite {
 }
 
 pub(super) const fn unpark(no: EndpointNo, due: Timestamp) -> EndpointWrite {
-    EndpointWrite::Unpark { no, due, limit: SLICE }
+    EndpointWrite::Unpark {
+        no,
+        due,
+        limit: SLICE,
+    }
 }
 
 pub(super) const fn cancel_waiting(no: EndpointNo, at: Timestamp) -> EndpointWrite {
-    EndpointWrite::CancelWaiting { no, at, limit: SLICE }
+    EndpointWrite::CancelWaiting {
+        no,
+        at,
+        limit: SLICE,
+    }
 }
 
 /// Whether a caller who wants a delivery retried saw it waiting or ended.
@@ -55,7 +61,10 @@ impl<T> Shard<T> {
         }
         tenant.being_made += 1;
         let config = Box::new(endpoint.config.clone());
-        let waiting = EndpointTicket { ticket: Some(ticket), endpoint: Some(endpoint) };
+        let waiting = EndpointTicket {
+            ticket: Some(ticket),
+            endpoint: Some(endpoint),
+        };
         self.push_endpoint_write(EndpointWrite::Create { config, guard }, waiting);
     }
 
@@ -79,7 +88,10 @@ impl<T> Shard<T> {
         }
         queue.version = endpoint.config.version;
         let config = Box::new(endpoint.config.clone());
-        let waiting = EndpointTicket { ticket: Some(ticket), endpoint: Some(endpoint) };
+        let waiting = EndpointTicket {
+            ticket: Some(ticket),
+            endpoint: Some(endpoint),
+        };
         self.push_endpoint_write(EndpointWrite::Replace { no, config, guard }, waiting);
     }
 
@@ -100,7 +112,10 @@ impl<T> Shard<T> {
         if let Some(state) = self.tenants.get_mut(&tenant) {
             state.endpoints.retain(|other| *other != no);
         }
-        let waiting = EndpointTicket { ticket: Some(ticket), endpoint: None };
+        let waiting = EndpointTicket {
+            ticket: Some(ticket),
+            endpoint: None,
+        };
         self.push_endpoint_write(EndpointWrite::Delete { no, at: now, guard }, waiting);
     }
 
@@ -118,7 +133,9 @@ impl<T> Shard<T> {
 
     /// The new form of an endpoint is durable: it is in force for every attempt from now on.
     pub(super) fn replaced(&mut self, no: EndpointNo, endpoint: Arc<Endpoint>, now: Timestamp) {
-        let Some(queue) = self.queues.get_mut(&no) else { return };
+        let Some(queue) = self.queues.get_mut(&no) else {
+            return;
+        };
         let before = queue.endpoint.config.status;
         let after = endpoint.config.status;
         queue.endpoint = endpoint;
@@ -142,7 +159,9 @@ impl<T> Shard<T> {
 
     /// The deletion is durable: what is in memory is cancelled, then the rows, in slices.
     pub(super) fn deleted(&mut self, no: EndpointNo, at: Timestamp) {
-        let Some(queue) = self.queues.get_mut(&no) else { return };
+        let Some(queue) = self.queues.get_mut(&no) else {
+            return;
+        };
         for held in queue.take_all() {
             self.cancel_held(no, &held, at);
         }
@@ -162,7 +181,11 @@ impl<T> Shard<T> {
     pub(super) fn cancel_held(&mut self, no: EndpointNo, held: &Held, at: Timestamp) {
         self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
         let reason = Some(EndReason::EndpointDeleted);
-        let next = NextState::Ended { state: DeliveryState::Cancelled, reason, at };
+        let next = NextState::Ended {
+            state: DeliveryState::Cancelled,
+            reason,
+            at,
+        };
         self.write_held(no, held, next);
     }
 
@@ -182,7 +205,13 @@ impl<T> Shard<T> {
     }
 
     pub(super) fn slice(&mut self, write: EndpointWrite) {
-        self.push_endpoint_write(write, EndpointTicket { ticket: None, endpoint: None });
+        self.push_endpoint_write(
+            write,
+            EndpointTicket {
+                ticket: None,
+                endpoint: None,
+            },
+        );
     }
 
     /// Retries a delivery: at once if it waits, as a new delivery if it has ended (rule 13).
@@ -245,12 +274,23 @@ impl<T> Shard<T> {
     /// batch.
     fn spill(&mut self, no: EndpointNo, held: Held, now: Timestamp) {
         self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
-        self.write_held(no, &held, NextState::Pending { due: Some(held.due.max(now)) });
+        self.write_held(
+            no,
+            &held,
+            NextState::Pending {
+                due: Some(held.due.max(now)),
+            },
+        );
     }
 
     fn act(&mut self, ticket: T, action: DeliveryAction, kind: RowActionKind, at: Timestamp) {
         let DeliveryAction { key, guard, .. } = action;
-        self.batch.actions.push(RowAction { key, kind, at, guard });
+        self.batch.actions.push(RowAction {
+            key,
+            kind,
+            at,
+            guard,
+        });
         self.tickets.actions.push(ticket);
     }
 }

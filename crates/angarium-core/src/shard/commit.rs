@@ -32,9 +32,17 @@ impl<T> Shard<T> {
         now: Timestamp,
         fx: &mut Effects<T>,
     ) -> Ownership {
-        let BatchResult::Committed(given) = result else { return Ownership::Lost };
-        let Some(tickets) = self.committing.take() else { return Ownership::Ours };
-        let Tickets { events, actions, endpoints } = tickets;
+        let BatchResult::Committed(given) = result else {
+            return Ownership::Lost;
+        };
+        let Some(tickets) = self.committing.take() else {
+            return Ownership::Ours;
+        };
+        let Tickets {
+            events,
+            actions,
+            endpoints,
+        } = tickets;
         let mut touched = Vec::new();
         for ((write, key), ticket) in batch.events.iter().zip(&given.events).zip(events) {
             self.event_committed(write, *key, ticket, now, &mut touched, fx);
@@ -76,10 +84,16 @@ impl<T> Shard<T> {
             accepted_at: write.accepted_at,
             body: write.body.clone(),
         });
-        let held = write.fanout.iter().filter(|entry| entry.start == FanoutStart::Held).count();
+        let held = write
+            .fanout
+            .iter()
+            .filter(|entry| entry.start == FanoutStart::Held)
+            .count();
         self.open.opened(key, held);
         for entry in &write.fanout {
-            let Some(queue) = self.queues.get_mut(&entry.endpoint) else { continue };
+            let Some(queue) = self.queues.get_mut(&entry.endpoint) else {
+                continue;
+            };
             match entry.start {
                 FanoutStart::Held => {
                     queue.fill_reserved(Held {
@@ -99,17 +113,27 @@ impl<T> Shard<T> {
         }
         if let Some(own_id) = &write.body.own_id {
             let waiting = self.own_ids.committed(write.tenant, own_id, key);
-            fx.replies.extend(waiting.into_iter().map(|ticket| (ticket, Reply::Known(key))));
+            fx.replies.extend(
+                waiting
+                    .into_iter()
+                    .map(|ticket| (ticket, Reply::Known(key))),
+            );
         }
         let endpoints = write.fanout.len();
-        let accepted = Reply::Accepted { key, sequence: write.sequence, endpoints };
+        let accepted = Reply::Accepted {
+            key,
+            sequence: write.sequence,
+            endpoints,
+        };
         fx.replies.push((ticket, accepted));
     }
 
     /// An endpoint that was closed while the commit was under way sends nothing: what has just
     /// become ready is parked or cancelled with a row.
     fn settle_closed(&mut self, no: EndpointNo, now: Timestamp) {
-        let Some(queue) = self.queues.get_mut(&no) else { return };
+        let Some(queue) = self.queues.get_mut(&no) else {
+            return;
+        };
         if queue.is_open() {
             return;
         }
@@ -132,8 +156,12 @@ impl<T> Shard<T> {
             return;
         }
         let limits = &self.limits;
-        let Some(queue) = self.queues.get_mut(&write.key.endpoint) else { return };
-        let Some((mut held, recorded)) = queue.free_slot(write.key) else { return };
+        let Some(queue) = self.queues.get_mut(&write.key.endpoint) else {
+            return;
+        };
+        let Some((mut held, recorded)) = queue.free_slot(write.key) else {
+            return;
+        };
         let weight = held.event.body.weight();
         let kept = match recorded {
             Recorded::Waits(Some(due)) if queue.is_open() => {
@@ -161,7 +189,10 @@ impl<T> Shard<T> {
     ) {
         let Some(key) = key else {
             let message = "the delivery changed meanwhile; look at it again";
-            fx.replies.push((ticket, Reply::Refused(Refusal::whole(Code::Conflict, message))));
+            fx.replies.push((
+                ticket,
+                Reply::Refused(Refusal::whole(Code::Conflict, message)),
+            ));
             return;
         };
         if let Some(queue) = self.queues.get_mut(&action.key.endpoint) {
@@ -211,7 +242,8 @@ impl<T> Shard<T> {
                     Reply::Done
                 }
             };
-            fx.replies.extend(waiting.ticket.map(|ticket| (ticket, reply)));
+            fx.replies
+                .extend(waiting.ticket.map(|ticket| (ticket, reply)));
             touched.push(result.no);
         }
     }
@@ -226,7 +258,10 @@ impl<T> Shard<T> {
     ) {
         let no = result.no;
         let more = result.rows >= limit;
-        let status = self.queues.get(&no).map(|queue| queue.endpoint.config.status);
+        let status = self
+            .queues
+            .get(&no)
+            .map(|queue| queue.endpoint.config.status);
         match (write, status) {
             (EndpointWrite::CancelWaiting { .. }, _) if more => {
                 self.slice(super::change::cancel_waiting(no, now));

@@ -16,7 +16,8 @@ impl<T> Shard<T> {
         self.tenants.entry(tenant).or_default().sequence = sequence;
     }
 
-    /// An endpoint with its counters as of the checkpoint, and when the earliest of its rows is due.
+    /// An endpoint with its counters as of the checkpoint, and when the earliest of its rows is
+    /// due.
     pub fn recover_endpoint(
         &mut self,
         endpoint: Arc<Endpoint>,
@@ -41,7 +42,9 @@ impl<T> Shard<T> {
 
     /// An endpoint whose pause or resumption was cut short: its rows are parked or unparked.
     pub fn recover_rows(&mut self, no: EndpointNo, now: Timestamp) {
-        let Some(queue) = self.queues.get(&no) else { return };
+        let Some(queue) = self.queues.get(&no) else {
+            return;
+        };
         self.slice(match queue.endpoint.config.status {
             EndpointStatus::Active => super::change::unpark(no, now),
             EndpointStatus::Paused | EndpointStatus::Disabled => super::change::park(no),
@@ -60,8 +63,11 @@ impl<T> Shard<T> {
         let tenant = self.tenants.entry(event.tenant).or_default();
         tenant.sequence = tenant.sequence.max(event.sequence);
         self.dirty_tenants.insert(event.tenant);
-        let rowless: Vec<_> =
-            recovered.fanout.iter().filter(|(no, _)| !recovered.recorded.contains(no)).collect();
+        let rowless: Vec<_> = recovered
+            .fanout
+            .iter()
+            .filter(|(no, _)| !recovered.recorded.contains(no))
+            .collect();
         self.open.opened(event.key, rowless.len());
         self.high_water = self.high_water.max(event.key);
         for (no, sequence) in &recovered.fanout {
@@ -90,7 +96,11 @@ impl<T> Shard<T> {
         let queue = queue.filter(|queue| queue.endpoint.config.tenant == held.event.tenant);
         let Some(queue) = queue.filter(|queue| queue.existence == Existence::Alive) else {
             let reason = Some(EndReason::EndpointDeleted);
-            let next = NextState::Ended { state: DeliveryState::Cancelled, reason, at: now };
+            let next = NextState::Ended {
+                state: DeliveryState::Cancelled,
+                reason,
+                at: now,
+            };
             self.batch.deliveries.push(DeliveryWrite {
                 key: first_delivery(held.event.key, no),
                 sequence: held.sequence,
@@ -108,7 +118,9 @@ impl<T> Shard<T> {
             }
             EndpointStatus::Active => {
                 queue.note_unloaded(held.due);
-                let next = NextState::Pending { due: Some(held.due) };
+                let next = NextState::Pending {
+                    due: Some(held.due),
+                };
                 self.write_held(no, &held, next);
             }
             EndpointStatus::Paused | EndpointStatus::Disabled => {

@@ -194,9 +194,10 @@ fn compile_text(text: &str, out: &mut Vec<Segment>) -> Result<(), String> {
 }
 
 fn literal(out: &mut Vec<Segment>, text: &str) {
-    match out.last_mut() {
-        Some(Segment::Literal(bytes)) => bytes.extend_from_slice(text.as_bytes()),
-        _ => out.push(Segment::Literal(text.into())),
+    if let Some(Segment::Literal(bytes)) = out.last_mut() {
+        bytes.extend_from_slice(text.as_bytes());
+    } else {
+        out.push(Segment::Literal(text.into()));
     }
 }
 

@@ -10,6 +10,7 @@ mod file;
 mod key;
 mod library;
 mod signature;
+mod signer;
 mod source;
 mod template;
 
@@ -19,9 +20,9 @@ mod tests;
 pub use error::ContractError;
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
-pub use signature::{Signer, TenantSigner};
+pub use signer::{Signer, TenantSigner};
 
-pub(crate) use signature::Signed;
+pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
 use crate::destination::Scheme;

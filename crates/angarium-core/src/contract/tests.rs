@@ -60,110 +60,112 @@ fn an_example_keeps_its_members_in_the_order_of_the_file() {
     );
 }
 
+/// What a sound file is changed from and to, the line of the mistake, and a part of the reason.
+const MISTAKES: &[(&str, &str, usize, &str)] = &[
+    (
+        "title = \"X\"",
+        "title = 5",
+        2,
+        "`title` is a text, not integer",
+    ),
+    ("title = \"X\"", "titel = \"X\"", 1, "`title` is missing"),
+    (
+        "title = \"X\"",
+        "title = \"X\"\nowner = \"me\"",
+        3,
+        "unknown key `owner`; a contract may",
+    ),
+    ("\"x\"", "\"X y\"", 1, "a-z 0-9"),
+    ("\"a.b\"", "\"a b\"", 3, "an event type has"),
+    (
+        "description",
+        "describe",
+        3,
+        "`events.a.b.description` is missing",
+    ),
+    (
+        "{event.type}",
+        "{event.kind}",
+        7,
+        "unknown placeholder `{event.kind}`; there are",
+    ),
+    ("{event.type}", "a {event.data}", 7, "the data stands alone"),
+    ("{event.type}", "{event.type", 7, "without its other half"),
+    (
+        "{ type = \"{event.type}\" }",
+        "\"{event.id}\"",
+        7,
+        "a table of members",
+    ),
+    (
+        "body = {",
+        "headers = {",
+        6,
+        "`request.body` goes with the method POST",
+    ),
+    (
+        "[request]",
+        "[request]\nmethods = [\"PUT\"]",
+        7,
+        "none of `POST`, `GET`",
+    ),
+    (
+        "[request]",
+        "[request]\nmethods = [\"POST\", \"GET\"]",
+        6,
+        "`request.query`",
+    ),
+    (
+        "[request]",
+        "[request]\nheaders = { Host = \"x\" }",
+        7,
+        "not a header that a contract",
+    ),
+    (
+        "[request]",
+        "[request]\nheaders = { X = \"{event.data}\" }",
+        7,
+        "only in a body",
+    ),
+    (
+        "hmac-sha256",
+        "md5",
+        10,
+        "none of `hmac-sha256`, `hmac-sha512`, `ed25519`",
+    ),
+    ("\"{body}\"", "\"{bodi}\"", 11, "none of `body`"),
+    ("{hex}", "{hex.v2}", 12, "unknown placeholder `{hex.v2}`"),
+    ("bytes = 32", "bytes = 8", 13, "16 to 64 bytes"),
+    (
+        "bytes = 32",
+        "bytes = 32, accepts = [40, 20]",
+        13,
+        "the least and the most",
+    ),
+    (
+        "\"endpoint\"",
+        "\"world\"",
+        15,
+        "none of `endpoint`, `tenant`",
+    ),
+    (
+        "scope = ",
+        "overlap = \"1h\"\nscope = ",
+        15,
+        "needs signatures with `join`",
+    ),
+    ("\"10s\"", "\"ten\"", 17, "is not a span"),
+    ("\"10s\"", "\"31s\"", 17, "between 1s and 30s"),
+    ("\"5s\"", "\"5 s\"", 18, "delivery.retries[0]"),
+    ("\"https\"", "\"ftp\"", 20, "none of `https`, `http`"),
+    ("\"https\"", "\"https\", \"https\"", 20, "twice"),
+    ("\"https\"", "", 20, "at least one"),
+    ("timeout = \"10s\"", "timeout = ", 17, ""),
+];
+
 #[test]
 fn a_mistake_is_refused_with_its_line_and_what_is_allowed() {
-    let rows = [
-        (
-            "title = \"X\"",
-            "title = 5",
-            2,
-            "`title` is a text, not integer",
-        ),
-        ("title = \"X\"", "titel = \"X\"", 1, "`title` is missing"),
-        (
-            "title = \"X\"",
-            "title = \"X\"\nowner = \"me\"",
-            3,
-            "unknown key `owner`; a contract may",
-        ),
-        ("\"x\"", "\"X y\"", 1, "a-z 0-9"),
-        ("\"a.b\"", "\"a b\"", 3, "an event type has"),
-        (
-            "description",
-            "describe",
-            3,
-            "`events.a.b.description` is missing",
-        ),
-        (
-            "{event.type}",
-            "{event.kind}",
-            7,
-            "unknown placeholder `{event.kind}`; there are",
-        ),
-        ("{event.type}", "a {event.data}", 7, "the data stands alone"),
-        ("{event.type}", "{event.type", 7, "without its other half"),
-        (
-            "{ type = \"{event.type}\" }",
-            "\"{event.id}\"",
-            7,
-            "a table of members",
-        ),
-        (
-            "body = {",
-            "headers = {",
-            6,
-            "`request.body` goes with the method POST",
-        ),
-        (
-            "[request]",
-            "[request]\nmethods = [\"PUT\"]",
-            7,
-            "none of `POST`, `GET`",
-        ),
-        (
-            "[request]",
-            "[request]\nmethods = [\"POST\", \"GET\"]",
-            6,
-            "`request.query`",
-        ),
-        (
-            "[request]",
-            "[request]\nheaders = { Host = \"x\" }",
-            7,
-            "not a header that a contract",
-        ),
-        (
-            "[request]",
-            "[request]\nheaders = { X = \"{event.data}\" }",
-            7,
-            "only in a body",
-        ),
-        (
-            "hmac-sha256",
-            "md5",
-            10,
-            "none of `hmac-sha256`, `hmac-sha512`, `ed25519`",
-        ),
-        ("\"{body}\"", "\"{bodi}\"", 11, "none of `body`"),
-        ("{hex}", "{hex.v2}", 12, "unknown placeholder `{hex.v2}`"),
-        ("bytes = 32", "bytes = 8", 13, "16 to 64 bytes"),
-        (
-            "bytes = 32",
-            "bytes = 32, accepts = [40, 20]",
-            13,
-            "the least and the most",
-        ),
-        (
-            "\"endpoint\"",
-            "\"world\"",
-            15,
-            "none of `endpoint`, `tenant`",
-        ),
-        (
-            "scope = ",
-            "overlap = \"1h\"\nscope = ",
-            15,
-            "needs signatures with `join`",
-        ),
-        ("\"10s\"", "\"ten\"", 17, "is not a span"),
-        ("\"10s\"", "\"31s\"", 17, "between 1s and 30s"),
-        ("\"5s\"", "\"5 s\"", 18, "delivery.retries[0]"),
-        ("\"https\"", "\"ftp\"", 20, "none of `https`, `http`"),
-        ("\"https\"", "\"https\", \"https\"", 20, "twice"),
-        ("\"https\"", "", 20, "at least one"),
-        ("timeout = \"10s\"", "timeout = ", 17, ""),
-    ];
-    for (from, to, line, reason) in rows {
+    for (from, to, line, reason) in MISTAKES.iter().copied() {
         let text = SOUND.replacen(from, to, 1);
         let error = parse(&text).expect_err(to);
         assert_eq!(error.line, line, "{to}: {error}");

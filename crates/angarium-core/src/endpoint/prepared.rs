@@ -83,18 +83,18 @@ impl Endpoint {
 
 fn check_scheme(scheme: Scheme, contract: &Contract, plain: PlainHttp) -> Result<(), Refusal> {
     let refused = |message| Err(Refusal::field(Code::SchemeNotAllowed, "url", message));
+    if !contract.schemes().contains(&scheme) {
+        let schemes = contract.schemes().iter().map(|allowed| match allowed {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        });
+        let schemes = schemes.collect::<Vec<_>>().join(" and ");
+        return refused(format!(
+            "the contract {} allows only {schemes}",
+            contract.name()
+        ));
+    }
     match (scheme, plain) {
-        _ if !contract.schemes().contains(&scheme) => {
-            let schemes = contract.schemes().iter().map(|allowed| match allowed {
-                Scheme::Http => "http",
-                Scheme::Https => "https",
-            });
-            let schemes = schemes.collect::<Vec<_>>().join(" and ");
-            refused(format!(
-                "the contract {} allows only {schemes}",
-                contract.name()
-            ))
-        }
         (Scheme::Http, PlainHttp::Refused) => {
             refused("this server sends only to https; --allow-http opens it".to_owned())
         }

@@ -352,82 +352,85 @@ fn authentication_and_custom_headers_are_sent_and_marked_sensitive() {
     assert_eq!(request.shown_target(), "/in");
 }
 
+type Change = fn(&mut EndpointConfig);
+
+/// A contract, a change to a sound endpoint, and the code that refuses it.
+const NOT_ALLOWED: &[(&str, Change, Code)] = &[
+    (
+        "aioka",
+        |c| c.url = "http://example.com/".into(),
+        Code::SchemeNotAllowed,
+    ),
+    (
+        "standard",
+        |c| c.method = Some(DeliveryMethod::Get),
+        Code::InvalidField,
+    ),
+    ("standard", |c| c.concurrency = Some(0), Code::InvalidField),
+    ("standard", |c| c.concurrency = Some(65), Code::InvalidField),
+    ("standard", |c| c.secrets.keys.clear(), Code::InvalidSecret),
+    (
+        "standard",
+        |c| c.secrets.keys[0].retired_at = Some(NOW),
+        Code::InvalidSecret,
+    ),
+    ("aleta", |_| (), Code::InvalidSecret),
+    ("anduin-legacy", |_| (), Code::InvalidSecret),
+    (
+        "standard",
+        |c| c.delivery = Some(timeout("31s")),
+        Code::InvalidField,
+    ),
+    (
+        "standard",
+        |c| c.delivery = Some(timeout("999ms")),
+        Code::InvalidField,
+    ),
+    (
+        "standard",
+        |c| own_header(c, "Host", "x"),
+        Code::InvalidHeader,
+    ),
+    (
+        "standard",
+        |c| own_header(c, "webhook-id", "x"),
+        Code::InvalidHeader,
+    ),
+    (
+        "standard",
+        |c| own_header(c, "a b", "x"),
+        Code::InvalidHeader,
+    ),
+    (
+        "standard",
+        |c| own_header(c, "X-A", "x\r\ny: z"),
+        Code::InvalidHeader,
+    ),
+    (
+        "standard",
+        |c| own_header(c, "X-A", "ü"),
+        Code::InvalidHeader,
+    ),
+    (
+        "aioka",
+        |c| own_header(c, "x-aioka-signature", "x"),
+        Code::InvalidHeader,
+    ),
+    (
+        "standard",
+        |c| own_header(c, "X-A", &"x".repeat(8 * 1024 - 2)),
+        Code::TooManyHeaders,
+    ),
+    (
+        "standard",
+        |c| (0..41).for_each(|_| own_header(c, "X-A", "x")),
+        Code::TooManyHeaders,
+    ),
+];
+
 #[test]
 fn a_setting_that_is_not_allowed_is_refused_with_its_code() {
-    type Change = fn(&mut EndpointConfig);
-    let rows: &[(&str, Change, Code)] = &[
-        (
-            "aioka",
-            |c| c.url = "http://example.com/".into(),
-            Code::SchemeNotAllowed,
-        ),
-        (
-            "standard",
-            |c| c.method = Some(DeliveryMethod::Get),
-            Code::InvalidField,
-        ),
-        ("standard", |c| c.concurrency = Some(0), Code::InvalidField),
-        ("standard", |c| c.concurrency = Some(65), Code::InvalidField),
-        ("standard", |c| c.secrets.keys.clear(), Code::InvalidSecret),
-        (
-            "standard",
-            |c| c.secrets.keys[0].retired_at = Some(NOW),
-            Code::InvalidSecret,
-        ),
-        ("aleta", |_| (), Code::InvalidSecret),
-        ("anduin-legacy", |_| (), Code::InvalidSecret),
-        (
-            "standard",
-            |c| c.delivery = Some(timeout("31s")),
-            Code::InvalidField,
-        ),
-        (
-            "standard",
-            |c| c.delivery = Some(timeout("999ms")),
-            Code::InvalidField,
-        ),
-        (
-            "standard",
-            |c| own_header(c, "Host", "x"),
-            Code::InvalidHeader,
-        ),
-        (
-            "standard",
-            |c| own_header(c, "webhook-id", "x"),
-            Code::InvalidHeader,
-        ),
-        (
-            "standard",
-            |c| own_header(c, "a b", "x"),
-            Code::InvalidHeader,
-        ),
-        (
-            "standard",
-            |c| own_header(c, "X-A", "x\r\ny: z"),
-            Code::InvalidHeader,
-        ),
-        (
-            "standard",
-            |c| own_header(c, "X-A", "ü"),
-            Code::InvalidHeader,
-        ),
-        (
-            "aioka",
-            |c| own_header(c, "x-aioka-signature", "x"),
-            Code::InvalidHeader,
-        ),
-        (
-            "standard",
-            |c| own_header(c, "X-A", &"x".repeat(8 * 1024 - 2)),
-            Code::TooManyHeaders,
-        ),
-        (
-            "standard",
-            |c| (0..41).for_each(|_| own_header(c, "X-A", "x")),
-            Code::TooManyHeaders,
-        ),
-    ];
-    for (row, (name, change, code)) in rows.iter().enumerate() {
+    for (row, (name, change, code)) in NOT_ALLOWED.iter().enumerate() {
         let mut config = config(&[SECRET]);
         change(&mut config);
         assert_eq!(

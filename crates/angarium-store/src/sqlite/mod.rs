@@ -274,7 +274,7 @@ impl Store for SqliteStore {
 
     async fn commit(
         &self,
-        batches: Vec<ShardBatch>,
+        batches: Arc<Vec<ShardBatch>>,
         now: Timestamp,
     ) -> StoreResult<Vec<BatchResult>> {
         self.write(move |tx| commit::commit(tx, &batches, now))

@@ -30,6 +30,8 @@ mod fault;
 mod state;
 
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod plans;
 
 use crate::error::{StoreError, StoreResult};

@@ -179,10 +179,11 @@ pub struct EndpointCounters {
     pub health: EndpointHealth,
 }
 
+mod fixed;
 mod prepared;
 mod sealed_form;
 
-pub use prepared::Endpoint;
+pub use prepared::{Endpoint, PlainHttp};
 
 #[cfg(test)]
 mod tests {

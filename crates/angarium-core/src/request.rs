@@ -1,8 +1,24 @@
 //! Builds the outgoing request of one attempt: method, URL, headers, body, signatures.
+//!
+//! Everything is made anew for each attempt, so a retry carries its own time and is signed by the
+//! keys that sign then. The event's id, time and data are the same in all of them.
 
+use crate::contract::{Facts, KeyPresence, Signed, TenantSigner};
 use crate::destination::Destination;
+use crate::endpoint::{DeliveryMethod, Endpoint};
+use crate::event::Event;
+use crate::time::Timestamp;
 use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use std::sync::Arc;
+
+/// How the gateway names itself.
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("Angarium/", env!("CARGO_PKG_VERSION")));
+/// Answers are read raw and cut at a limit, so a compressed one would be of no use.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// One attempt's request, ready to be written.
 ///
@@ -15,4 +31,179 @@ pub struct OutgoingRequest {
     pub destination: Arc<Destination>,
     /// What.
     pub message: http::Request<Bytes>,
+    /// Path and query as the record may show them, where a secret stands in the query; else the
+    /// message's own may be shown.
+    pub masked_target: Option<Box<str>>,
 }
+
+impl OutgoingRequest {
+    /// Path and query without secrets, for the record.
+    pub fn shown_target(&self) -> &str {
+        let own = || {
+            self.message
+                .uri()
+                .path_and_query()
+                .map_or("/", PathAndQuery::as_str)
+        };
+        self.masked_target.as_deref().unwrap_or_else(own)
+    }
+}
+
+/// Why a request cannot be made: an attempt without an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotBuilt {
+    /// The contract signs every delivery, and no key signs now.
+    #[error("the contract signs every delivery and there is no key that signs now")]
+    NoKey,
+    /// The URL with the event's parameters is longer than 64 KiB.
+    #[error("the URL with the event's parameters is too long")]
+    TargetTooLong,
+}
+
+/// Builds the request of one attempt. `tenant` has the tenant's keys, where the contract signs with
+/// them; `sequence` is the endpoint's number of this delivery.
+///
+/// # Errors
+/// [`NotBuilt`], when the contract cannot be kept.
+pub fn build(
+    endpoint: &Endpoint,
+    tenant: Option<&TenantSigner>,
+    event: &Event,
+    sequence: u64,
+    now: Timestamp,
+) -> Result<OutgoingRequest, NotBuilt> {
+    let shape = &endpoint.contract.request;
+    let facts = Facts::new(event, sequence, now);
+    let target = Target::of(endpoint, &facts)?;
+    let (method, body) = match endpoint.method {
+        DeliveryMethod::Get => (Method::GET, Bytes::new()),
+        DeliveryMethod::Post => {
+            let body = shape.body.as_ref().map(|body| body.fill(&facts));
+            (Method::POST, body.unwrap_or_default())
+        }
+    };
+    let mut headers = HeaderMap::with_capacity(16);
+    headers.insert(USER_AGENT, AGENT);
+    headers.insert(ACCEPT_ENCODING, IDENTITY);
+    if endpoint.method == DeliveryMethod::Post {
+        headers.insert(CONTENT_TYPE, content_type(endpoint, &facts));
+    }
+    for (name, template) in &shape.headers {
+        let mut value = String::with_capacity(64);
+        if template.fill(&facts, &mut value).is_some() {
+            headers.insert(name, header_value(value));
+        }
+    }
+    let signed = Signed {
+        method: &method,
+        query: target.sent.query().unwrap_or_default(),
+        body: &body,
+        id: facts.id(),
+        seconds: &facts.seconds().to_string(),
+    };
+    sign(endpoint, tenant, &signed, now, &mut headers)?;
+    for (name, value) in &endpoint.fixed_headers {
+        headers.append(name, value.clone());
+    }
+    let mut message = http::Request::new(body);
+    *message.method_mut() = method;
+    *message.uri_mut() = Uri::from(target.sent);
+    *message.headers_mut() = headers;
+    Ok(OutgoingRequest {
+        destination: Arc::clone(&endpoint.destination),
+        message,
+        masked_target: target.masked,
+    })
+}
+
+/// Path and query of one attempt.
+struct Target {
+    sent: PathAndQuery,
+    masked: Option<Box<str>>,
+}
+
+impl Target {
+    /// The URL's own query first, then the event's parameters, then authentication.
+    fn of(endpoint: &Endpoint, facts: &Facts<'_>) -> Result<Self, NotBuilt> {
+        let own = &endpoint.destination.path_and_query;
+        if endpoint.method == DeliveryMethod::Post && endpoint.query_auth.is_none() {
+            return Ok(Self {
+                sent: own.clone(),
+                masked: None,
+            });
+        }
+        let mut text = String::with_capacity(own.as_str().len() + 512);
+        text.push_str(own.as_str());
+        if endpoint.method == DeliveryMethod::Get {
+            for (name, template) in &endpoint.contract.request.query {
+                let start = text.len();
+                text.push(separator(&text));
+                text.push_str(name);
+                text.push('=');
+                if template.fill(facts, &mut text).is_none() {
+                    text.truncate(start);
+                }
+            }
+        }
+        let masked = endpoint.query_auth.as_ref().map(|auth| {
+            text.push(separator(&text));
+            let masked = format!("{text}{}", auth.shown).into();
+            text.push_str(auth.sent.expose());
+            masked
+        });
+        let sent = PathAndQuery::from_maybe_shared(Bytes::from(text));
+        Ok(Self {
+            sent: sent.map_err(|_| NotBuilt::TargetTooLong)?,
+            masked,
+        })
+    }
+}
+
+fn separator(target: &str) -> char {
+    if target.contains('?') { '&' } else { '?' }
+}
+
+fn content_type(endpoint: &Endpoint, facts: &Facts<'_>) -> HeaderValue {
+    let shape = &endpoint.contract.request;
+    let mut named = String::new();
+    match (&shape.content_type, &shape.body) {
+        (Some(template), _) if template.fill(facts, &mut named).is_some() => header_value(named),
+        (_, Some(body)) => {
+            HeaderValue::from_static(body.content_type(facts.event().body.data_kind))
+        }
+        (_, None) => HeaderValue::from_static("application/json"),
+    }
+}
+
+fn sign(
+    endpoint: &Endpoint,
+    tenant: Option<&TenantSigner>,
+    signed: &Signed<'_>,
+    now: Timestamp,
+    headers: &mut HeaderMap,
+) -> Result<(), NotBuilt> {
+    let Some(rule) = endpoint.contract.key_rule() else {
+        return Ok(());
+    };
+    let signer = endpoint
+        .signer
+        .as_ref()
+        .or(tenant)
+        .filter(|signer| signer.signs(now));
+    match (signer, rule.presence) {
+        (Some(signer), _) => signer.sign(&endpoint.contract, signed, now, |name, value| {
+            headers.insert(name, header_value(value));
+        }),
+        (None, KeyPresence::Optional) => {}
+        (None, KeyPresence::Required) => return Err(NotBuilt::NoKey),
+    }
+    Ok(())
+}
+
+/// A header's value from text that templates have escaped to visible ASCII.
+fn header_value(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("templates give only visible ASCII")
+}
+
+#[cfg(test)]
+mod tests;

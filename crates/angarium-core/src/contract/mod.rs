@@ -1,14 +1,79 @@
 //! The contract language: one declarative file says everything that a platform published.
+//!
+//! A contract is read once, at start, and compiled: what an attempt costs is copying bytes. A
+//! mistake in a file is refused with its line; nothing in a file is ignored.
 
+mod body;
+mod describe;
+mod error;
+mod file;
+mod key;
+mod library;
+mod signature;
+mod signer;
+mod source;
+mod template;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::ContractError;
+pub use key::{KeyPresence, KeyRule, KeyScope};
+pub use library::ContractLibrary;
+pub use signer::{Signer, TenantSigner};
+
+pub(crate) use signer::Signed;
+pub(crate) use template::{Facts, Place};
+
+use crate::destination::Scheme;
+use crate::endpoint::DeliveryMethod;
+use crate::event::EventType;
 use crate::retry::RetryPolicy;
+use http::HeaderName;
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// The time limits that an attempt may have.
+pub(crate) const TIMEOUTS: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(30);
 
 /// A contract, compiled once at load.
 #[derive(Debug)]
 pub struct Contract {
     name: String,
+    title: String,
+    events: Vec<EventDescription>,
+    pub(crate) request: RequestShape,
+    signatures: Vec<signature::SignatureRule>,
+    keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,
+    schemes: Vec<Scheme>,
+}
+
+/// An event type of a contract's catalog.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventDescription {
+    /// The type.
+    pub name: EventType,
+    /// When it happens, for people.
+    pub description: String,
+    /// An example of the data: JSON text, members in the order of the file.
+    pub example: String,
+    /// JSON Schema of the data.
+    pub schema: Option<serde_json::Value>,
+}
+
+/// The request of a delivery, but for its signatures.
+#[derive(Debug)]
+pub(crate) struct RequestShape {
+    pub(crate) methods: Vec<DeliveryMethod>,
+    /// The body of a POST; there if the methods have POST.
+    pub(crate) body: Option<body::Body>,
+    /// The query parameters of a GET, names escaped.
+    pub(crate) query: Vec<(Box<str>, template::TextTemplate)>,
+    pub(crate) headers: Vec<(HeaderName, template::TextTemplate)>,
+    pub(crate) content_type: Option<template::TextTemplate>,
 }
 
 impl Contract {
@@ -16,12 +81,49 @@ impl Contract {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Its name for people.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The catalog, in the order of the file.
+    pub fn events(&self) -> &[EventDescription] {
+        &self.events
+    }
+
     /// Time limit of one attempt.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
+
     /// The retry schedule.
     pub fn retry(&self) -> &RetryPolicy {
         &self.retry
+    }
+
+    /// What it says about signing keys; `None` where deliveries are not signed.
+    pub fn key_rule(&self) -> Option<&KeyRule> {
+        self.keys.as_ref()
+    }
+
+    /// The schemes that an endpoint's URL may have.
+    pub fn schemes(&self) -> &[Scheme] {
+        &self.schemes
+    }
+
+    /// The methods that an endpoint may choose; the first is the default.
+    pub fn methods(&self) -> &[DeliveryMethod] {
+        &self.request.methods
+    }
+
+    /// The headers that the contract itself sets.
+    pub(crate) fn header_names(&self) -> impl Iterator<Item = &HeaderName> {
+        let signed = self.signatures.iter().map(|rule| &rule.header);
+        self.request
+            .headers
+            .iter()
+            .map(|(name, _)| name)
+            .chain(signed)
     }
 }

@@ -1,10 +1,15 @@
 //! An endpoint made ready to send: URL parsed, contract looked up, keys decoded. Immutable; a
 //! change makes a new one.
 
-use super::EndpointConfig;
-use crate::contract::Contract;
-use crate::destination::Destination;
+use super::fixed::{self, QueryAuth};
+use super::{DeliveryMethod, DeliveryOverride, EndpointConfig};
+use crate::contract::{Contract, KeyPresence, KeyScope, Signer, TIMEOUTS};
+use crate::destination::{Destination, Scheme};
+use crate::limits::Limits;
+use crate::refusal::{Code, Refusal};
 use crate::retry::RetryPolicy;
+use crate::time::parse_span;
+use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,4 +28,144 @@ pub struct Endpoint {
     pub timeout: Duration,
     /// Most attempts in flight.
     pub window: usize,
+    /// The effective method.
+    pub method: DeliveryMethod,
+    /// Its own keys; `None` where the tenant's sign, or nothing is signed.
+    pub(crate) signer: Option<Signer>,
+    /// Headers that are the same in every request, marked sensitive.
+    pub(crate) fixed_headers: Vec<(HeaderName, HeaderValue)>,
+    /// Authentication that stands in the query.
+    pub(crate) query_auth: Option<QueryAuth>,
+}
+
+/// Whether the server sends to plain http URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// Where the contract allows it (`--allow-http`).
+    Allowed,
+    /// Never.
+    Refused,
+}
+
+impl Endpoint {
+    /// Checks a configuration and makes it ready.
+    ///
+    /// # Errors
+    /// The first setting that the server or the contract does not allow, with its field.
+    pub fn prepare(
+        config: EndpointConfig,
+        contract: Arc<Contract>,
+        limits: &Limits,
+        plain_http: PlainHttp,
+    ) -> Result<Self, Refusal> {
+        let destination = Destination::parse(&config.url, limits)?;
+        check_scheme(destination.scheme, &contract, plain_http)?;
+        let method = effective_method(&config, &contract)?;
+        let (timeout, retry) = effective_delivery(config.delivery.as_ref(), &contract, limits)?;
+        let window = effective_window(config.concurrency, limits)?;
+        let signer = prepare_signer(&config, &contract)?;
+        let fixed_headers = fixed::headers(&config.secrets, &contract, limits)?;
+        let query_auth = QueryAuth::prepare(&config.secrets)?;
+        Ok(Self {
+            config,
+            contract,
+            destination: Arc::new(destination),
+            retry,
+            timeout,
+            window,
+            method,
+            signer,
+            fixed_headers,
+            query_auth,
+        })
+    }
+}
+
+fn check_scheme(scheme: Scheme, contract: &Contract, plain: PlainHttp) -> Result<(), Refusal> {
+    let refused = |message| Err(Refusal::field(Code::SchemeNotAllowed, "url", message));
+    if !contract.schemes().contains(&scheme) {
+        let schemes = contract.schemes().iter().map(|allowed| match allowed {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        });
+        let schemes = schemes.collect::<Vec<_>>().join(" and ");
+        return refused(format!(
+            "the contract {} allows only {schemes}",
+            contract.name()
+        ));
+    }
+    match (scheme, plain) {
+        (Scheme::Http, PlainHttp::Refused) => {
+            refused("this server sends only to https; --allow-http opens it".to_owned())
+        }
+        (Scheme::Http, PlainHttp::Allowed) | (Scheme::Https, _) => Ok(()),
+    }
+}
+
+fn effective_method(
+    config: &EndpointConfig,
+    contract: &Contract,
+) -> Result<DeliveryMethod, Refusal> {
+    let method = config.method.unwrap_or(contract.methods()[0]);
+    if !contract.methods().contains(&method) {
+        let message = format!(
+            "the contract {} does not offer this method",
+            contract.name()
+        );
+        return Err(Refusal::field(Code::InvalidField, "method", message));
+    }
+    Ok(method)
+}
+
+fn effective_delivery(
+    own: Option<&DeliveryOverride>,
+    contract: &Contract,
+    limits: &Limits,
+) -> Result<(Duration, RetryPolicy), Refusal> {
+    let timeout = match own.and_then(|own| own.timeout.as_deref()) {
+        None => contract.timeout(),
+        Some(text) => parse_span(text)
+            .filter(|span| TIMEOUTS.contains(span))
+            .ok_or_else(|| {
+                let message = "a timeout is a span between \"1s\" and \"30s\"";
+                Refusal::field(Code::InvalidField, "delivery.timeout", message)
+            })?,
+    };
+    let retry = match own.and_then(|own| own.retries.as_ref()) {
+        None => contract.retry().clone(),
+        Some(spec) => RetryPolicy::try_new(spec, 0.0, limits).map_err(|no| no.below("delivery"))?,
+    };
+    Ok((timeout, retry))
+}
+
+fn effective_window(concurrency: Option<u16>, limits: &Limits) -> Result<usize, Refusal> {
+    let window = concurrency.map_or(limits.endpoint_window, usize::from);
+    if !(1..=limits.endpoint_window).contains(&window) {
+        let message = format!("a number between 1 and {}", limits.endpoint_window);
+        return Err(Refusal::field(Code::InvalidField, "concurrency", message));
+    }
+    Ok(window)
+}
+
+fn prepare_signer(config: &EndpointConfig, contract: &Contract) -> Result<Option<Signer>, Refusal> {
+    let keys = &config.secrets.keys;
+    let refused = |why: &str| {
+        let message = format!("the contract {} {why}", contract.name());
+        Err(Refusal::field(Code::InvalidSecret, "secret", message))
+    };
+    match contract.key_rule().map(|rule| (rule.scope, rule.presence)) {
+        None if keys.is_empty() => Ok(None),
+        None => refused("does not sign, so its endpoints have no secret"),
+        Some((KeyScope::Tenant, _)) if keys.is_empty() => Ok(None),
+        Some((KeyScope::Tenant, _)) => {
+            refused("signs with the tenant's key, so its endpoints have no secret")
+        }
+        Some((KeyScope::Endpoint, KeyPresence::Optional)) if keys.is_empty() => Ok(None),
+        Some((KeyScope::Endpoint, KeyPresence::Required))
+            if !keys.iter().any(|key| key.retired_at.is_none()) =>
+        {
+            refused("signs every delivery, so its endpoints have a secret")
+        }
+        Some((KeyScope::Endpoint, _)) => Signer::prepare(contract, keys).map(Some),
+    }
 }

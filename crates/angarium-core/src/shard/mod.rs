@@ -1,1 +1,322 @@
-//! The shard machine.
+//! The shard machine: everything that happens to one slice of the tenants, decided in one place.
+//!
+//! In come published events, commits that ended, outcomes of attempts, ticks, and changes of
+//! endpoints; out go a batch to write, attempts to start, replies, rows to load, and when to be
+//! woken ([`Effects`]). There is no clock and no I/O here, so order and concurrency are exact and a
+//! test or the simulator can drive it step by step.
+//!
+//! ```text
+//! publish ──▶ batch ──▶ commit ──▶ ready ──▶ in flight ──▶ outcome ──▶ batch ──▶ commit ──▶ gone
+//!                          │         ▲ ▲                       │
+//!                 (queue full)  load │ │ due                   ▼
+//!                          └──▶ pending row ◀── waiting ◀── retry
+//! ```
+//!
+//! What is promised (design.md section 2):
+//! - An attempt starts only after the commit that accepted its event, and its slot is free only
+//!   after the commit that records it: duplicates after a crash are bounded by the slots.
+//! - Memory is a window on the store: a queue that is full leaves its rows there and reads them
+//!   back.
+//! - Every pair of event and endpoint below the checkpoint has a row; above it, recovery makes up
+//!   for those that have none.
+//! - After a commit of unknown result the machine is dropped and made anew from the store.
+
+mod attempt;
+mod change;
+mod checkpoint;
+mod commit;
+mod own_ids;
+mod publish;
+mod queue;
+mod recovery;
+
+#[cfg(test)]
+mod tests;
+
+pub use change::{DeliveryAction, Seen};
+pub use commit::Ownership;
+pub use own_ids::Lookup;
+pub use publish::Publish;
+
+use crate::batch::{EndpointWrite, ShardBatch};
+use crate::endpoint::{Endpoint, EndpointHealth};
+use crate::event::Event;
+use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
+use crate::limits::Limits;
+use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
+use checkpoint::OpenEvents;
+use own_ids::OwnIds;
+use queue::Queue;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// One slice of the tenants. `T` is the caller's way to answer: a reply is sent for each ticket.
+#[derive(Debug)]
+pub struct Shard<T> {
+    id: ShardId,
+    epoch: Epoch,
+    limits: Limits,
+    tenants: BTreeMap<TenantNo, TenantState>,
+    queues: BTreeMap<EndpointNo, Queue>,
+    /// When each endpoint next needs a look, earliest first.
+    timers: BTreeSet<(Timestamp, EndpointNo)>,
+    /// Bytes of payload that wait in memory.
+    held_bytes: usize,
+    batch: ShardBatch,
+    tickets: Tickets<T>,
+    committing: Option<Tickets<T>>,
+    open: OpenEvents,
+    own_ids: OwnIds<T>,
+    /// Tenants whose sequence numbers changed since the last checkpoint.
+    dirty_tenants: BTreeSet<TenantNo>,
+    high_water: EventKey,
+}
+
+/// What a shard holds of a tenant.
+#[derive(Debug, Default)]
+struct TenantState {
+    /// The last sequence number that was given out.
+    sequence: u64,
+    /// Its endpoints that are not deleted.
+    endpoints: Vec<EndpointNo>,
+    /// Endpoints that are in the current or the committing batch.
+    being_made: usize,
+}
+
+/// Who waits for what in a batch, parallel to its parts.
+#[derive(Debug)]
+struct Tickets<T> {
+    events: Vec<T>,
+    actions: Vec<T>,
+    endpoints: Vec<EndpointTicket<T>>,
+}
+
+impl<T> Default for Tickets<T> {
+    fn default() -> Self {
+        Self {
+            events: Vec::new(),
+            actions: Vec::new(),
+            endpoints: Vec::new(),
+        }
+    }
+}
+
+/// Who waits for an endpoint write; slices have nobody.
+#[derive(Debug)]
+struct EndpointTicket<T> {
+    ticket: Option<T>,
+    /// What the endpoint is after the commit.
+    endpoint: Option<Arc<Endpoint>>,
+}
+
+/// What the machine asks of the world around it after one input.
+#[derive(Debug)]
+pub struct Effects<T> {
+    /// Attempts to start, in order.
+    pub attempts: Vec<Start>,
+    /// Answers to give.
+    pub replies: Vec<(T, Reply)>,
+    /// Rows to read.
+    pub loads: Vec<Load>,
+    /// How many attempts may start: the node's free slots, set by the caller, counted down here.
+    pub slots: usize,
+    /// How many of them may go to endpoints with an attempt older than a second (rule 9).
+    pub slow_slots: usize,
+    /// Whether an attempt waits only for a slot.
+    pub starved: bool,
+}
+
+impl<T> Effects<T> {
+    /// Nothing yet, with so many slots.
+    pub fn new(slots: usize, slow_slots: usize) -> Self {
+        Self {
+            attempts: Vec::new(),
+            replies: Vec::new(),
+            loads: Vec::new(),
+            slots,
+            slow_slots,
+            starved: false,
+        }
+    }
+}
+
+/// An attempt to start. Endpoint and contract are as they are now (rule 6).
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Which delivery.
+    pub key: DeliveryKey,
+    /// 1 for the first attempt.
+    pub attempt: u16,
+    /// The endpoint's sequence number.
+    pub sequence: u64,
+    /// Where to.
+    pub endpoint: Arc<Endpoint>,
+    /// What.
+    pub event: Arc<Event>,
+}
+
+/// Rows to read from the store; the answer comes back by [`Shard::loaded`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// Of which endpoint.
+    pub endpoint: EndpointNo,
+    /// Due by when.
+    pub due_by: Timestamp,
+    /// Those that the shard holds already.
+    pub skip: Vec<DeliveryKey>,
+    /// At most so many.
+    pub limit: usize,
+    /// At most about so many bytes of payload, but one delivery always.
+    pub bytes: usize,
+}
+
+/// An answer to a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The event is durable.
+    Accepted {
+        /// Its key.
+        key: EventKey,
+        /// The tenant's sequence number.
+        sequence: u64,
+        /// Endpoints that it matched.
+        endpoints: usize,
+    },
+    /// An event of this id was accepted before.
+    Known(EventKey),
+    /// The id is not in memory: look it up in the store and publish again with the finding.
+    LookUp,
+    /// The endpoint was made.
+    EndpointMade(EndpointNo),
+    /// The change is durable and in force.
+    Done,
+    /// The delivery that will be attempted, or was changed.
+    Delivery(DeliveryKey),
+    /// Refused; nothing was changed.
+    Refused(Refusal),
+}
+
+impl<T> Shard<T> {
+    /// An empty shard; recovery fills it before it is used (`recovery.rs`).
+    pub fn new(id: ShardId, epoch: Epoch, checkpoint: EventKey, limits: Limits) -> Self {
+        Self {
+            id,
+            epoch,
+            limits,
+            tenants: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            held_bytes: 0,
+            batch: ShardBatch {
+                shard: id,
+                epoch,
+                ..ShardBatch::default()
+            },
+            tickets: Tickets::default(),
+            committing: None,
+            open: OpenEvents::new(checkpoint),
+            own_ids: OwnIds::default(),
+            dirty_tenants: BTreeSet::new(),
+            high_water: checkpoint,
+        }
+    }
+
+    /// Whether there is something to commit and no commit of this shard is under way.
+    pub fn wants_commit(&self) -> bool {
+        self.committing.is_none() && !self.batch.is_empty()
+    }
+
+    /// Everything that waits to be written, unless a commit of this shard is under way already.
+    pub fn take_batch(&mut self) -> Option<ShardBatch> {
+        if !self.wants_commit() {
+            return None;
+        }
+        self.committing = Some(std::mem::take(&mut self.tickets));
+        let empty = ShardBatch {
+            shard: self.id,
+            epoch: self.epoch,
+            ..ShardBatch::default()
+        };
+        Some(std::mem::replace(&mut self.batch, empty))
+    }
+
+    /// When [`Shard::tick`] has something to do.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Gives up what is in memory and answers everyone who waits. Used when the result of a commit
+    /// is not known or the shard has another owner; a new machine is made from the store.
+    pub fn abandon(self) -> Vec<(T, Reply)> {
+        let unavailable = || {
+            let message = "it is not known whether this was stored; send it again with the same id";
+            Reply::Refused(Refusal::whole(Code::Unavailable, message))
+        };
+        let tickets = [Some(self.tickets), self.committing];
+        let waiting = tickets.into_iter().flatten().flat_map(|tickets| {
+            let endpoints = tickets
+                .endpoints
+                .into_iter()
+                .filter_map(|waiting| waiting.ticket);
+            tickets
+                .events
+                .into_iter()
+                .chain(tickets.actions)
+                .chain(endpoints)
+        });
+        waiting
+            .chain(self.own_ids.into_waiting())
+            .map(|ticket| (ticket, unavailable()))
+            .collect()
+    }
+
+    /// Whether an attempt of a delivery is under way.
+    pub fn is_in_flight(&self, key: DeliveryKey) -> bool {
+        self.queues
+            .get(&key.endpoint)
+            .is_some_and(|queue| queue.is_sending(key))
+    }
+
+    /// Attempts that are under way.
+    pub fn in_flight(&self) -> usize {
+        self.queues.values().map(Queue::in_flight).sum()
+    }
+
+    /// What an endpoint's recent attempts say.
+    pub fn health(&self, endpoint: EndpointNo) -> Option<EndpointHealth> {
+        self.queues.get(&endpoint).map(|queue| queue.health)
+    }
+
+    /// When the oldest delivery that could be sent now became due.
+    pub fn oldest_due(&self) -> Option<Timestamp> {
+        self.queues.values().filter_map(Queue::oldest_due).min()
+    }
+
+    /// The newest key that this shard knows of.
+    pub fn high_water(&self) -> EventKey {
+        self.high_water
+    }
+
+    /// A tenant's endpoints that are not deleted.
+    pub fn endpoints_of(&self, tenant: TenantNo) -> &[EndpointNo] {
+        self.tenants
+            .get(&tenant)
+            .map_or(&[], |state| &state.endpoints)
+    }
+
+    /// Makes a tenant known.
+    pub fn add_tenant(&mut self, tenant: TenantNo) {
+        self.tenants.entry(tenant).or_default();
+    }
+
+    /// Own ids up to here stand in the store's index and may leave memory.
+    pub fn own_ids_indexed(&mut self, upto: EventKey, now: Timestamp) {
+        self.own_ids.forget(upto, now);
+    }
+
+    fn push_endpoint_write(&mut self, write: EndpointWrite, ticket: EndpointTicket<T>) {
+        self.batch.endpoints.push(write);
+        self.tickets.endpoints.push(ticket);
+    }
+}

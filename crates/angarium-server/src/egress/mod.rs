@@ -1,11 +1,44 @@
 //! The one way out: every outbound connection of the product is opened here
 //! (reliability-security.md, S1 to S12).
+//!
+//! ```text
+//! pool ──▶ resolve ──▶ judge ──▶ dial ──▶ TLS ──▶ exchange ──▶ answer, cut to its limits ──▶ pool
+//! ```
+//!
+//! One attempt is one request: nothing is repeated but a request of which a closed pooled
+//! connection had not written a byte. There are no redirects, no proxies from the environment and
+//! no decompression.
 
+use angarium_core::destination::Destination;
 use angarium_core::id::EndpointNo;
 use angarium_core::outcome::Outcome;
 use angarium_core::request::OutgoingRequest;
 use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::ACCEPT_ENCODING;
+use http_body_util::Full;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+mod answer;
+mod config;
+mod dial;
+mod exchange;
+mod http1;
+mod http2;
+mod pool;
+mod resolve;
+mod tls;
+mod wire;
+
+use answer::Answer;
+pub use config::{EgressConfig, EgressLimits, NameServers};
+use dial::Dialler;
+use exchange::{Connection, Message, Sent};
+use pool::Pool;
 
 /// What one attempt brought back.
 #[derive(Debug)]
@@ -32,4 +65,166 @@ pub trait Transport: Send + Sync + 'static {
         request: OutgoingRequest,
         timeout: Duration,
     ) -> Exchange;
+}
+
+/// Why the egress cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    /// A text of extra roots without a certificate.
+    #[error("an extra root has no PEM certificate in it")]
+    NoRoot,
+    /// A text of extra roots that is not PEM.
+    #[error("an extra root is not PEM")]
+    Pem(#[from] rustls::pki_types::pem::Error),
+    /// A root that is not a certificate, or TLS that cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// The system's name servers cannot be read.
+    #[error("the system's name servers cannot be read")]
+    NameServers(#[from] hickory_resolver::net::NetError),
+}
+
+/// Attempts of no endpoint (a handshake before there is one) have this number; their connections
+/// are not kept.
+const NO_ENDPOINT: EndpointNo = EndpointNo::new(0);
+
+/// Longest time between two looks at the idle connections.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+
+/// The transport over the network.
+pub struct Egress {
+    dialler: Dialler,
+    pool: Arc<Pool>,
+    limits: EgressLimits,
+    reaper: JoinHandle<()>,
+}
+
+impl Egress {
+    /// Makes the egress, inside a tokio runtime: a task of its own closes idle connections, and
+    /// ends with it.
+    ///
+    /// # Errors
+    /// When a root certificate or the system's name servers cannot be read.
+    pub fn new(config: EgressConfig) -> Result<Self, EgressError> {
+        let dialler = Dialler::new(&config)?;
+        let pool = Arc::new(Pool::new(config.limits.clone()));
+        let reaper = tokio::spawn(reap(Arc::clone(&pool), REAP_EVERY.min(config.limits.idle)));
+        Ok(Self {
+            dialler,
+            pool,
+            limits: config.limits,
+            reaper,
+        })
+    }
+
+    async fn attempt(
+        &self,
+        endpoint: EndpointNo,
+        request: OutgoingRequest,
+        started: Instant,
+        timeout: Duration,
+    ) -> Answer {
+        let deadline = started + timeout;
+        let destination = &*request.destination;
+        let mut message = prepare(request.message);
+        while let Some(mut kept) = self.pool.take(endpoint, destination, started) {
+            let exchange = kept.exchange(message, destination, &self.limits, deadline);
+            match exchange.await {
+                Sent::Unsent(unsent) => message = unsent,
+                sent @ (Sent::Answered(_) | Sent::Lost(_)) => {
+                    return self.conclude(endpoint, destination, kept, sent);
+                }
+            }
+        }
+        // Boxed, because opening is rare and its future large.
+        let mut opened = match Box::pin(self.open(endpoint, destination, deadline)).await {
+            Ok(connection) => connection,
+            Err(outcome) => return Answer::none(outcome),
+        };
+        let exchange = opened.exchange(message, destination, &self.limits, deadline);
+        let sent = exchange.await;
+        self.conclude(endpoint, destination, opened, sent)
+    }
+
+    async fn open(
+        &self,
+        endpoint: EndpointNo,
+        destination: &Destination,
+        deadline: Instant,
+    ) -> Result<Connection, Outcome> {
+        let (wire, protocol) = self.dialler.open(destination, deadline).await?;
+        let connection = Connection::open(wire, protocol, &self.limits).await?;
+        if let Connection::Http2(shared) = &connection {
+            let shared = Connection::Http2(shared.clone());
+            self.keep(endpoint, destination, shared);
+        }
+        Ok(connection)
+    }
+
+    fn conclude(
+        &self,
+        endpoint: EndpointNo,
+        destination: &Destination,
+        connection: Connection,
+        sent: Sent,
+    ) -> Answer {
+        match sent {
+            Sent::Answered(answer) => {
+                self.keep(endpoint, destination, connection);
+                answer
+            }
+            Sent::Lost(outcome) => Answer::none(outcome),
+            Sent::Unsent(_) => Answer::none(Outcome::Broken(
+                "the connection was closed before the request".into(),
+            )),
+        }
+    }
+
+    fn keep(&self, endpoint: EndpointNo, destination: &Destination, mut connection: Connection) {
+        if endpoint != NO_ENDPOINT && connection.is_ready() {
+            let now = Instant::now();
+            self.pool.put(endpoint, destination, connection, now);
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Egress {
+    async fn send(
+        &self,
+        endpoint: EndpointNo,
+        request: OutgoingRequest,
+        timeout: Duration,
+    ) -> Exchange {
+        let started = Instant::now();
+        let answer = self.attempt(endpoint, request, started, timeout).await;
+        Exchange {
+            outcome: answer.outcome,
+            took: started.elapsed(),
+            response: answer.head,
+            body: answer.body,
+        }
+    }
+}
+
+impl Drop for Egress {
+    fn drop(&mut self) {
+        self.reaper.abort();
+    }
+}
+
+/// Asks for an answer without compression, whatever the contract says (S9).
+fn prepare(message: http::Request<Bytes>) -> Message {
+    let mut message = message.map(Full::new);
+    message
+        .headers_mut()
+        .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    message
+}
+
+async fn reap(pool: Arc<Pool>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        pool.expire(Instant::now());
+    }
 }

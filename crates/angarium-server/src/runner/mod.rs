@@ -1,137 +1,226 @@
 //! Drives the shards: hands them what comes in, commits what they write, starts the attempts they
 //! ask for.
+//!
+//! A shard's machine stands behind a lock that is held for microseconds; whoever brings an input
+//! carries out the effects. One task commits for all shards (`committer.rs`), one wakes them by the
+//! clock and keeps their checkpoints (`upkeep.rs`). Nothing is claimed from the store on the way:
+//! what was just committed is handed to the sender from memory.
 
-use angarium_core::batch::Guard;
-use angarium_core::endpoint::{Endpoint, EndpointHealth};
-use angarium_core::event::NewEvent;
-use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, TenantNo};
+mod attempt;
+mod budget;
+mod calls;
+mod committer;
+mod recovery;
+mod shards;
+mod upkeep;
+
+pub use calls::Published;
+pub use recovery::StartError;
+
+use crate::clock::Clock;
+use crate::egress::Transport;
+use crate::entropy::Entropy;
+use angarium_core::contract::{Contract, ContractLibrary, KeyScope, TenantSigner};
+use angarium_core::endpoint::{EndpointHealth, PlainHttp};
+use angarium_core::id::{DeliveryKey, EndpointNo, ShardId, TenantNo};
+use angarium_core::limits::Limits;
+use angarium_core::outcome::Class;
 use angarium_core::refusal::Refusal;
 use angarium_core::secret::SigningKey;
-use std::sync::Arc;
+use angarium_core::time::Timestamp;
+use angarium_store::SharedStore;
+use budget::Budget;
+use shards::{CommitQueue, Shards};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
-/// What became of a publish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Published {
-    /// Accepted and durable.
-    Accepted {
-        /// The event's key.
-        key: EventKey,
-        /// The tenant's sequence number.
-        sequence: u64,
-        /// Endpoints that it matched.
-        endpoints: usize,
-    },
-    /// The tenant has an event of this id already. The caller compares type, key and data, and
-    /// answers the first event's answer or `event_id_conflict`.
-    Known(EventKey),
+/// What a runner is made of; the simulator replaces store, transport, clock and entropy.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where events and deliveries are kept.
+    pub store: SharedStore,
+    /// What sends.
+    pub transport: Arc<dyn Transport>,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What draws jitter.
+    pub entropy: Arc<dyn Entropy>,
+    /// The contracts that endpoints follow.
+    pub contracts: Arc<ContractLibrary>,
+    /// The limits in force.
+    pub limits: Limits,
+    /// Whether plain http is sent to.
+    pub plain_http: PlainHttp,
 }
 
 /// Drives the shards. Every call answers after the commit.
-#[derive(Debug)]
-pub struct Runner {}
+pub struct Runner {
+    parts: Parts,
+    shards: Shards,
+    queue: CommitQueue,
+    budget: Budget,
+    signers: RwLock<HashMap<(TenantNo, String), Arc<TenantSigner>>>,
+    counts: Counts,
+    stopping: AtomicBool,
+    /// Rings when a shard wants to be woken earlier than before.
+    earlier: Notify,
+    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+}
 
-#[expect(clippy::unused_async, unused_variables, reason = "bodies follow")]
+/// Counts since the start, for the metrics.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Events that were accepted.
+    pub accepted: AtomicU64,
+    /// Commits of the group committer.
+    pub commits: AtomicU64,
+    /// Shards that were read anew after a commit of unknown result.
+    pub reloads: AtomicU64,
+    attempts: [AtomicU64; 16],
+}
+
+impl Counts {
+    /// Attempts of a class that have ended.
+    pub fn attempts(&self, class: Class) -> u64 {
+        let count = self.attempts.get(usize::from(class.number()));
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    fn attempt(&self, class: Class) {
+        if let Some(count) = self.attempts.get(usize::from(class.number())) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Runner {
-    /// Publishes an event whose parts are checked. `duplicate` ids are found by the shard and the
-    /// store.
+    /// Takes over all shards, recovers them and begins to send.
     ///
     /// # Errors
-    /// `too_many_matches`, `overloaded`, `unavailable`.
-    pub async fn publish(
-        &self,
-        tenant: TenantNo,
-        event: Arc<NewEvent>,
-        guard: Option<Guard>,
-    ) -> Result<Published, Refusal> {
-        unimplemented!()
+    /// When the store cannot be read, or an endpoint in it follows a contract that is not there.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
+        let runner = Arc::new(Self {
+            shards: Shards::new(),
+            queue: CommitQueue::default(),
+            budget: Budget::new(parts.limits.node_window),
+            signers: RwLock::default(),
+            counts: Counts::default(),
+            stopping: AtomicBool::new(false),
+            earlier: Notify::new(),
+            tasks: std::sync::Mutex::default(),
+            parts,
+        });
+        let all: Vec<_> = ShardId::all().collect();
+        runner.recover(&all).await?;
+        let tasks = [
+            tokio::spawn(Arc::clone(&runner).commit_for_ever()),
+            tokio::spawn(Arc::clone(&runner).wake_for_ever()),
+            tokio::spawn(Arc::clone(&runner).keep_up_for_ever()),
+        ];
+        runner
+            .tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(tasks);
+        runner.begin(&all);
+        Ok(runner)
     }
 
-    /// Makes an endpoint; it matches every event that is published after the answer.
-    ///
-    /// # Errors
-    /// `too_many_endpoints`, `unavailable`.
-    pub async fn create_endpoint(
-        &self,
-        endpoint: Arc<Endpoint>,
-        guard: Option<Guard>,
-    ) -> Result<EndpointNo, Refusal> {
-        unimplemented!()
+    /// Stops cleanly: nothing new is taken, what is in flight has `grace` to end and is recorded,
+    /// the checkpoint is written. A delivery that outlasts the grace is sent again after a start.
+    pub async fn stop(self: &Arc<Self>, grace: Duration) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let until = tokio::time::Instant::now() + grace;
+        let busy = || self.budget.in_flight() > 0 || self.queue.is_busy();
+        while busy() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.write_checkpoints();
+        let until = tokio::time::Instant::now() + Duration::from_secs(5);
+        while self.queue.is_busy() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            task.abort();
+        }
     }
 
-    /// Replaces an endpoint; `endpoint.config.version` is one more than the version that it was
-    /// made from.
-    ///
-    /// # Errors
-    /// `conflict` when it was changed meanwhile (read it again), `not_found`, `unavailable`.
-    pub async fn replace_endpoint(
-        &self,
-        no: EndpointNo,
-        endpoint: Arc<Endpoint>,
-        guard: Option<Guard>,
-    ) -> Result<(), Refusal> {
-        unimplemented!()
+    /// Counts since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
-    /// Deletes an endpoint: no attempt starts after the answer, what waits is cancelled.
-    ///
-    /// # Errors
-    /// `not_found`, `unavailable`.
-    pub async fn delete_endpoint(
-        &self,
-        tenant: TenantNo,
-        no: EndpointNo,
-        guard: Option<Guard>,
-    ) -> Result<(), Refusal> {
-        unimplemented!()
+    /// Attempts under way.
+    pub fn attempts_in_flight(&self) -> usize {
+        self.budget.in_flight()
     }
 
-    /// A waiting delivery becomes due at once; one that has ended is delivered anew, as another
-    /// delivery (rule 13). Answers the delivery that will be attempted. `ended` says which the
-    /// caller saw.
-    ///
-    /// # Errors
-    /// `invalid_state` in flight, `not_found`, `conflict` when the state changed meanwhile,
-    /// `unavailable`.
-    pub async fn retry_delivery(
-        &self,
-        tenant: TenantNo,
-        key: DeliveryKey,
-        ended: bool,
-        guard: Option<Guard>,
-    ) -> Result<DeliveryKey, Refusal> {
-        unimplemented!()
+    /// When the oldest delivery that could be sent now became due.
+    pub fn oldest_due(&self) -> Option<Timestamp> {
+        let oldest =
+            ShardId::all().filter_map(|id| self.shards.look(id, |shard| shard.oldest_due()));
+        oldest.flatten().min()
     }
 
-    /// Ends a waiting delivery; in flight, stops further retries (rule 13).
-    ///
-    /// # Errors
-    /// `invalid_state` when it has ended, `not_found`, `unavailable`.
-    pub async fn cancel_delivery(
-        &self,
-        tenant: TenantNo,
-        key: DeliveryKey,
-        guard: Option<Guard>,
-    ) -> Result<DeliveryKey, Refusal> {
-        unimplemented!()
-    }
-
-    /// Gives the shard a tenant's signing keys under a contract, after the store has them.
-    pub fn set_tenant_keys(&self, tenant: TenantNo, contract: &str, keys: &[SigningKey]) {
-        unimplemented!()
-    }
-
-    /// Makes a tenant known, after the store has it.
-    pub fn add_tenant(&self, tenant: TenantNo) {
-        unimplemented!()
+    /// Shards that are being read anew; none of their tenants is served meanwhile.
+    pub fn shards_out(&self) -> usize {
+        ShardId::all()
+            .filter(|id| self.shards.look(*id, |_| ()).is_none())
+            .count()
     }
 
     /// Which of these deliveries have an attempt under way.
-    pub fn in_flight(&self, keys: &[DeliveryKey]) -> Vec<bool> {
-        unimplemented!()
+    pub fn in_flight(&self, tenant: TenantNo, keys: &[DeliveryKey]) -> Vec<bool> {
+        let look = |key: &DeliveryKey| {
+            self.shards
+                .look(ShardId::of(tenant), |shard| shard.is_in_flight(*key))
+                .unwrap_or(false)
+        };
+        keys.iter().map(look).collect()
     }
 
     /// What an endpoint's recent attempts say; none if the shard does not know it.
     pub fn health(&self, tenant: TenantNo, no: EndpointNo) -> Option<EndpointHealth> {
-        unimplemented!()
+        self.shards
+            .look(ShardId::of(tenant), |shard| shard.health(no))
+            .flatten()
+    }
+
+    /// Gives the sender a tenant's signing keys under a contract, after the store has them.
+    ///
+    /// # Errors
+    /// `invalid_secret` when a key does not have a form that the contract knows.
+    pub fn set_tenant_keys(
+        &self,
+        tenant: TenantNo,
+        contract: &Contract,
+        keys: &[SigningKey],
+    ) -> Result<(), Refusal> {
+        let signer = Arc::new(TenantSigner::prepare(contract, keys)?);
+        let mut signers = self.signers.write().unwrap_or_else(PoisonError::into_inner);
+        signers.insert((tenant, contract.name().to_owned()), signer);
+        Ok(())
+    }
+
+    /// The tenant's keys, where the contract signs with them.
+    fn signer(&self, tenant: TenantNo, contract: &Contract) -> Option<Arc<TenantSigner>> {
+        contract
+            .key_rule()
+            .filter(|rule| rule.scope == KeyScope::Tenant)?;
+        let signers = self.signers.read().unwrap_or_else(PoisonError::into_inner);
+        signers.get(&(tenant, contract.name().to_owned())).cloned()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 }

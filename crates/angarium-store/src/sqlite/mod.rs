@@ -1,1 +1,455 @@
-//! SQLite.
+//! The embedded store: SQLite in one directory, one writer, a few readers.
+//!
+//! The code is synchronous inside and async at its edge. With [`Mode::Threads`] a thread owns the
+//! connection that writes, and others read; with [`Mode::InPlace`] the same code runs in the
+//! caller and never waits, so that the simulator can drive it under its own clock.
+
+mod open;
+
+mod writer;
+
+mod commit;
+mod events;
+
+mod deliveries;
+mod endpoints;
+mod guards;
+
+mod accounts;
+
+mod readers;
+mod recovery;
+
+mod lists;
+mod rows;
+
+mod upkeep;
+
+mod codec;
+mod fault;
+mod state;
+
+#[cfg(test)]
+mod plans;
+
+use crate::error::{StoreError, StoreResult};
+use crate::read::{
+    DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
+    Page,
+};
+use crate::seal::{MasterKey, Sealer};
+use crate::{AccountChange, AccountChanged, Accounts, ShardState, Store, StoredAnswer, Upkeep};
+use angarium_core::batch::{BatchResult, DuePage, Guard, RecoveredEvent, ShardBatch};
+use angarium_core::endpoint::EndpointStatus;
+use angarium_core::id::{
+    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, TenantNo,
+};
+use angarium_core::time::Timestamp;
+use async_trait::async_trait;
+use endpoints::EndpointQuery;
+use fault::Fault;
+use open::Database;
+use readers::{Readers, View, lock};
+use recovery::DueQuery;
+use rusqlite::params;
+use state::Gauges;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use tokio::sync::{mpsc, oneshot};
+use writer::{Tx, Work, Writer};
+
+/// Threads that read.
+const READERS: usize = 3;
+/// Orders that wait for the writer; more make their callers wait before they are handed in.
+const QUEUE: usize = 4_096;
+
+/// How durable a commit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Synchronous {
+    /// Synced before it is answered (D1).
+    #[default]
+    Full,
+    /// Synced at checkpoints only: for the test that shows that a power cut is noticed.
+    Normal,
+}
+
+/// Who runs the store's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Threads of the store's own.
+    #[default]
+    Threads,
+    /// The caller; no call ever waits.
+    InPlace,
+}
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct SqliteConfig {
+    /// The data directory; none for a store in memory, which ends with its process.
+    pub path: Option<PathBuf>,
+    /// What secrets are encrypted with.
+    pub master_key: MasterKey,
+    /// How durable a commit is.
+    pub synchronous: Synchronous,
+    /// Who runs the code.
+    pub mode: Mode,
+}
+
+/// The embedded store.
+pub struct SqliteStore {
+    writes: Writes,
+    reads: Reads,
+    gauges: Arc<Gauges>,
+    files: Vec<PathBuf>,
+}
+
+enum Writes {
+    Queue(Mutex<Option<mpsc::Sender<Order>>>),
+    InPlace(Arc<Mutex<Writer>>),
+}
+
+enum Reads {
+    Threads(Readers),
+    WithWriter(Arc<Mutex<Writer>>),
+}
+
+/// What is handed to the writer.
+enum Order {
+    /// To be written with everything else that waits.
+    Together(Box<dyn Work>),
+    /// To be written in a transaction of its own, after that.
+    Alone(Box<dyn Work>),
+    /// The last one.
+    Close(oneshot::Sender<()>),
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens a store, or makes one; brings an older schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::WrongMasterKey`], [`StoreError::NewerSchema`],
+    /// [`StoreError::DivergentSchema`], or [`StoreError::CannotOpen`].
+    pub fn open(config: SqliteConfig) -> StoreResult<Self> {
+        let database = Database::acquire(&config)?;
+        let sealer = Arc::new(Sealer::new(&config.master_key));
+        let cannot = |fault: Fault| database.cannot_open(fault);
+        let mut connection = database.connect_writer().map_err(cannot)?;
+        open::migrate(&mut connection)?;
+        open::prepare(&mut connection, &sealer)?;
+        let mut connections = Vec::new();
+        if config.mode == Mode::Threads {
+            for _ in 0..READERS {
+                connections.extend(database.connect_reader().map_err(cannot)?);
+            }
+        }
+        let files = database.files();
+        let gauges = Arc::new(Gauges::default());
+        let writer = Writer::new(
+            database,
+            connection,
+            Arc::clone(&sealer),
+            Arc::clone(&gauges),
+        );
+        let writer = Arc::new(Mutex::new(writer.map_err(Fault::of_reading)?));
+        let no_thread = |error: std::io::Error| StoreError::CannotOpen {
+            path: "a thread".into(),
+            reason: error.to_string(),
+        };
+        let reads = if connections.is_empty() {
+            Reads::WithWriter(Arc::clone(&writer))
+        } else {
+            Reads::Threads(Readers::start(connections, &sealer).map_err(no_thread)?)
+        };
+        let writes = match config.mode {
+            Mode::InPlace => Writes::InPlace(writer),
+            Mode::Threads => start_writer(writer).map_err(no_thread)?,
+        };
+        Ok(Self {
+            writes,
+            reads,
+            gauges,
+            files,
+        })
+    }
+
+    /// Writes together with everything else that waits, and answers after the sync.
+    async fn write<T, F>(&self, write: F) -> StoreResult<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (work, answer) = writer::job(write);
+        self.order(Order::Together(work)).await?;
+        // The writer vanished with the work in its hands: nobody knows.
+        answer
+            .await
+            .map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
+    }
+
+    async fn order(&self, order: Order) -> StoreResult<()> {
+        let closed = || StoreError::NotCommitted("the store is closed".into());
+        match &self.writes {
+            Writes::Queue(queue) => {
+                let queue = lock(queue).clone().ok_or_else(closed)?;
+                queue.send(order).await.map_err(|_| closed())
+            }
+            Writes::InPlace(writer) => {
+                write_all(&mut lock(writer), vec![order]);
+                Ok(())
+            }
+        }
+    }
+
+    async fn read<T, F>(&self, read: F) -> StoreResult<T>
+    where
+        F: FnOnce(&View<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        match &self.reads {
+            Reads::Threads(readers) => readers.read(read).await,
+            Reads::WithWriter(writer) => lock(writer).look(read),
+        }
+    }
+}
+
+fn start_writer(writer: Arc<Mutex<Writer>>) -> std::io::Result<Writes> {
+    let (queue, mut waiting) = mpsc::channel(QUEUE);
+    let serve = move || {
+        while let Some(first) = waiting.blocking_recv() {
+            let mut orders = vec![first];
+            while let Ok(order) = waiting.try_recv() {
+                orders.push(order);
+            }
+            write_all(&mut lock(&writer), orders);
+        }
+    };
+    thread::Builder::new()
+        .name("store-writer".into())
+        .spawn(serve)?;
+    Ok(Writes::Queue(Mutex::new(Some(queue))))
+}
+
+/// One group commit, then what wants a transaction of its own.
+fn write_all(writer: &mut Writer, orders: Vec<Order>) {
+    let (mut together, mut alone, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    for order in orders {
+        match order {
+            Order::Together(work) => together.push(work),
+            Order::Alone(work) => alone.push(work),
+            Order::Close(end) => ends.push(end),
+        }
+    }
+    if !together.is_empty() {
+        writer.run(together);
+    }
+    for work in alone {
+        writer.run(vec![work]);
+    }
+    if !ends.is_empty() {
+        writer.close();
+    }
+    // The senders are dropped here: whoever waits for the end learns of it.
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn claim(
+        &self,
+        shards: &[ShardId],
+        _now: Timestamp,
+    ) -> StoreResult<Vec<(ShardId, Epoch)>> {
+        let shards = shards.to_vec();
+        self.write(move |tx| commit::claim(tx, &shards)).await
+    }
+
+    async fn commit(
+        &self,
+        batches: Vec<ShardBatch>,
+        now: Timestamp,
+    ) -> StoreResult<Vec<BatchResult>> {
+        self.write(move |tx| commit::commit(tx, &batches, now))
+            .await
+    }
+
+    async fn load_shards(&self, shards: &[ShardId]) -> StoreResult<Vec<ShardState>> {
+        let shards = shards.to_vec();
+        self.read(move |view| recovery::load_shards(view, &shards))
+            .await
+    }
+
+    async fn events_above(
+        &self,
+        shards: &[(ShardId, EventKey)],
+        after: EventKey,
+        limit: usize,
+    ) -> StoreResult<(Vec<RecoveredEvent>, Option<EventKey>)> {
+        let shards = shards.to_vec();
+        self.read(move |view| recovery::events_above(view, &shards, after, limit))
+            .await
+    }
+
+    async fn load_due(
+        &self,
+        endpoint: EndpointNo,
+        due_by: Timestamp,
+        skip: &[DeliveryKey],
+        limit: usize,
+        bytes: usize,
+    ) -> StoreResult<DuePage> {
+        let skip = skip.to_vec();
+        let query = DueQuery {
+            endpoint,
+            due_by,
+            limit,
+            bytes,
+        };
+        self.read(move |view| recovery::load_due(view, query, &skip))
+            .await
+    }
+
+    async fn own_id_tail(&self) -> StoreResult<Vec<(TenantNo, Box<str>, EventKey)>> {
+        self.read(upkeep::own_id_tail).await
+    }
+
+    async fn find_own_id(&self, tenant: TenantNo, own_id: &str) -> StoreResult<Option<EventKey>> {
+        let own_id = own_id.to_owned();
+        self.read(move |view| upkeep::find_own_id(view, tenant, &own_id))
+            .await
+    }
+
+    async fn accounts(&self) -> StoreResult<Accounts> {
+        self.read(accounts::all).await
+    }
+
+    async fn change_account(
+        &self,
+        change: AccountChange,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<AccountChanged> {
+        self.write(move |tx| accounts::change(tx, &change, guard.as_ref(), now))
+            .await
+    }
+
+    async fn guarded_answer(
+        &self,
+        scope: &[u8; 32],
+        now: Timestamp,
+    ) -> StoreResult<Option<StoredAnswer>> {
+        let scope = *scope;
+        self.read(move |view| guards::answer(view, &scope, now))
+            .await
+    }
+
+    async fn endpoint(&self, id: EndpointId) -> StoreResult<Option<EndpointRow>> {
+        self.read(move |view| endpoints::find(view, id)).await
+    }
+
+    async fn endpoints(
+        &self,
+        environment: EnvironmentNo,
+        tenant: Option<TenantNo>,
+        status: Option<EndpointStatus>,
+        before: Option<EndpointNo>,
+        limit: usize,
+    ) -> StoreResult<Page<EndpointRow, EndpointNo>> {
+        let query = EndpointQuery {
+            environment,
+            tenant,
+            status,
+            before,
+            limit,
+        };
+        self.read(move |view| endpoints::list(view, query)).await
+    }
+
+    async fn endpoint_ids(
+        &self,
+        numbers: &[EndpointNo],
+    ) -> StoreResult<Vec<(EndpointNo, EndpointId)>> {
+        let numbers = numbers.to_vec();
+        self.read(move |view| endpoints::ids(view, &numbers)).await
+    }
+
+    async fn event(&self, tenant: TenantNo, key: EventKey) -> StoreResult<Option<EventRow>> {
+        self.read(move |view| lists::event(view, tenant, key)).await
+    }
+
+    async fn events(&self, query: &EventQuery) -> StoreResult<Page<EventRow, EventKey>> {
+        let query = query.clone();
+        self.read(move |view| lists::events(view, &query)).await
+    }
+
+    async fn delivery(&self, key: DeliveryKey) -> StoreResult<Option<DeliveryWithAttempts>> {
+        self.read(move |view| rows::delivery(view, key)).await
+    }
+
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+    ) -> StoreResult<Page<DeliveryRow, DeliveryKey>> {
+        let query = query.clone();
+        self.read(move |view| lists::deliveries(view, &query)).await
+    }
+
+    async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
+        let (work, answer) = writer::job(move |tx| upkeep::step(tx, now));
+        self.order(Order::Alone(work)).await?;
+        answer
+            .await
+            .map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
+    }
+
+    async fn depth(&self, _now: Timestamp) -> StoreResult<Depth> {
+        let oldest_due = self.read(recovery::oldest_due).await?;
+        let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |found| found.len());
+        Ok(Depth {
+            pending: self.gauges.pending(),
+            oldest_due,
+            events: self.gauges.events(),
+            bytes: self.files.iter().map(size).sum(),
+        })
+    }
+
+    async fn ping(&self, now: Timestamp) -> StoreResult<()> {
+        self.write(move |tx| {
+            let update = "UPDATE meta SET value = ?1 WHERE name = 'pinged_at'";
+            tx.connection
+                .prepare_cached(update)?
+                .execute(params![now.as_millis()])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn backup(&self, to: &Path) -> StoreResult<()> {
+        match &self.reads {
+            Reads::Threads(readers) => readers.copy(to.to_owned()).await,
+            Reads::WithWriter(writer) => lock(writer).copy(to),
+        }
+    }
+
+    async fn close(&self) {
+        if let Reads::Threads(readers) = &self.reads {
+            readers.close().await;
+        }
+        let (end, ended) = oneshot::channel();
+        if self.order(Order::Close(end)).await.is_ok() {
+            // The sender is dropped when the files are closed: the error is the news.
+            drop(ended.await);
+        }
+        if let Writes::Queue(queue) = &self.writes {
+            drop(lock(queue).take());
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Signatures as a contract describes them: what is signed, and how the header says it.
+
+use super::key::KeyForm;
+use super::template::{Piece, split};
+use http::HeaderName;
+
+/// How a signature is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    /// HMAC with SHA-256.
+    HmacSha256,
+    /// HMAC with SHA-512.
+    HmacSha512,
+    /// Ed25519; the key is its seed.
+    Ed25519,
+}
+
+impl Algorithm {
+    pub(super) const NAMES: &[(&str, Algorithm)] = &[
+        ("hmac-sha256", Algorithm::HmacSha256),
+        ("hmac-sha512", Algorithm::HmacSha512),
+        ("ed25519", Algorithm::Ed25519),
+    ];
+}
+
+/// A part of the signed content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ContentPart {
+    Literal(Box<str>),
+    /// The body as sent.
+    Body,
+    /// The query string as sent.
+    Query,
+    /// What carries the event: the body of a POST, the query string of a GET.
+    Payload,
+    /// The event's id.
+    Id,
+    /// The attempt's unix seconds.
+    Timestamp,
+    /// The HTTP method.
+    Method,
+}
+
+impl ContentPart {
+    const NAMES: &[(&str, ContentPart)] = &[
+        ("body", ContentPart::Body),
+        ("query", ContentPart::Query),
+        ("payload", ContentPart::Payload),
+        ("id", ContentPart::Id),
+        ("timestamp", ContentPart::Timestamp),
+        ("method", ContentPart::Method),
+    ];
+}
+
+/// A content to sign, with the name by which the header's value refers to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Content {
+    pub(super) name: Box<str>,
+    pub(super) parts: Box<[ContentPart]>,
+    pub(super) written: Box<str>,
+}
+
+impl Content {
+    pub(super) fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let part = |piece| match piece {
+            Piece::Literal(text) => Ok(ContentPart::Literal(text.into())),
+            Piece::Name(name) => known(ContentPart::NAMES, name),
+        };
+        Ok(Self {
+            name: name.into(),
+            parts: split(text)?
+                .into_iter()
+                .map(part)
+                .collect::<Result<_, _>>()?,
+            written: text.into(),
+        })
+    }
+}
+
+/// A part of the header's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ValuePart {
+    Literal(Box<str>),
+    Timestamp,
+    /// The signature of the content with this number, in hex.
+    Hex(usize),
+    /// The signature of the content with this number, in base64.
+    Base64(usize),
+}
+
+impl ValuePart {
+    pub(super) fn parse_all(text: &str, contents: &[Content]) -> Result<Box<[Self]>, String> {
+        let part = |piece| match piece {
+            Piece::Literal(text) if text.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
+                Ok(ValuePart::Literal(text.into()))
+            }
+            Piece::Literal(text) => Err(format!("{text:?} is not visible ASCII")),
+            Piece::Name("timestamp") => Ok(ValuePart::Timestamp),
+            Piece::Name(name) => {
+                let (encoding, content) = name.split_once('.').unwrap_or((name, ""));
+                let number = contents.iter().position(|c| *c.name == *content);
+                match (encoding, number) {
+                    ("hex", Some(number)) => Ok(ValuePart::Hex(number)),
+                    ("base64", Some(number)) => Ok(ValuePart::Base64(number)),
+                    _ => Err(format!(
+                        "unknown placeholder `{{{name}}}`; there are `timestamp`, and `hex` and \
+                         `base64`, followed by a dot and a content's name where there are several"
+                    )),
+                }
+            }
+        };
+        split(text)?.into_iter().map(part).collect()
+    }
+}
+
+/// Finds a name in a table.
+pub(super) fn known<T: Clone>(table: &[(&str, T)], name: &str) -> Result<T, String> {
+    let found = table.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| value.clone()).ok_or_else(|| {
+        let names: Vec<_> = table.iter().map(|(known, _)| *known).collect();
+        format!("{name:?} is none of {}", super::source::quoted(&names))
+    })
+}
+
+/// A signature as the contract describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SignatureRule {
+    pub(super) header: HeaderName,
+    pub(super) algorithm: Algorithm,
+    pub(super) contents: Vec<Content>,
+    pub(super) value: Box<[ValuePart]>,
+    /// What stands between the values of several keys; without it only the current key signs.
+    pub(super) join: Option<Box<str>>,
+    pub(super) key: KeyForm,
+}

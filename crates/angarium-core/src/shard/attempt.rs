@@ -1,0 +1,251 @@
+//! Attempts begin and end: slots are filled, outcomes are judged and written.
+
+use super::queue::{Existence, Held, Queue, Recorded};
+use super::{Effects, Load, Shard, Start};
+use crate::batch::{AttemptRecord, DeliveryWrite, DuePage, NextState};
+use crate::delivery::{DeliveryState, EndReason, Verdict, judge};
+use crate::endpoint::EndpointStatus;
+use crate::id::{DeliveryKey, EndpointNo};
+use crate::outcome::Class;
+use crate::time::{Jitter, Timestamp};
+
+impl<T> Shard<T> {
+    /// The time of [`Shard::wake_at`] has come.
+    pub fn tick(&mut self, now: Timestamp, fx: &mut Effects<T>) {
+        while let Some((due, no)) = self.timers.first().copied() {
+            if due > now {
+                return;
+            }
+            self.timers.remove(&(due, no));
+            if let Some(queue) = self.queues.get_mut(&no) {
+                queue.timer = None;
+            }
+            self.run(no, now, fx);
+        }
+    }
+
+    /// Starts what waits for nothing but a slot, after slots became free.
+    pub fn use_slots(&mut self, now: Timestamp, fx: &mut Effects<T>) {
+        let wanting = self.queues.iter().filter(|(_, queue)| queue.wants_slot());
+        let wanting: Vec<_> = wanting.map(|(no, _)| *no).collect();
+        for no in wanting {
+            if fx.slots == 0 {
+                fx.starved = true;
+                return;
+            }
+            self.run(no, now, fx);
+        }
+    }
+
+    /// Attempts under way for more than a second; they may hold three quarters of a node (rule 9).
+    pub fn slow_attempts(&self, now: Timestamp) -> usize {
+        self.queues
+            .values()
+            .map(|queue| queue.slow_attempts(now))
+            .sum()
+    }
+
+    /// Does for one endpoint what can be done now: wakes retries, starts attempts, reads rows, sets
+    /// the timer.
+    pub(super) fn run(&mut self, no: EndpointNo, now: Timestamp, fx: &mut Effects<T>) {
+        let Some(queue) = self.queues.get_mut(&no) else {
+            return;
+        };
+        queue.wake(now);
+        start_attempts(no, queue, now, fx);
+        if let Some(wish) = queue.begin_load(&self.limits, now) {
+            let key = |(event, generation)| DeliveryKey {
+                event,
+                endpoint: no,
+                generation,
+            };
+            fx.loads.push(Load {
+                endpoint: no,
+                due_by: now,
+                skip: wish.skip.into_iter().map(key).collect(),
+                limit: wish.limit,
+                bytes: self
+                    .limits
+                    .shard_ready_bytes
+                    .saturating_sub(self.held_bytes),
+            });
+        }
+        let wake_at = queue.wake_at(now);
+        if queue.timer != wake_at {
+            if let Some(old) = queue.timer {
+                self.timers.remove(&(old, no));
+            }
+            queue.timer = wake_at;
+            self.timers.extend(wake_at.map(|at| (at, no)));
+        }
+    }
+
+    /// Rows that a [`Load`] asked for.
+    pub fn loaded(&mut self, no: EndpointNo, page: DuePage, now: Timestamp, fx: &mut Effects<T>) {
+        let Some(queue) = self.queues.get_mut(&no) else {
+            return;
+        };
+        queue.end_load(page.next_due);
+        // What was closed meanwhile leaves its rows where they are.
+        let deliveries = if queue.is_open() {
+            page.deliveries
+        } else {
+            Vec::new()
+        };
+        // A row may have been written for what memory holds after the load was asked for.
+        let held_keys = queue.held_keys();
+        for row in deliveries {
+            if held_keys.contains(&(row.key.event, row.key.generation)) {
+                continue;
+            }
+            self.held_bytes += row.event.body.weight();
+            queue.push_ready(Held {
+                event: row.event,
+                generation: row.key.generation,
+                sequence: row.sequence,
+                attempts: row.attempts,
+                due: row.due,
+                has_row: true,
+            });
+        }
+        self.run(no, now, fx);
+    }
+
+    /// A load failed; it is tried again at `again`.
+    pub fn not_loaded(
+        &mut self,
+        no: EndpointNo,
+        again: Timestamp,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) {
+        let Some(queue) = self.queues.get_mut(&no) else {
+            return;
+        };
+        queue.end_load(Some(again));
+        self.run(no, now, fx);
+    }
+
+    /// An attempt has ended. The slot is free once the record is committed (rule 9).
+    pub fn outcome(
+        &mut self,
+        key: DeliveryKey,
+        attempt: Box<AttemptRecord>,
+        jitter: Jitter,
+        now: Timestamp,
+    ) {
+        let Some(queue) = self.queues.get_mut(&key.endpoint) else {
+            return;
+        };
+        let endpoint = queue.endpoint.clone();
+        let existence = queue.existence;
+        let Some(sending) = queue.sending_mut(key) else {
+            return;
+        };
+        if sending.recorded.is_some() {
+            return;
+        }
+        let attempts = sending.held.attempts.saturating_add(1);
+        sending.held.attempts = attempts;
+        let accepted_at = sending.held.event.accepted_at;
+        let verdict = match (existence, sending.cancelled) {
+            (_, _) if attempt.class == Class::Success => Verdict::Deliver,
+            (Existence::Deleted, _) => Verdict::Die(EndReason::EndpointDeleted),
+            (Existence::Alive, true) => Verdict::Die(EndReason::CancelledByCall),
+            (Existence::Alive, false) => judge(
+                attempt.class,
+                attempts,
+                accepted_at,
+                &endpoint.retry,
+                jitter,
+                now,
+            ),
+        };
+        let next = next_state(verdict, endpoint.config.status, now);
+        sending.recorded = Some(match next {
+            NextState::Pending { due } => Recorded::Waits(due),
+            NextState::Ended { .. } => Recorded::Ended,
+        });
+        let (sequence, has_row) = (sending.held.sequence, sending.held.has_row);
+        observe(queue, attempt.class, now);
+        let attempt = Some(attempt);
+        self.batch.deliveries.push(DeliveryWrite {
+            key,
+            sequence,
+            attempts,
+            has_row,
+            attempt,
+            next,
+        });
+    }
+}
+
+fn start_attempts<T>(no: EndpointNo, queue: &mut Queue, now: Timestamp, fx: &mut Effects<T>) {
+    if !queue.wants_slot() {
+        return;
+    }
+    let slow = queue.is_slow(now);
+    while queue.wants_slot() {
+        if fx.slots == 0 || (slow && fx.slow_slots == 0) {
+            fx.starved = true;
+            return;
+        }
+        let Some(held) = queue.next_to_send() else {
+            return;
+        };
+        fx.slots -= 1;
+        if slow {
+            fx.slow_slots -= 1;
+        }
+        fx.attempts.push(Start {
+            key: DeliveryKey {
+                event: held.event.key,
+                endpoint: no,
+                generation: held.generation,
+            },
+            attempt: held.attempts.saturating_add(1),
+            sequence: held.sequence,
+            endpoint: queue.endpoint.clone(),
+            event: held.event.clone(),
+        });
+        queue.send(held, now);
+    }
+}
+
+/// What the store is told after a verdict. A retry of an endpoint that is off is parked (rule 4).
+fn next_state(verdict: Verdict, status: EndpointStatus, now: Timestamp) -> NextState {
+    let ended = |state, reason| NextState::Ended {
+        state,
+        reason,
+        at: now,
+    };
+    match verdict {
+        Verdict::Deliver => ended(DeliveryState::Delivered, None),
+        Verdict::Retry { due } => NextState::Pending {
+            due: match status {
+                EndpointStatus::Active => Some(due),
+                EndpointStatus::Paused | EndpointStatus::Disabled => None,
+            },
+        },
+        Verdict::Die(reason @ (EndReason::Exhausted | EndReason::Expired)) => {
+            ended(DeliveryState::Dead, Some(reason))
+        }
+        Verdict::Die(
+            reason @ (EndReason::CancelledByCall
+            | EndReason::EndpointDeleted
+            | EndReason::EndpointDisabled),
+        ) => ended(DeliveryState::Cancelled, Some(reason)),
+    }
+}
+
+fn observe(queue: &mut Queue, class: Class, now: Timestamp) {
+    let health = &mut queue.health;
+    if class == Class::Success {
+        health.consecutive_failures = 0;
+        health.last_success_at = Some(now);
+    } else {
+        health.consecutive_failures = health.consecutive_failures.saturating_add(1);
+        health.last_failure_at = Some(now);
+    }
+    queue.dirty = true;
+}

@@ -1,0 +1,307 @@
+//! People change endpoints and deliveries. A change goes through the owning shard like an event:
+//! when it is answered, it is durable and in force (design.md, rule 6).
+
+use super::queue::{Existence, Held};
+use super::{Effects, EndpointTicket, Reply, Shard};
+use crate::batch::{DeliveryWrite, EndpointWrite, Guard, NextState, RowAction, RowActionKind};
+use crate::delivery::{DeliveryState, EndReason};
+use crate::endpoint::{Endpoint, EndpointStatus};
+use crate::id::{DeliveryKey, EndpointNo, TenantNo};
+use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// Rows of one endpoint that one batch parks, unparks or cancels at most, so that it stays short.
+const SLICE: usize = 1_000;
+
+pub(super) const fn park(no: EndpointNo) -> EndpointWrite {
+    EndpointWrite::Park { no, limit: SLICE }
+}
+
+pub(super) const fn unpark(no: EndpointNo, due: Timestamp) -> EndpointWrite {
+    EndpointWrite::Unpark {
+        no,
+        due,
+        limit: SLICE,
+    }
+}
+
+pub(super) const fn cancel_waiting(no: EndpointNo, at: Timestamp) -> EndpointWrite {
+    EndpointWrite::CancelWaiting {
+        no,
+        at,
+        limit: SLICE,
+    }
+}
+
+/// Whether a caller who wants a delivery retried saw it waiting or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// It waits for its next attempt.
+    Waiting,
+    /// It is delivered, dead, cancelled or suppressed.
+    Ended,
+}
+
+impl<T> Shard<T> {
+    /// Makes an endpoint, unless the tenant has as many as it may.
+    pub fn create_endpoint(
+        &mut self,
+        ticket: T,
+        endpoint: Arc<Endpoint>,
+        guard: Option<Guard>,
+        fx: &mut Effects<T>,
+    ) {
+        let most = self.limits.endpoints_per_tenant;
+        let tenant = self.tenants.entry(endpoint.config.tenant).or_default();
+        if tenant.endpoints.len() + tenant.being_made >= most {
+            let message = format!("the tenant has {most} endpoints; delete one first");
+            let refusal = Refusal::whole(Code::TooManyEndpoints, message);
+            return fx.replies.push((ticket, Reply::Refused(refusal)));
+        }
+        tenant.being_made += 1;
+        let config = Box::new(endpoint.config.clone());
+        let waiting = EndpointTicket {
+            ticket: Some(ticket),
+            endpoint: Some(endpoint),
+        };
+        self.push_endpoint_write(EndpointWrite::Create { config, guard }, waiting);
+    }
+
+    /// Replaces an endpoint by one that was made from its newest version.
+    pub fn replace_endpoint(
+        &mut self,
+        ticket: T,
+        no: EndpointNo,
+        endpoint: Arc<Endpoint>,
+        guard: Option<Guard>,
+        fx: &mut Effects<T>,
+    ) {
+        let queue = match self.alive(endpoint.config.tenant, no) {
+            Ok(queue) => queue,
+            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
+        };
+        if endpoint.config.version != queue.version + 1 {
+            let message = "the endpoint was changed meanwhile; read it and try again";
+            let refusal = Refusal::whole(Code::Conflict, message);
+            return fx.replies.push((ticket, Reply::Refused(refusal)));
+        }
+        queue.version = endpoint.config.version;
+        let config = Box::new(endpoint.config.clone());
+        let waiting = EndpointTicket {
+            ticket: Some(ticket),
+            endpoint: Some(endpoint),
+        };
+        self.push_endpoint_write(EndpointWrite::Replace { no, config, guard }, waiting);
+    }
+
+    /// Deletes an endpoint. From now on no event matches it and no attempt starts.
+    pub fn delete_endpoint(
+        &mut self,
+        ticket: T,
+        tenant: TenantNo,
+        no: EndpointNo,
+        guard: Option<Guard>,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) {
+        match self.alive(tenant, no) {
+            Ok(queue) => queue.existence = Existence::Deleted,
+            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
+        }
+        if let Some(state) = self.tenants.get_mut(&tenant) {
+            state.endpoints.retain(|other| *other != no);
+        }
+        let waiting = EndpointTicket {
+            ticket: Some(ticket),
+            endpoint: None,
+        };
+        self.push_endpoint_write(EndpointWrite::Delete { no, at: now, guard }, waiting);
+    }
+
+    fn alive(
+        &mut self,
+        tenant: TenantNo,
+        no: EndpointNo,
+    ) -> Result<&mut super::queue::Queue, Refusal> {
+        self.queues
+            .get_mut(&no)
+            .filter(|queue| queue.existence == Existence::Alive)
+            .filter(|queue| queue.endpoint.config.tenant == tenant)
+            .ok_or_else(|| Refusal::whole(Code::NotFound, "no such endpoint"))
+    }
+
+    /// The new form of an endpoint is durable: it is in force for every attempt from now on.
+    pub(super) fn replaced(&mut self, no: EndpointNo, endpoint: Arc<Endpoint>, now: Timestamp) {
+        let Some(queue) = self.queues.get_mut(&no) else {
+            return;
+        };
+        let before = queue.endpoint.config.status;
+        let after = endpoint.config.status;
+        queue.endpoint = endpoint;
+        match (before, after) {
+            (EndpointStatus::Active, EndpointStatus::Paused | EndpointStatus::Disabled) => {
+                for held in queue.take_all() {
+                    self.park(no, held);
+                }
+                self.slice(park(no));
+            }
+            (EndpointStatus::Paused | EndpointStatus::Disabled, EndpointStatus::Active) => {
+                self.slice(unpark(no, now));
+            }
+            (EndpointStatus::Active, EndpointStatus::Active)
+            | (
+                EndpointStatus::Paused | EndpointStatus::Disabled,
+                EndpointStatus::Paused | EndpointStatus::Disabled,
+            ) => {}
+        }
+    }
+
+    /// The deletion is durable: what is in memory is cancelled, then the rows, in slices.
+    pub(super) fn deleted(&mut self, no: EndpointNo, at: Timestamp) {
+        let Some(queue) = self.queues.get_mut(&no) else {
+            return;
+        };
+        for held in queue.take_all() {
+            self.cancel_held(no, &held, at);
+        }
+        self.slice(cancel_waiting(no, at));
+    }
+
+    /// Takes a delivery out of memory into a row without a due time.
+    pub(super) fn park(&mut self, no: EndpointNo, held: Held) {
+        self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
+        // A row that is there already is parked by its slice.
+        if !held.has_row {
+            self.write_held(no, &held, NextState::Pending { due: None });
+        }
+    }
+
+    /// Ends a delivery that is in memory because its endpoint was deleted.
+    pub(super) fn cancel_held(&mut self, no: EndpointNo, held: &Held, at: Timestamp) {
+        self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
+        let reason = Some(EndReason::EndpointDeleted);
+        let next = NextState::Ended {
+            state: DeliveryState::Cancelled,
+            reason,
+            at,
+        };
+        self.write_held(no, held, next);
+    }
+
+    pub(super) fn write_held(&mut self, no: EndpointNo, held: &Held, next: NextState) {
+        self.batch.deliveries.push(DeliveryWrite {
+            key: DeliveryKey {
+                event: held.event.key,
+                endpoint: no,
+                generation: held.generation,
+            },
+            sequence: held.sequence,
+            attempts: held.attempts,
+            has_row: held.has_row,
+            attempt: None,
+            next,
+        });
+    }
+
+    pub(super) fn slice(&mut self, write: EndpointWrite) {
+        self.push_endpoint_write(
+            write,
+            EndpointTicket {
+                ticket: None,
+                endpoint: None,
+            },
+        );
+    }
+
+    /// Retries a delivery: at once if it waits, as a new delivery if it has ended (rule 13).
+    pub fn retry(
+        &mut self,
+        ticket: T,
+        action: DeliveryAction,
+        seen: Seen,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) {
+        let key = action.key;
+        let queue = match self.alive(action.tenant, key.endpoint) {
+            Ok(queue) => queue,
+            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
+        };
+        if queue.is_sending(key) {
+            let message = "an attempt is under way; look again when it has ended";
+            let refusal = Refusal::whole(Code::InvalidState, message);
+            return fx.replies.push((ticket, Reply::Refused(refusal)));
+        }
+        let kind = match seen {
+            Seen::Waiting => RowActionKind::DueNow,
+            Seen::Ended => RowActionKind::Redeliver,
+        };
+        if seen == Seen::Waiting
+            && let Some(held) = queue.take(key)
+        {
+            self.spill(key.endpoint, held, now);
+        }
+        self.act(ticket, action, kind, now);
+    }
+
+    /// Ends a waiting delivery; in flight, no retry follows (rule 13).
+    pub fn cancel(
+        &mut self,
+        ticket: T,
+        action: DeliveryAction,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) {
+        let key = action.key;
+        let queue = match self.alive(action.tenant, key.endpoint) {
+            Ok(queue) => queue,
+            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
+        };
+        if queue.is_sending(key) {
+            if let Some(sending) = queue.sending_mut(key) {
+                sending.cancelled = true;
+            }
+            return fx.replies.push((ticket, Reply::Delivery(key)));
+        }
+        if let Some(held) = queue.take(key) {
+            self.spill(key.endpoint, held, now);
+        }
+        self.act(ticket, action, RowActionKind::Cancel, now);
+    }
+
+    /// Takes a delivery out of memory into a row, so that an action on the row follows in the same
+    /// batch.
+    fn spill(&mut self, no: EndpointNo, held: Held, now: Timestamp) {
+        self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
+        self.write_held(
+            no,
+            &held,
+            NextState::Pending {
+                due: Some(held.due.max(now)),
+            },
+        );
+    }
+
+    fn act(&mut self, ticket: T, action: DeliveryAction, kind: RowActionKind, at: Timestamp) {
+        let DeliveryAction { key, guard, .. } = action;
+        self.batch.actions.push(RowAction {
+            key,
+            kind,
+            at,
+            guard,
+        });
+        self.tickets.actions.push(ticket);
+    }
+}
+
+/// A person's wish concerning one delivery.
+#[derive(Debug, Clone)]
+pub struct DeliveryAction {
+    /// Whose delivery it is.
+    pub tenant: TenantNo,
+    /// Which.
+    pub key: DeliveryKey,
+    /// The call's idempotency record.
+    pub guard: Option<Guard>,
+}

@@ -1,0 +1,300 @@
+//! A commit has ended: deliveries of new events become ready, slots become free, callers get their
+//! answers.
+
+use super::queue::{Existence, Held, Kept, Queue, Recorded};
+use super::{Effects, EndpointTicket, Reply, Shard, Tickets};
+use crate::batch::{
+    BatchResult, Committed, DeliveryWrite, EndpointResult, EndpointWrite, EventWrite, FanoutStart,
+    RowAction, RowActionKind,
+};
+use crate::endpoint::EndpointStatus;
+use crate::event::Event;
+use crate::id::{DeliveryKey, EndpointNo, EventKey, Generation};
+use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// Whether the shard is still ours after a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// Go on.
+    Ours,
+    /// Another owner has it: drop the machine ([`Shard::abandon`]).
+    Lost,
+}
+
+impl<T> Shard<T> {
+    /// Applies the result of the batch that was taken last.
+    pub fn committed(
+        &mut self,
+        batch: &crate::batch::ShardBatch,
+        result: &BatchResult,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) -> Ownership {
+        let BatchResult::Committed(given) = result else {
+            return Ownership::Lost;
+        };
+        let Some(tickets) = self.committing.take() else {
+            return Ownership::Ours;
+        };
+        let Tickets {
+            events,
+            actions,
+            endpoints,
+        } = tickets;
+        let mut touched = Vec::new();
+        for ((write, key), ticket) in batch.events.iter().zip(&given.events).zip(events) {
+            self.event_committed(write, *key, ticket, now, &mut touched, fx);
+        }
+        for write in &batch.deliveries {
+            self.delivery_committed(write, now);
+            touched.push(write.key.endpoint);
+        }
+        for ((action, key), ticket) in batch.actions.iter().zip(&given.actions).zip(actions) {
+            self.action_committed(action, *key, ticket, fx);
+            touched.push(action.key.endpoint);
+        }
+        self.endpoints_committed(batch, given, endpoints, now, &mut touched, fx);
+        if let Some(checkpoint) = &batch.checkpoint {
+            self.open.checkpoint_committed(checkpoint.upto);
+        }
+        self.high_water = self.high_water.max(given.high_water);
+        touched.sort_unstable();
+        touched.dedup();
+        for no in touched {
+            self.run(no, now, fx);
+        }
+        Ownership::Ours
+    }
+
+    fn event_committed(
+        &mut self,
+        write: &EventWrite,
+        key: EventKey,
+        ticket: T,
+        now: Timestamp,
+        touched: &mut Vec<EndpointNo>,
+        fx: &mut Effects<T>,
+    ) {
+        let event = Arc::new(Event {
+            key,
+            tenant: write.tenant,
+            sequence: write.sequence,
+            accepted_at: write.accepted_at,
+            body: write.body.clone(),
+        });
+        let held = write
+            .fanout
+            .iter()
+            .filter(|entry| entry.start == FanoutStart::Held)
+            .count();
+        self.open.opened(key, held);
+        for entry in &write.fanout {
+            let Some(queue) = self.queues.get_mut(&entry.endpoint) else {
+                continue;
+            };
+            match entry.start {
+                FanoutStart::Held => {
+                    queue.fill_reserved(Held {
+                        event: event.clone(),
+                        generation: Generation::default(),
+                        sequence: entry.sequence,
+                        attempts: 0,
+                        due: now,
+                        has_row: false,
+                    });
+                    self.settle_closed(entry.endpoint, now);
+                }
+                FanoutStart::Pending { due: Some(due) } => queue.note_unloaded(due),
+                FanoutStart::Pending { due: None } | FanoutStart::Suppressed => {}
+            }
+            touched.push(entry.endpoint);
+        }
+        if let Some(own_id) = &write.body.own_id {
+            let waiting = self.own_ids.committed(write.tenant, own_id, key);
+            fx.replies.extend(
+                waiting
+                    .into_iter()
+                    .map(|ticket| (ticket, Reply::Known(key))),
+            );
+        }
+        let endpoints = write.fanout.len();
+        let accepted = Reply::Accepted {
+            key,
+            sequence: write.sequence,
+            endpoints,
+        };
+        fx.replies.push((ticket, accepted));
+    }
+
+    /// An endpoint that was closed while the commit was under way sends nothing: what has just
+    /// become ready is parked or cancelled with a row.
+    fn settle_closed(&mut self, no: EndpointNo, now: Timestamp) {
+        let Some(queue) = self.queues.get_mut(&no) else {
+            return;
+        };
+        if queue.is_open() {
+            return;
+        }
+        let held = queue.take_all();
+        let existence = queue.existence;
+        for held in held {
+            match existence {
+                Existence::Alive => self.park(no, held),
+                Existence::Deleted => self.cancel_held(no, &held, now),
+            }
+        }
+    }
+
+    fn delivery_committed(&mut self, write: &DeliveryWrite, now: Timestamp) {
+        if !write.has_row && write.key.generation == Generation::default() {
+            self.open.has_row(write.key.event);
+        }
+        // A row for what merely waits frees nothing.
+        if write.attempt.is_none() {
+            return;
+        }
+        let limits = &self.limits;
+        let Some(queue) = self.queues.get_mut(&write.key.endpoint) else {
+            return;
+        };
+        let Some((mut held, recorded)) = queue.free_slot(write.key) else {
+            return;
+        };
+        let weight = held.event.body.weight();
+        let kept = match recorded {
+            Recorded::Waits(Some(due)) if queue.is_open() => {
+                held.has_row = true;
+                held.due = due;
+                queue.wait(held, limits, now)
+            }
+            Recorded::Waits(Some(_) | None) | Recorded::Ended => Kept::InStore,
+        };
+        let deleted = queue.existence == Existence::Deleted;
+        if kept == Kept::InStore {
+            self.held_bytes = self.held_bytes.saturating_sub(weight);
+        }
+        if deleted {
+            self.forget_deleted(write.key.endpoint);
+        }
+    }
+
+    fn action_committed(
+        &mut self,
+        action: &RowAction,
+        key: Option<DeliveryKey>,
+        ticket: T,
+        fx: &mut Effects<T>,
+    ) {
+        let Some(key) = key else {
+            let message = "the delivery changed meanwhile; look at it again";
+            fx.replies.push((
+                ticket,
+                Reply::Refused(Refusal::whole(Code::Conflict, message)),
+            ));
+            return;
+        };
+        if let Some(queue) = self.queues.get_mut(&action.key.endpoint) {
+            match action.kind {
+                RowActionKind::DueNow | RowActionKind::Redeliver => queue.note_unloaded(action.at),
+                RowActionKind::Cancel => {}
+            }
+        }
+        fx.replies.push((ticket, Reply::Delivery(key)));
+    }
+
+    fn endpoints_committed(
+        &mut self,
+        batch: &crate::batch::ShardBatch,
+        given: &Committed,
+        tickets: Vec<EndpointTicket<T>>,
+        now: Timestamp,
+        touched: &mut Vec<EndpointNo>,
+        fx: &mut Effects<T>,
+    ) {
+        for ((write, result), waiting) in batch.endpoints.iter().zip(&given.endpoints).zip(tickets)
+        {
+            let reply = match write {
+                EndpointWrite::Create { config, .. } => {
+                    let tenant = self.tenants.entry(config.tenant).or_default();
+                    tenant.being_made = tenant.being_made.saturating_sub(1);
+                    if let Some(endpoint) = waiting.endpoint {
+                        tenant.endpoints.push(result.no);
+                        self.queues.insert(result.no, Queue::new(endpoint));
+                    }
+                    Reply::EndpointMade(result.no)
+                }
+                EndpointWrite::Replace { .. } => {
+                    if let Some(endpoint) = waiting.endpoint {
+                        self.replaced(result.no, endpoint, now);
+                    }
+                    Reply::Done
+                }
+                EndpointWrite::Delete { at, .. } => {
+                    self.deleted(result.no, *at);
+                    Reply::Done
+                }
+                EndpointWrite::CancelWaiting { limit, .. }
+                | EndpointWrite::Unpark { limit, .. }
+                | EndpointWrite::Park { limit, .. } => {
+                    self.slice_committed(write, *result, *limit, now);
+                    Reply::Done
+                }
+            };
+            fx.replies
+                .extend(waiting.ticket.map(|ticket| (ticket, reply)));
+            touched.push(result.no);
+        }
+    }
+
+    /// A slice of rows is done; the next one follows if this one was full.
+    fn slice_committed(
+        &mut self,
+        write: &EndpointWrite,
+        result: EndpointResult,
+        limit: usize,
+        now: Timestamp,
+    ) {
+        let no = result.no;
+        let more = result.rows >= limit;
+        let status = self
+            .queues
+            .get(&no)
+            .map(|queue| queue.endpoint.config.status);
+        match (write, status) {
+            (EndpointWrite::CancelWaiting { .. }, _) if more => {
+                self.slice(super::change::cancel_waiting(no, now));
+            }
+            (EndpointWrite::CancelWaiting { .. }, _) => self.forget_deleted(no),
+            (EndpointWrite::Unpark { .. }, Some(EndpointStatus::Active)) => {
+                if let Some(queue) = self.queues.get_mut(&no) {
+                    queue.note_unloaded(now);
+                }
+                if more {
+                    self.slice(super::change::unpark(no, now));
+                }
+            }
+            (
+                EndpointWrite::Park { .. },
+                Some(EndpointStatus::Paused | EndpointStatus::Disabled),
+            ) if more => self.slice(super::change::park(no)),
+            (
+                EndpointWrite::Create { .. }
+                | EndpointWrite::Replace { .. }
+                | EndpointWrite::Delete { .. }
+                | EndpointWrite::Unpark { .. }
+                | EndpointWrite::Park { .. },
+                _,
+            ) => {}
+        }
+    }
+
+    /// Drops a deleted endpoint once nothing of it is under way.
+    fn forget_deleted(&mut self, no: EndpointNo) {
+        let gone = |queue: &Queue| queue.existence == Existence::Deleted && queue.is_idle();
+        if self.queues.get(&no).is_some_and(gone) {
+            self.queues.remove(&no);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! An event comes in: is it new, whom does it match, where do its deliveries begin.
+
+use super::own_ids::{Finding, Lookup};
+use super::{Effects, Reply, Shard};
+use crate::batch::{EventWrite, Fanout, FanoutStart, Guard};
+use crate::endpoint::EndpointStatus;
+use crate::event::NewEvent;
+use crate::id::{EndpointNo, TenantNo};
+use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// A publisher's call.
+#[derive(Debug, Clone)]
+pub struct Publish {
+    /// Whose event it is.
+    pub tenant: TenantNo,
+    /// The event, checked.
+    pub event: Arc<NewEvent>,
+    /// The call's idempotency record.
+    pub guard: Option<Guard>,
+    /// What is known of the event's own id, if it has one.
+    pub lookup: Lookup,
+}
+
+impl<T> Shard<T> {
+    /// Takes an event in. The reply follows at once, or after the commit.
+    pub fn publish(&mut self, ticket: T, call: Publish, now: Timestamp, fx: &mut Effects<T>) {
+        if self.batch.events.len() >= self.limits.shard_uncommitted {
+            let message = "too many events wait to be stored; send it again in a second";
+            fx.replies.push((
+                ticket,
+                Reply::Refused(Refusal::whole(Code::Overloaded, message)),
+            ));
+            return;
+        }
+        let Some(ticket) = self.is_new(ticket, &call, now, fx) else {
+            return;
+        };
+        let matched = match self.matching(call.tenant, &call.event) {
+            Ok(matched) => matched,
+            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
+        };
+        if let Some(own_id) = &call.event.own_id {
+            self.own_ids.begin(call.tenant, own_id);
+        }
+        let weight = call.event.weight();
+        let fanout: Vec<_> = matched
+            .into_iter()
+            .map(|no| self.begin_delivery(no, weight, now))
+            .collect();
+        let tenant = self.tenants.entry(call.tenant).or_default();
+        tenant.sequence += 1;
+        self.dirty_tenants.insert(call.tenant);
+        self.batch.events.push(EventWrite {
+            tenant: call.tenant,
+            sequence: tenant.sequence,
+            accepted_at: now,
+            body: call.event,
+            fanout,
+            guard: call.guard,
+        });
+        self.tickets.events.push(ticket);
+    }
+
+    /// Gives the ticket back if the event is new; else it is answered or kept.
+    fn is_new(
+        &mut self,
+        ticket: T,
+        call: &Publish,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) -> Option<T> {
+        let Some(own_id) = &call.event.own_id else {
+            return Some(ticket);
+        };
+        match self
+            .own_ids
+            .find(call.tenant, own_id, call.lookup, ticket, now)
+        {
+            Finding::New(ticket) => return Some(ticket),
+            Finding::Waits => {}
+            Finding::Known(key, ticket) => fx.replies.push((ticket, Reply::Known(key))),
+            Finding::LookUp(ticket) => fx.replies.push((ticket, Reply::LookUp)),
+        }
+        None
+    }
+
+    /// The tenant's endpoints that want the event.
+    fn matching(&self, tenant: TenantNo, event: &NewEvent) -> Result<Vec<EndpointNo>, Refusal> {
+        let wants = |no: &&EndpointNo| {
+            let queue = self.queues.get(no);
+            queue.is_some_and(|q| q.endpoint.config.subscription.check(event).is_ok())
+        };
+        let matched: Vec<_> = self
+            .endpoints_of(tenant)
+            .iter()
+            .filter(wants)
+            .copied()
+            .collect();
+        let most = self.limits.endpoints_per_event;
+        if matched.len() > most {
+            let message = format!(
+                "the event matches {} endpoints; at most {most} may",
+                matched.len()
+            );
+            return Err(Refusal::whole(Code::TooManyMatches, message));
+        }
+        Ok(matched)
+    }
+
+    /// Where the delivery to one endpoint begins: in memory if there is room.
+    fn begin_delivery(&mut self, no: EndpointNo, weight: usize, now: Timestamp) -> Fanout {
+        let has_bytes = self.held_bytes + weight <= self.limits.shard_ready_bytes;
+        let queue = self
+            .queues
+            .get_mut(&no)
+            .expect("a matched endpoint has a queue");
+        queue.sequence += 1;
+        queue.dirty = true;
+        let start = match queue.endpoint.config.status {
+            EndpointStatus::Disabled => FanoutStart::Suppressed,
+            EndpointStatus::Paused => FanoutStart::Pending { due: None },
+            // An idle endpoint always has room for one, however full the shard is.
+            EndpointStatus::Active
+                if queue.has_room(&self.limits, now) && (has_bytes || queue.is_idle()) =>
+            {
+                queue.reserve();
+                self.held_bytes += weight;
+                FanoutStart::Held
+            }
+            EndpointStatus::Active => FanoutStart::Pending { due: Some(now) },
+        };
+        Fanout {
+            endpoint: no,
+            sequence: queue.sequence,
+            start,
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! One endpoint's deliveries in memory: ready, waiting for their time, and in flight.
+//!
+//! What does not fit stays in the store as rows; the queue knows when the earliest of them is due.
+
+use crate::endpoint::{Endpoint, EndpointHealth, EndpointStatus};
+use crate::event::Event;
+use crate::id::{DeliveryKey, EventKey, Generation};
+use crate::limits::Limits;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How far ahead a retry may be due to wait in memory rather than in the store only.
+const NEAR: Duration = Duration::from_secs(60);
+/// An attempt that takes longer makes its endpoint slow (design.md, rule 9).
+const SLOW: Duration = Duration::from_secs(1);
+
+/// A delivery in memory that is not in flight.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) event: Arc<Event>,
+    pub(super) generation: Generation,
+    pub(super) sequence: u64,
+    /// Attempts so far.
+    pub(super) attempts: u16,
+    /// Since when it could be sent.
+    pub(super) due: Timestamp,
+    /// Whether it has a `pending` row.
+    pub(super) has_row: bool,
+}
+
+/// An attempt under way, or ended and not yet recorded.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) held: Held,
+    pub(super) started_at: Timestamp,
+    /// A person cancelled it meanwhile: no retry follows.
+    pub(super) cancelled: bool,
+    /// The outcome is in a batch; the slot is free when that is committed.
+    pub(super) recorded: Option<Recorded>,
+}
+
+/// What follows once the record of an attempt is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recorded {
+    /// The delivery has ended.
+    Ended,
+    /// It waits for its next attempt, with a row; without a time while the endpoint is off.
+    Waits(Option<Timestamp>),
+}
+
+/// Whether the endpoint still exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Existence {
+    Alive,
+    /// A deletion is being committed, or rows of it are still being cancelled.
+    Deleted,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) existence: Existence,
+    /// The newest version that was accepted, committed or not.
+    pub(super) version: u64,
+    /// The last sequence number that was given to a delivery.
+    pub(super) sequence: u64,
+    pub(super) health: EndpointHealth,
+    /// Counters changed since the last checkpoint.
+    pub(super) dirty: bool,
+    /// When the timer of this queue stands, if it does.
+    pub(super) timer: Option<Timestamp>,
+    ready: VecDeque<Held>,
+    waiting: BTreeMap<(Timestamp, EventKey, Generation), Held>,
+    sending: BTreeMap<(EventKey, Generation), Sending>,
+    /// Deliveries of events that are being committed; their places are kept.
+    reserved: usize,
+    /// The earliest due time among the rows that are not in memory.
+    unloaded: Option<Timestamp>,
+    loading: bool,
+}
+
+impl Queue {
+    pub(super) fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self {
+            existence: Existence::Alive,
+            version: endpoint.config.version,
+            endpoint,
+            sequence: 0,
+            health: EndpointHealth::default(),
+            dirty: false,
+            timer: None,
+            ready: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            sending: BTreeMap::new(),
+            reserved: 0,
+            unloaded: None,
+            loading: false,
+        }
+    }
+
+    /// Whether attempts may start at all.
+    pub(super) fn is_open(&self) -> bool {
+        self.existence == Existence::Alive && self.endpoint.config.status == EndpointStatus::Active
+    }
+
+    /// Whether there is room in memory and nothing older is due in the store (rule 4).
+    pub(super) fn has_room(&self, limits: &Limits, now: Timestamp) -> bool {
+        !self.loading && self.unloaded.is_none_or(|due| due > now) && self.free(limits) > 0
+    }
+
+    fn free(&self, limits: &Limits) -> usize {
+        let held = self.ready.len() + self.waiting.len() + self.reserved;
+        limits.endpoint_ready.saturating_sub(held)
+    }
+
+    /// Keeps a place for a delivery whose event is being committed.
+    pub(super) fn reserve(&mut self) {
+        self.reserved += 1;
+    }
+
+    /// Puts a delivery in the place that was kept for it.
+    pub(super) fn fill_reserved(&mut self, held: Held) {
+        self.reserved = self.reserved.saturating_sub(1);
+        self.ready.push_back(held);
+    }
+
+    /// Puts a delivery at the end of those that are ready.
+    pub(super) fn push_ready(&mut self, held: Held) {
+        self.ready.push_back(held);
+    }
+
+    /// Keeps a retry in memory if it is near and there is room; else it is in the store only.
+    pub(super) fn wait(&mut self, held: Held, limits: &Limits, now: Timestamp) -> Kept {
+        let behind = self.unloaded.is_some_and(|due| due <= held.due);
+        if behind || held.due > now + NEAR || self.free(limits) == 0 {
+            self.note_unloaded(held.due);
+            return Kept::InStore;
+        }
+        self.waiting
+            .insert((held.due, held.event.key, held.generation), held);
+        Kept::InMemory
+    }
+
+    /// Notes that the store has rows that are not in memory, due at `due` or later.
+    pub(super) fn note_unloaded(&mut self, due: Timestamp) {
+        self.unloaded = Some(self.unloaded.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// Moves retries whose time has come to those that are ready.
+    pub(super) fn wake(&mut self, now: Timestamp) {
+        while let Some(entry) = self.waiting.first_entry() {
+            if entry.key().0 > now {
+                return;
+            }
+            self.ready.push_back(entry.remove());
+        }
+    }
+
+    /// Takes the next delivery to send, if its slot is free.
+    pub(super) fn next_to_send(&mut self) -> Option<Held> {
+        if !self.is_open() || self.sending.len() >= self.endpoint.window {
+            return None;
+        }
+        self.ready.pop_front()
+    }
+
+    /// Whether a delivery could be sent if the node had a slot.
+    pub(super) fn wants_slot(&self) -> bool {
+        self.is_open() && !self.ready.is_empty() && self.sending.len() < self.endpoint.window
+    }
+
+    /// Whether an attempt has been under way for more than a second.
+    pub(super) fn is_slow(&self, now: Timestamp) -> bool {
+        self.sending
+            .values()
+            .any(|sending| sending.recorded.is_none() && now.since(sending.started_at) > SLOW)
+    }
+
+    /// Attempts that have been under way for more than a second.
+    pub(super) fn slow_attempts(&self, now: Timestamp) -> usize {
+        let slow = |sending: &&Sending| now.since(sending.started_at) > SLOW;
+        self.sending.values().filter(slow).count()
+    }
+
+    /// Puts a delivery in flight.
+    pub(super) fn send(&mut self, held: Held, now: Timestamp) {
+        let key = (held.event.key, held.generation);
+        let sending = Sending {
+            held,
+            started_at: now,
+            cancelled: false,
+            recorded: None,
+        };
+        self.sending.insert(key, sending);
+    }
+
+    /// An attempt that is under way or not yet recorded.
+    pub(super) fn sending_mut(&mut self, key: DeliveryKey) -> Option<&mut Sending> {
+        self.sending.get_mut(&(key.event, key.generation))
+    }
+
+    /// Frees the slot of an attempt whose record is committed.
+    pub(super) fn free_slot(&mut self, key: DeliveryKey) -> Option<(Held, Recorded)> {
+        let recorded = self.sending.get(&(key.event, key.generation))?.recorded?;
+        let sending = self.sending.remove(&(key.event, key.generation))?;
+        Some((sending.held, recorded))
+    }
+
+    /// Whether an attempt is under way whose outcome is not known.
+    pub(super) fn is_sending(&self, key: DeliveryKey) -> bool {
+        self.sending
+            .get(&(key.event, key.generation))
+            .is_some_and(|sending| sending.recorded.is_none())
+    }
+
+    /// Attempts under way or not yet recorded.
+    pub(super) fn in_flight(&self) -> usize {
+        self.sending.len()
+    }
+
+    /// Takes a delivery that is ready or waits out of memory.
+    pub(super) fn take(&mut self, key: DeliveryKey) -> Option<Held> {
+        let is_it = |held: &Held| (held.event.key, held.generation) == (key.event, key.generation);
+        if let Some(place) = self.ready.iter().position(is_it) {
+            return self.ready.remove(place);
+        }
+        let waiting = self
+            .waiting
+            .iter()
+            .find(|(_, held)| is_it(held))
+            .map(|(key, _)| *key)?;
+        self.waiting.remove(&waiting)
+    }
+
+    /// Takes everything that is ready or waits out of memory.
+    pub(super) fn take_all(&mut self) -> Vec<Held> {
+        let waiting = std::mem::take(&mut self.waiting).into_values();
+        std::mem::take(&mut self.ready)
+            .into_iter()
+            .chain(waiting)
+            .collect()
+    }
+
+    /// Deliveries without a row that have waited longer than `age`, in flight or not; they are
+    /// marked as having one.
+    pub(super) fn mark_rowless(&mut self, age: Duration, now: Timestamp) -> Vec<Held> {
+        let sending = self.sending.values_mut();
+        let sending = sending.filter(|sending| sending.recorded.is_none());
+        let held = self
+            .ready
+            .iter_mut()
+            .chain(sending.map(|sending| &mut sending.held));
+        held.filter(|held| !held.has_row && now.since(held.due) >= age)
+            .map(|held| {
+                held.has_row = true;
+                held.clone()
+            })
+            .collect()
+    }
+
+    /// What to read from the store now: rows are due there, and memory has emptied enough.
+    pub(super) fn begin_load(&mut self, limits: &Limits, now: Timestamp) -> Option<LoadWish> {
+        let due = self.unloaded.is_some_and(|due| due <= now);
+        if !due || self.loading || !self.is_open() || self.ready.len() > limits.endpoint_ready / 4 {
+            return None;
+        }
+        let limit = self.free(limits).max(1);
+        self.loading = true;
+        self.unloaded = None;
+        let ready = self.ready.iter().filter(|held| held.has_row);
+        let waiting = self
+            .waiting
+            .values()
+            .chain(ready)
+            .map(|h| (h.event.key, h.generation));
+        let skip = waiting.chain(self.sending.keys().copied()).collect();
+        Some(LoadWish { skip, limit })
+    }
+
+    /// Ends a load; rows that were noted meanwhile stay noted.
+    pub(super) fn end_load(&mut self, next_due: Option<Timestamp>) {
+        self.loading = false;
+        if let Some(due) = next_due {
+            self.note_unloaded(due);
+        }
+    }
+
+    /// Everything that is in memory.
+    pub(super) fn held_keys(&self) -> BTreeSet<(EventKey, Generation)> {
+        let held = self.ready.iter().chain(self.waiting.values());
+        let held = held.map(|held| (held.event.key, held.generation));
+        held.chain(self.sending.keys().copied()).collect()
+    }
+
+    /// When this queue next needs a look: a retry in memory or a row in the store becomes due.
+    pub(super) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        if !self.is_open() {
+            return None;
+        }
+        let waiting = self.waiting.first_key_value().map(|((due, ..), _)| *due);
+        // Rows that are due already are loaded as memory empties, not by the clock.
+        let unloaded = self.unloaded.filter(|due| *due > now && !self.loading);
+        [waiting, unloaded].into_iter().flatten().min()
+    }
+
+    /// When the oldest delivery that could be sent now became due.
+    pub(super) fn oldest_due(&self) -> Option<Timestamp> {
+        if !self.is_open() {
+            return None;
+        }
+        let ready = self.ready.front().map(|held| held.due);
+        [ready, self.unloaded].into_iter().flatten().min()
+    }
+
+    /// Whether nothing of it is in memory or under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.ready.is_empty()
+            && self.waiting.is_empty()
+            && self.sending.is_empty()
+            && self.reserved == 0
+    }
+}
+
+/// Where a retry waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    InMemory,
+    InStore,
+}
+
+/// What to load for a queue.
+#[derive(Debug)]
+pub(super) struct LoadWish {
+    pub(super) skip: Vec<(EventKey, Generation)>,
+    pub(super) limit: usize,
+}

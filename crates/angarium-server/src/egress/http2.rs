@@ -1,0 +1,131 @@
+//! One HTTP/2 connection, shared by the attempts of one endpoint. Its machine is a task that ends
+//! with the last handle: with the pool's and with those of the attempts under way.
+
+use super::answer::{Answer, Appetite, Beginning};
+use super::config::EgressLimits;
+use super::exchange::{Message, Sent, describe};
+use super::wire::{Wire, Writing};
+use angarium_core::destination::{Destination, Scheme};
+use angarium_core::outcome::{Outcome, Phase};
+use bytes::Bytes;
+use http::uri::{Authority, Parts};
+use http::{Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::sync::Arc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
+
+/// A handle on a connection that carries several exchanges at a time.
+#[derive(Clone)]
+pub(super) struct Http2 {
+    sender: SendRequest<Full<Bytes>>,
+    writing: Writing,
+    pub(super) opened: Instant,
+    _machine: Arc<Machine>,
+}
+
+/// Ends the connection's task when the last handle is gone.
+struct Machine(AbortHandle);
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Http2 {
+    pub(super) async fn open(wire: Wire, limits: &EgressLimits) -> Result<Self, Outcome> {
+        let writing = wire.writing();
+        let head_bytes = u32::try_from(limits.head_bytes).unwrap_or(u32::MAX);
+        let (sender, machine) = Builder::new(TokioExecutor::new())
+            .max_header_list_size(head_bytes)
+            .handshake(TokioIo::new(wire))
+            .await
+            .map_err(|error| describe(&error))?;
+        // A failure of the connection reaches every exchange on it; the task has nothing to add.
+        let task = tokio::spawn(async move { machine.await.unwrap_or_default() });
+        Ok(Self {
+            sender,
+            writing,
+            opened: Instant::now(),
+            _machine: Arc::new(Machine(task.abort_handle())),
+        })
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready() && !self.sender.is_closed()
+    }
+
+    /// Makes one exchange, as `Http1::exchange` does; a body that is cut resets its stream only.
+    pub(super) async fn exchange(
+        &mut self,
+        mut message: Message,
+        destination: &Destination,
+        limits: &EgressLimits,
+        deadline: Instant,
+    ) -> Sent {
+        if let Err(outcome) = address(&mut message, destination) {
+            return Sent::Lost(outcome);
+        }
+        let response = match timeout_at(deadline, self.sender.try_send_request(message)).await {
+            Err(_elapsed) => return Sent::Lost(Outcome::TimedOut(self.phase())),
+            Ok(Err(mut lost)) => {
+                return match lost.take_message() {
+                    Some(message) => Sent::Unsent(message),
+                    None => Sent::Lost(describe(lost.error())),
+                };
+            }
+            Ok(Ok(response)) => response,
+        };
+        let (head, body) = response.into_parts();
+        if head.headers.len() > limits.head_fields {
+            return Sent::Lost(Outcome::Malformed(
+                "the head of the answer is too long".into(),
+            ));
+        }
+        let mut beginning = Beginning::new(limits.body_kept_bytes, limits.body_read_bytes);
+        let until = deadline.min(Instant::now() + limits.body);
+        // Success is decided already (D4): what came of the body in time is kept.
+        timeout_at(until, read(body, &mut beginning)).await.ok();
+        Sent::Answered(Answer::of(
+            head.status,
+            &head.headers,
+            beginning.into_bytes(),
+        ))
+    }
+
+    fn phase(&self) -> Phase {
+        match self.writing.is_stalled() {
+            true => Phase::Write,
+            false => Phase::Head,
+        }
+    }
+}
+
+async fn read(mut body: Incoming, beginning: &mut Beginning) {
+    while let Some(Ok(frame)) = body.frame().await {
+        let appetite = frame.data_ref().map(|data| beginning.take(data));
+        if appetite == Some(Appetite::Enough) {
+            return;
+        }
+    }
+}
+
+/// Gives a message the form of HTTP/2: scheme and authority in the URI, no `Host`.
+fn address(message: &mut Message, destination: &Destination) -> Result<(), Outcome> {
+    let not_built = |_| Outcome::NotBuilt("the request has no valid address".into());
+    message.headers_mut().remove(header::HOST);
+    let mut parts: Parts = std::mem::take(message.uri_mut()).into_parts();
+    parts.scheme = Some(match destination.scheme {
+        Scheme::Http => http::uri::Scheme::HTTP,
+        Scheme::Https => http::uri::Scheme::HTTPS,
+    });
+    let authority = Authority::try_from(destination.authority.as_bytes());
+    parts.authority = Some(authority.map_err(not_built)?);
+    *message.uri_mut() = Uri::from_parts(parts)
+        .map_err(|_| Outcome::NotBuilt("the request has no valid address".into()))?;
+    Ok(())
+}

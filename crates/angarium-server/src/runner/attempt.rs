@@ -1,0 +1,119 @@
+//! One attempt: build and sign, send, tell the shard.
+
+use super::Runner;
+use crate::egress::Exchange;
+use angarium_core::batch::AttemptRecord;
+use angarium_core::id::{Epoch, ShardId};
+use angarium_core::outcome::{Class, Outcome};
+use angarium_core::request::{self, OutgoingRequest};
+use angarium_core::shard::{Load, Start};
+use angarium_core::time::{Jitter, Timestamp};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long after a failed read the rows are asked for again.
+const LOAD_AGAIN: Duration = Duration::from_secs(1);
+
+impl Runner {
+    pub(super) async fn attempt(self: Arc<Self>, shard: ShardId, epoch: Epoch, start: Start) {
+        let began = self.now();
+        let signer = self.signer(start.event.tenant, &start.endpoint.contract);
+        let built = request::build(
+            &start.endpoint,
+            signer.as_deref(),
+            &start.event,
+            start.sequence,
+            began,
+        );
+        let (head, exchange) = match built {
+            Ok(request) => {
+                let head = head_of(&request);
+                let (endpoint, timeout) = (start.key.endpoint, start.endpoint.timeout);
+                (
+                    head,
+                    self.parts.transport.send(endpoint, request, timeout).await,
+                )
+            }
+            Err(reason) => (Box::default(), not_sent(reason)),
+        };
+        let record = record(start.attempt, began, head, exchange);
+        let jitter = match record.class {
+            Class::Success => Jitter::HALF,
+            _ => self.parts.entropy.jitter(),
+        };
+        self.counts.attempt(record.class);
+        // A machine that was made meanwhile knows nothing of this attempt.
+        let _ = self.with(shard, |owned, now, _| {
+            if owned.epoch == epoch {
+                owned.machine.outcome(start.key, record, jitter, now);
+            }
+        });
+    }
+
+    pub(super) async fn load(self: Arc<Self>, shard: ShardId, epoch: Epoch, load: Load) {
+        let Load {
+            endpoint,
+            due_by,
+            skip,
+            limit,
+            bytes,
+        } = load;
+        let page = self
+            .parts
+            .store
+            .load_due(endpoint, due_by, &skip, limit, bytes)
+            .await;
+        let _ = self.with(shard, |owned, now, fx| match page {
+            _ if owned.epoch != epoch => {}
+            Ok(page) => owned.machine.loaded(endpoint, page, now, fx),
+            Err(error) => {
+                tracing::error!(%error, endpoint = %endpoint, "waiting deliveries could not be read");
+                owned.machine.not_loaded(endpoint, now + LOAD_AGAIN, now, fx);
+            }
+        });
+    }
+}
+
+/// The request's head as it is kept: sensitive values masked.
+fn head_of(request: &OutgoingRequest) -> Box<str> {
+    let mut head = String::with_capacity(512);
+    let method = request.message.method();
+    let origin = request.destination.origin();
+    let _ = write!(head, "{method} {origin}{}", request.shown_target());
+    for (name, value) in request.message.headers() {
+        let shown = if value.is_sensitive() {
+            "••••"
+        } else {
+            value.to_str().unwrap_or("…")
+        };
+        head.push('\n');
+        head.push_str(name.as_str());
+        head.push_str(": ");
+        head.push_str(shown);
+    }
+    head.into_boxed_str()
+}
+
+fn not_sent(reason: request::NotBuilt) -> Exchange {
+    Exchange {
+        outcome: Outcome::NotBuilt(reason.to_string()),
+        took: Duration::ZERO,
+        response: Box::default(),
+        body: Box::default(),
+    }
+}
+
+fn record(n: u16, at: Timestamp, request: Box<str>, exchange: Exchange) -> Box<AttemptRecord> {
+    Box::new(AttemptRecord {
+        n,
+        at,
+        took: exchange.took,
+        class: exchange.outcome.class(),
+        status: exchange.outcome.status(),
+        detail: exchange.outcome.detail().map(String::into_boxed_str),
+        request,
+        response: exchange.response,
+        body: exchange.body,
+    })
+}

@@ -1,0 +1,240 @@
+//! What the API calls. Every call goes through the owning shard and answers after the commit.
+
+use super::Runner;
+use super::shards::{Owned, Ticket};
+use angarium_core::batch::Guard;
+use angarium_core::endpoint::Endpoint;
+use angarium_core::event::NewEvent;
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId, TenantNo};
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::shard::{DeliveryAction, Effects, Lookup, Publish, Reply, Seen};
+use angarium_core::time::Timestamp;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What became of a publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// Accepted and durable.
+    Accepted {
+        /// The event's key.
+        key: EventKey,
+        /// The tenant's sequence number.
+        sequence: u64,
+        /// Endpoints that it matched.
+        endpoints: usize,
+    },
+    /// The tenant has an event of this id already. The caller compares type, key and data, and
+    /// answers the first event's answer or `event_id_conflict`.
+    Known(EventKey),
+}
+
+impl Runner {
+    /// Publishes an event whose parts are checked. Equal ids are found by the shard and the store.
+    ///
+    /// # Errors
+    /// `too_many_matches`, `overloaded`, `unavailable`.
+    pub async fn publish(
+        self: &Arc<Self>,
+        tenant: TenantNo,
+        event: Arc<NewEvent>,
+        guard: Option<Guard>,
+    ) -> Result<Published, Refusal> {
+        let mut lookup = Lookup::NotYet;
+        loop {
+            let call = Publish {
+                tenant,
+                event: event.clone(),
+                guard: guard.clone(),
+                lookup,
+            };
+            let publish = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
+                owned.machine.publish(ticket, call, now, fx);
+            };
+            match self.ask(tenant, publish).await? {
+                Reply::Accepted {
+                    key,
+                    sequence,
+                    endpoints,
+                } => {
+                    return Ok(Published::Accepted {
+                        key,
+                        sequence,
+                        endpoints,
+                    });
+                }
+                Reply::Known(key) => return Ok(Published::Known(key)),
+                Reply::LookUp => {
+                    let at = self.now();
+                    match self.find_own_id(tenant, &event).await? {
+                        Some(key) => return Ok(Published::Known(key)),
+                        None => lookup = Lookup::Absent { at },
+                    }
+                }
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
+    async fn find_own_id(
+        &self,
+        tenant: TenantNo,
+        event: &NewEvent,
+    ) -> Result<Option<EventKey>, Refusal> {
+        let own_id = event.own_id.as_deref().unwrap_or_default();
+        self.parts
+            .store
+            .find_own_id(tenant, own_id)
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "an event id could not be looked up");
+                unavailable()
+            })
+    }
+
+    /// Makes an endpoint; it matches every event that is published after the answer.
+    ///
+    /// # Errors
+    /// `too_many_endpoints`, `unavailable`.
+    pub async fn create_endpoint(
+        self: &Arc<Self>,
+        endpoint: Arc<Endpoint>,
+        guard: Option<Guard>,
+    ) -> Result<EndpointNo, Refusal> {
+        let create = |owned: &mut Owned, ticket, _, fx: &mut Effects<Ticket>| {
+            owned
+                .machine
+                .create_endpoint(ticket, endpoint.clone(), guard, fx);
+        };
+        match self.ask(endpoint.config.tenant, create).await? {
+            Reply::EndpointMade(no) => Ok(no),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Replaces an endpoint; `endpoint.config.version` is one more than the version that it was
+    /// made from.
+    ///
+    /// # Errors
+    /// `conflict` when it was changed meanwhile (read it again), `not_found`, `unavailable`.
+    pub async fn replace_endpoint(
+        self: &Arc<Self>,
+        no: EndpointNo,
+        endpoint: Arc<Endpoint>,
+        guard: Option<Guard>,
+    ) -> Result<(), Refusal> {
+        let replace = |owned: &mut Owned, ticket, _, fx: &mut Effects<Ticket>| {
+            owned
+                .machine
+                .replace_endpoint(ticket, no, endpoint.clone(), guard, fx);
+        };
+        match self.ask(endpoint.config.tenant, replace).await? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Deletes an endpoint: no attempt starts after the answer, what waits is cancelled.
+    ///
+    /// # Errors
+    /// `not_found`, `unavailable`.
+    pub async fn delete_endpoint(
+        self: &Arc<Self>,
+        tenant: TenantNo,
+        no: EndpointNo,
+        guard: Option<Guard>,
+    ) -> Result<(), Refusal> {
+        let delete = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
+            owned
+                .machine
+                .delete_endpoint(ticket, tenant, no, guard, now, fx);
+        };
+        match self.ask(tenant, delete).await? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A waiting delivery becomes due at once; one that has ended is delivered anew, as another
+    /// delivery (rule 13). Answers the delivery that will be attempted.
+    ///
+    /// # Errors
+    /// `invalid_state` in flight, `not_found`, `conflict` when the state changed meanwhile,
+    /// `unavailable`.
+    pub async fn retry_delivery(
+        self: &Arc<Self>,
+        tenant: TenantNo,
+        key: DeliveryKey,
+        seen: Seen,
+        guard: Option<Guard>,
+    ) -> Result<DeliveryKey, Refusal> {
+        let action = DeliveryAction { tenant, key, guard };
+        let retry = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
+            owned.machine.retry(ticket, action, seen, now, fx);
+        };
+        match self.ask(tenant, retry).await? {
+            Reply::Delivery(key) => Ok(key),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Ends a waiting delivery; in flight, stops further retries (rule 13).
+    ///
+    /// # Errors
+    /// `conflict` when the state changed meanwhile, `not_found`, `unavailable`.
+    pub async fn cancel_delivery(
+        self: &Arc<Self>,
+        tenant: TenantNo,
+        key: DeliveryKey,
+        guard: Option<Guard>,
+    ) -> Result<DeliveryKey, Refusal> {
+        let action = DeliveryAction { tenant, key, guard };
+        let cancel = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
+            owned.machine.cancel(ticket, action, now, fx);
+        };
+        match self.ask(tenant, cancel).await? {
+            Reply::Delivery(key) => Ok(key),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes a tenant known, after the store has it.
+    pub fn add_tenant(self: &Arc<Self>, tenant: TenantNo) {
+        // A shard that is out reads its tenants from the store.
+        let _ = self.with(ShardId::of(tenant), |owned, _, _| {
+            owned.machine.add_tenant(tenant)
+        });
+    }
+
+    /// Gives the tenant's shard an input and waits for the reply.
+    async fn ask(
+        self: &Arc<Self>,
+        tenant: TenantNo,
+        input: impl FnOnce(&mut Owned, Ticket, Timestamp, &mut Effects<Ticket>),
+    ) -> Result<Reply, Refusal> {
+        if self.is_stopping() {
+            return Err(unavailable());
+        }
+        let (ticket, reply) = oneshot::channel();
+        self.with(ShardId::of(tenant), |owned, now, fx| {
+            input(owned, ticket, now, fx)
+        })
+        .map_err(|_| unavailable())?;
+        match reply.await {
+            Ok(Reply::Refused(refusal)) => Err(refusal),
+            Ok(reply) => Ok(reply),
+            Err(_) => Err(unavailable()),
+        }
+    }
+}
+
+fn unavailable() -> Refusal {
+    let message = "this cannot be stored now; nothing is promised, send it again in a second";
+    Refusal::whole(Code::Unavailable, message)
+}
+
+/// The machine answers each call with its own replies only.
+fn unexpected(reply: &Reply) -> Refusal {
+    tracing::error!(?reply, "a shard gave a reply of another call");
+    Refusal::whole(Code::Internal, "the answer to this call was lost")
+}

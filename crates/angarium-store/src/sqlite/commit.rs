@@ -1,0 +1,106 @@
+//! A shard's batch, in the order of its fields; all of it, or nothing.
+
+use super::fault::Fault;
+use super::writer::Tx;
+use super::{deliveries, endpoints, events};
+use angarium_core::batch::{BatchResult, Checkpoint, Committed, ShardBatch};
+use angarium_core::id::{Epoch, ShardId};
+use angarium_core::time::Timestamp;
+use rusqlite::params;
+
+pub(super) const CLAIM: &str = "
+    UPDATE shard SET epoch = epoch + 1 WHERE shard = ?1 RETURNING epoch";
+
+pub(super) const MOVE_CHECKPOINT: &str = "
+    UPDATE shard SET checkpoint = max(checkpoint, ?2) WHERE shard = ?1";
+
+pub(super) const COUNT_TENANT: &str = "
+    INSERT INTO tenant_counter (tenant, sequence) VALUES (?1, ?2)
+    ON CONFLICT (tenant) DO UPDATE SET sequence = max(sequence, excluded.sequence)";
+
+pub(super) const COUNT_ENDPOINT: &str = "
+    INSERT INTO endpoint_counter (endpoint, sequence, failures, last_success_at, last_failure_at)
+    VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (endpoint) DO UPDATE SET
+        sequence = max(sequence, excluded.sequence), failures = excluded.failures,
+        last_success_at = excluded.last_success_at, last_failure_at = excluded.last_failure_at";
+
+/// Raises the epochs of shards.
+pub(super) fn claim(tx: &mut Tx<'_>, shards: &[ShardId]) -> Result<Vec<(ShardId, Epoch)>, Fault> {
+    let mut claimed = Vec::with_capacity(shards.len());
+    for &shard in shards {
+        let epoch: i64 = tx
+            .connection
+            .prepare_cached(CLAIM)?
+            .query_row([shard.get()], |row| row.get(0))?;
+        tx.state.set_epoch(shard, epoch);
+        claimed.push((shard, Epoch::new(epoch)));
+    }
+    Ok(claimed)
+}
+
+/// Writes batches of several shards; a stale epoch rejects its own batch only.
+pub(super) fn commit(
+    tx: &mut Tx<'_>,
+    batches: &[ShardBatch],
+    now: Timestamp,
+) -> Result<Vec<BatchResult>, Fault> {
+    batches
+        .iter()
+        .map(|batch| {
+            if tx.state.epoch(batch.shard) == batch.epoch.get() {
+                write(tx, batch, now).map(BatchResult::Committed)
+            } else {
+                Ok(BatchResult::StaleEpoch)
+            }
+        })
+        .collect()
+}
+
+fn write(tx: &mut Tx<'_>, batch: &ShardBatch, now: Timestamp) -> Result<Committed, Fault> {
+    let mut done = Committed::default();
+    for event in &batch.events {
+        done.events
+            .push(events::insert(tx, batch.shard, event, now)?);
+    }
+    for delivery in &batch.deliveries {
+        deliveries::write(tx, batch.shard, delivery)?;
+    }
+    for action in &batch.actions {
+        done.actions
+            .push(deliveries::act(tx, batch.shard, action, now)?);
+    }
+    for endpoint in &batch.endpoints {
+        done.endpoints
+            .push(endpoints::write(tx, batch.shard, endpoint, now)?);
+    }
+    if let Some(checkpoint) = &batch.checkpoint {
+        move_checkpoint(tx, batch.shard, checkpoint)?;
+    }
+    done.high_water = tx.state.last;
+    Ok(done)
+}
+
+/// Nothing of a checkpoint goes back: a repeated or late one is harmless.
+fn move_checkpoint(tx: &Tx<'_>, shard: ShardId, checkpoint: &Checkpoint) -> Result<(), Fault> {
+    tx.connection
+        .prepare_cached(MOVE_CHECKPOINT)?
+        .execute(params![shard.get(), checkpoint.upto.get()])?;
+    for (tenant, sequence) in &checkpoint.tenants {
+        tx.connection
+            .prepare_cached(COUNT_TENANT)?
+            .execute(params![tenant.get(), sequence.cast_signed()])?;
+    }
+    for counters in &checkpoint.endpoints {
+        tx.connection
+            .prepare_cached(COUNT_ENDPOINT)?
+            .execute(params![
+                counters.endpoint.get(),
+                counters.sequence.cast_signed(),
+                counters.health.consecutive_failures,
+                counters.health.last_success_at.map(Timestamp::as_millis),
+                counters.health.last_failure_at.map(Timestamp::as_millis),
+            ])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,371 @@
+//! Rows of deliveries: `pending` while they wait outside memory, `delivery` once they have ended,
+//! `attempt` for the attempts before the last one.
+//!
+//! The happy path comes here once, for one insert.
+
+use super::codec::{micros, stored};
+use super::fault::Fault;
+use super::guards::{self, Subject};
+use super::writer::Tx;
+use angarium_core::batch::{AttemptRecord, DeliveryWrite, NextState, RowAction, RowActionKind};
+use angarium_core::delivery::{DeliveryState, EndReason};
+use angarium_core::id::{DeliveryKey, Generation, ShardId};
+use angarium_core::time::Timestamp;
+use rusqlite::{OptionalExtension as _, params};
+
+pub(super) const INSERT_DELIVERY: &str = "
+    INSERT INTO delivery (event, endpoint, generation, sequence, state, reason, attempts, ended_at,
+                          repeats, tenant, n, at, took, class, status, detail, request, response,
+                          body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+    ON CONFLICT DO NOTHING";
+
+pub(super) const INSERT_ATTEMPT: &str = "
+    INSERT INTO attempt (event, endpoint, generation, n, at, took, class, status, detail, request,
+                         response, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    ON CONFLICT DO NOTHING";
+
+pub(super) const INSERT_PENDING: &str = "
+    INSERT INTO pending (event, endpoint, generation, shard, sequence, attempts, state, due, repeats)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT DO NOTHING";
+
+pub(super) const UPDATE_PENDING: &str = "
+    UPDATE pending SET attempts = ?4, state = ?5, due = ?6
+    WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
+
+pub(super) const DELETE_PENDING: &str = "
+    DELETE FROM pending WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
+
+pub(super) const SELECT_PENDING: &str = "
+    SELECT sequence, attempts, repeats FROM pending
+    WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
+
+pub(super) const MAKE_DUE: &str = "
+    UPDATE pending SET due = ?4 WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
+
+pub(super) const SELECT_ENDED: &str = "
+    SELECT sequence FROM delivery WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
+
+pub(super) const LAST_GENERATION: &str = "
+    SELECT max(ifnull((SELECT max(generation) FROM delivery WHERE event = ?1 AND endpoint = ?2), 0),
+               ifnull((SELECT max(generation) FROM pending WHERE event = ?1 AND endpoint = ?2), 0))";
+
+const SELECT_TENANT: &str = "SELECT tenant FROM endpoint WHERE no = ?1";
+
+/// A delivery that waits outside memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) key: DeliveryKey,
+    pub(super) sequence: u64,
+    pub(super) attempts: u16,
+    pub(super) due: Option<Timestamp>,
+    pub(super) repeats: Option<Generation>,
+}
+
+/// How a delivery ended.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    sequence: u64,
+    attempts: u16,
+    state: DeliveryState,
+    reason: Option<EndReason>,
+    at: Timestamp,
+    repeats: Option<Generation>,
+}
+
+/// Writes what became of a delivery.
+pub(super) fn write(tx: &mut Tx<'_>, shard: ShardId, write: &DeliveryWrite) -> Result<(), Fault> {
+    let attempt = write.attempt.as_deref();
+    match write.next {
+        NextState::Pending { due } => {
+            if let Some(attempt) = attempt {
+                insert_attempt(tx, write.key, attempt)?;
+            }
+            let waiting = Waiting {
+                key: write.key,
+                sequence: write.sequence,
+                attempts: write.attempts,
+                due,
+                repeats: None,
+            };
+            if write.has_row {
+                update_waiting(tx, shard, &waiting)
+            } else {
+                insert_waiting(tx, shard, &waiting)
+            }
+        }
+        NextState::Ended { state, reason, at } => {
+            // Only a redelivery repeats another, and it always has a row (rule 3).
+            let repeats = match write.key.generation.get() {
+                0 => None,
+                _ => find_waiting(tx, write.key)?.and_then(|waiting| waiting.repeats),
+            };
+            let ended = Ended {
+                sequence: write.sequence,
+                attempts: write.attempts,
+                state,
+                reason,
+                at,
+                repeats,
+            };
+            insert_ended(tx, write.key, ended, attempt)?;
+            if write.has_row {
+                delete_waiting(tx, write.key)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Writes a `pending` row; one that is there already is brought up to date.
+pub(super) fn insert_waiting(
+    tx: &mut Tx<'_>,
+    shard: ShardId,
+    waiting: &Waiting,
+) -> Result<(), Fault> {
+    let key = waiting.key;
+    let inserted = tx
+        .connection
+        .prepare_cached(INSERT_PENDING)?
+        .execute(params![
+            key.event.get(),
+            key.endpoint.get(),
+            key.generation.get(),
+            shard.get(),
+            stored(waiting.sequence),
+            waiting.attempts,
+            DeliveryState::Pending.number(),
+            waiting.due.map(Timestamp::as_millis),
+            waiting.repeats.map(Generation::get),
+        ])?;
+    if inserted == 0 {
+        return update_waiting(tx, shard, waiting);
+    }
+    tx.state.pending += 1;
+    Ok(())
+}
+
+fn update_waiting(tx: &mut Tx<'_>, shard: ShardId, waiting: &Waiting) -> Result<(), Fault> {
+    let key = waiting.key;
+    let updated = tx
+        .connection
+        .prepare_cached(UPDATE_PENDING)?
+        .execute(params![
+            key.event.get(),
+            key.endpoint.get(),
+            key.generation.get(),
+            waiting.attempts,
+            DeliveryState::Pending.number(),
+            waiting.due.map(Timestamp::as_millis),
+        ])?;
+    if updated == 0 {
+        return insert_waiting(tx, shard, waiting);
+    }
+    Ok(())
+}
+
+fn delete_waiting(tx: &mut Tx<'_>, key: DeliveryKey) -> Result<(), Fault> {
+    let deleted = tx
+        .connection
+        .prepare_cached(DELETE_PENDING)?
+        .execute(params![
+            key.event.get(),
+            key.endpoint.get(),
+            key.generation.get(),
+        ])?;
+    if deleted > 0 {
+        tx.state.pending -= 1;
+    }
+    Ok(())
+}
+
+fn find_waiting(tx: &Tx<'_>, key: DeliveryKey) -> Result<Option<Waiting>, Fault> {
+    let found = tx
+        .connection
+        .prepare_cached(SELECT_PENDING)?
+        .query_row(
+            params![key.event.get(), key.endpoint.get(), key.generation.get()],
+            |row| {
+                Ok(Waiting {
+                    key,
+                    sequence: row.get::<_, i64>(0)?.cast_unsigned(),
+                    attempts: row.get(1)?,
+                    due: None,
+                    repeats: row.get::<_, Option<u32>>(2)?.map(Generation::new),
+                })
+            },
+        )
+        .optional()?;
+    Ok(found)
+}
+
+/// Writes the final row of a delivery whose endpoint was off when the event was accepted.
+pub(super) fn insert_suppressed(
+    tx: &Tx<'_>,
+    key: DeliveryKey,
+    sequence: u64,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    let ended = Ended {
+        sequence,
+        attempts: 0,
+        state: DeliveryState::Suppressed,
+        reason: Some(EndReason::EndpointDisabled),
+        at,
+        repeats: None,
+    };
+    insert_ended(tx, key, ended, None)
+}
+
+/// Ends a waiting delivery without another attempt; `false` if it does not wait.
+pub(super) fn cancel(
+    tx: &mut Tx<'_>,
+    key: DeliveryKey,
+    reason: EndReason,
+    at: Timestamp,
+) -> Result<bool, Fault> {
+    let Some(waiting) = find_waiting(tx, key)? else {
+        return Ok(false);
+    };
+    let ended = Ended {
+        sequence: waiting.sequence,
+        attempts: waiting.attempts,
+        state: DeliveryState::Cancelled,
+        reason: Some(reason),
+        at,
+        repeats: waiting.repeats,
+    };
+    insert_ended(tx, key, ended, None)?;
+    delete_waiting(tx, key)?;
+    Ok(true)
+}
+
+fn insert_ended(
+    tx: &Tx<'_>,
+    key: DeliveryKey,
+    ended: Ended,
+    attempt: Option<&AttemptRecord>,
+) -> Result<(), Fault> {
+    let tenant = match ended.state {
+        DeliveryState::Delivered => None,
+        _ => tx
+            .connection
+            .prepare_cached(SELECT_TENANT)?
+            .query_row([key.endpoint.get()], |row| row.get::<_, i64>(0))
+            .optional()?,
+    };
+    tx.connection
+        .prepare_cached(INSERT_DELIVERY)?
+        .execute(params![
+            key.event.get(),
+            key.endpoint.get(),
+            key.generation.get(),
+            stored(ended.sequence),
+            ended.state.number(),
+            ended.reason.map(EndReason::number),
+            ended.attempts,
+            ended.at.as_millis(),
+            ended.repeats.map(Generation::get),
+            tenant,
+            attempt.map(|a| a.n),
+            attempt.map(|a| a.at.as_millis()),
+            attempt.map(|a| micros(a.took)),
+            attempt.map(|a| a.class.number()),
+            attempt.and_then(|a| a.status),
+            attempt.and_then(|a| a.detail.as_deref()),
+            attempt.map(|a| &*a.request),
+            attempt.map(|a| &*a.response),
+            attempt.map(|a| &*a.body),
+        ])?;
+    Ok(())
+}
+
+fn insert_attempt(tx: &Tx<'_>, key: DeliveryKey, attempt: &AttemptRecord) -> Result<(), Fault> {
+    tx.connection
+        .prepare_cached(INSERT_ATTEMPT)?
+        .execute(params![
+            key.event.get(),
+            key.endpoint.get(),
+            key.generation.get(),
+            attempt.n,
+            attempt.at.as_millis(),
+            micros(attempt.took),
+            attempt.class.number(),
+            attempt.status,
+            attempt.detail.as_deref(),
+            &*attempt.request,
+            &*attempt.response,
+            &*attempt.body,
+        ])?;
+    Ok(())
+}
+
+/// Does what a person asked for; none if there is no such row.
+pub(super) fn act(
+    tx: &mut Tx<'_>,
+    shard: ShardId,
+    action: &RowAction,
+    now: Timestamp,
+) -> Result<Option<DeliveryKey>, Fault> {
+    let key = action.key;
+    let done = match action.kind {
+        RowActionKind::Cancel => {
+            cancel(tx, key, EndReason::CancelledByCall, action.at)?.then_some(key)
+        }
+        RowActionKind::DueNow => make_due(tx, key, action.at)?.then_some(key),
+        RowActionKind::Redeliver => redeliver(tx, shard, key, action.at)?,
+    };
+    if let (Some(guard), Some(key)) = (&action.guard, done) {
+        guards::insert(tx, guard, Subject::Delivery(key), now)?;
+    }
+    Ok(done)
+}
+
+fn make_due(tx: &Tx<'_>, key: DeliveryKey, at: Timestamp) -> Result<bool, Fault> {
+    let updated = tx.connection.prepare_cached(MAKE_DUE)?.execute(params![
+        key.event.get(),
+        key.endpoint.get(),
+        key.generation.get(),
+        at.as_millis(),
+    ])?;
+    Ok(updated > 0)
+}
+
+/// Makes the next generation of a pair whose delivery has ended, due at once.
+fn redeliver(
+    tx: &mut Tx<'_>,
+    shard: ShardId,
+    ended: DeliveryKey,
+    at: Timestamp,
+) -> Result<Option<DeliveryKey>, Fault> {
+    let (event, endpoint) = (ended.event.get(), ended.endpoint.get());
+    let sequence = tx
+        .connection
+        .prepare_cached(SELECT_ENDED)?
+        .query_row(params![event, endpoint, ended.generation.get()], |row| {
+            row.get::<_, i64>(0)
+        })
+        .optional()?;
+    let Some(sequence) = sequence else {
+        return Ok(None);
+    };
+    let last: u32 = tx
+        .connection
+        .prepare_cached(LAST_GENERATION)?
+        .query_row(params![event, endpoint], |row| row.get(0))?;
+    let key = DeliveryKey {
+        generation: Generation::new(last + 1),
+        ..ended
+    };
+    let waiting = Waiting {
+        key,
+        sequence: sequence.cast_unsigned(),
+        attempts: 0,
+        due: Some(at),
+        repeats: Some(ended.generation),
+    };
+    insert_waiting(tx, shard, &waiting)?;
+    Ok(Some(key))
+}

@@ -1,0 +1,304 @@
+//! Endpoints: their configuration, their sealed secrets, and what becomes of what waits for them.
+
+use super::deliveries;
+use super::fault::Fault;
+use super::guards::{self, Subject};
+use super::readers::View;
+use super::writer::Tx;
+use crate::read::{EndpointRow, Page};
+use crate::seal::{SealedPlace, Sealer};
+use angarium_core::batch::{EndpointResult, EndpointWrite, Guard};
+use angarium_core::delivery::EndReason;
+use angarium_core::endpoint::{
+    EndpointConfig, EndpointCounters, EndpointHealth, EndpointSecrets, EndpointStatus,
+};
+use angarium_core::id::{
+    ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, EventKey, Generation, ShardId,
+    TenantNo,
+};
+use angarium_core::time::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, params};
+
+pub(super) const INSERT: &str = "
+    INSERT INTO endpoint (id, shard, environment, tenant, status, config, secrets, made_by,
+                          created_at)
+    SELECT ?1, ?2, environment, no, ?4, ?5, ?6, ?7, ?8 FROM tenant WHERE no = ?3
+    ON CONFLICT (id) DO NOTHING";
+
+pub(super) const SELECT_NO: &str = "SELECT no FROM endpoint WHERE id = ?1";
+
+pub(super) const REPLACE: &str = "
+    UPDATE endpoint SET status = ?2, config = ?3, secrets = ?4
+    WHERE no = ?1 AND deleted_at IS NULL";
+
+pub(super) const DELETE: &str = "
+    UPDATE endpoint SET deleted_at = ?2, secrets = NULL WHERE no = ?1 AND deleted_at IS NULL";
+
+pub(super) const WAITING: &str = "
+    SELECT event, generation FROM pending WHERE endpoint = ?1 LIMIT ?2";
+
+pub(super) const UNPARK: &str = "
+    UPDATE pending SET due = ?2 WHERE (event, endpoint, generation) IN (
+        SELECT event, endpoint, generation FROM pending
+        WHERE endpoint = ?1 AND due IS NULL AND state = 2
+        ORDER BY event LIMIT ?3)";
+
+pub(super) const PARK: &str = "
+    UPDATE pending SET due = NULL WHERE (event, endpoint, generation) IN (
+        SELECT event, endpoint, generation FROM pending
+        WHERE endpoint = ?1 AND due IS NOT NULL LIMIT ?2)";
+
+pub(super) const SELECT_BY_ID: &str = "
+    SELECT no, id, tenant, config, secrets, made_by, created_at,
+           sequence, failures, last_success_at, last_failure_at
+    FROM endpoint LEFT JOIN endpoint_counter ON endpoint = no
+    WHERE id = ?1 AND deleted_at IS NULL";
+
+pub(super) const SELECT_OF_TENANT: &str = "
+    SELECT no, id, tenant, config, secrets, made_by, created_at,
+           sequence, failures, last_success_at, last_failure_at
+    FROM endpoint INDEXED BY endpoint_by_tenant LEFT JOIN endpoint_counter ON endpoint = no
+    WHERE deleted_at IS NULL AND tenant = ?2 AND environment = ?1 AND no < ?3
+      AND (?4 IS NULL OR status = ?4)
+    ORDER BY no DESC LIMIT ?5";
+
+pub(super) const SELECT_OF_ENVIRONMENT: &str = "
+    SELECT no, id, tenant, config, secrets, made_by, created_at,
+           sequence, failures, last_success_at, last_failure_at
+    FROM endpoint INDEXED BY endpoint_by_environment LEFT JOIN endpoint_counter ON endpoint = no
+    WHERE deleted_at IS NULL AND environment = ?1 AND ?2 IS NULL AND no < ?3
+      AND (?4 IS NULL OR status = ?4)
+    ORDER BY no DESC LIMIT ?5";
+
+/// Writes a change of an endpoint.
+pub(super) fn write(
+    tx: &mut Tx<'_>,
+    shard: ShardId,
+    write: &EndpointWrite,
+    now: Timestamp,
+) -> Result<EndpointResult, Fault> {
+    let (no, rows) = match write {
+        EndpointWrite::Create { config, guard } => {
+            let no = create(tx, shard, config)?;
+            keep(tx, guard.as_ref(), now)?;
+            (no, 0)
+        }
+        EndpointWrite::Replace { no, config, guard } => {
+            replace(tx, *no, config)?;
+            keep(tx, guard.as_ref(), now)?;
+            (*no, 0)
+        }
+        EndpointWrite::Delete { no, at, guard } => {
+            let delete = params![no.get(), at.as_millis()];
+            tx.connection.prepare_cached(DELETE)?.execute(delete)?;
+            keep(tx, guard.as_ref(), now)?;
+            (*no, 0)
+        }
+        EndpointWrite::CancelWaiting { no, at, limit } => {
+            (*no, cancel_waiting(tx, *no, *at, *limit)?)
+        }
+        EndpointWrite::Unpark { no, due, limit } => {
+            let unpark = params![no.get(), due.as_millis(), rows_at_most(*limit)];
+            (*no, tx.connection.prepare_cached(UNPARK)?.execute(unpark)?)
+        }
+        EndpointWrite::Park { no, limit } => {
+            let park = params![no.get(), rows_at_most(*limit)];
+            (*no, tx.connection.prepare_cached(PARK)?.execute(park)?)
+        }
+    };
+    Ok(EndpointResult { no, rows })
+}
+
+fn keep(tx: &Tx<'_>, guard: Option<&Guard>, now: Timestamp) -> Result<(), Fault> {
+    match guard {
+        Some(guard) => guards::insert(tx, guard, Subject::Nothing, now),
+        None => Ok(()),
+    }
+}
+
+fn rows_at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn create(tx: &Tx<'_>, shard: ShardId, config: &EndpointConfig) -> Result<EndpointNo, Fault> {
+    let id = config.id.to_bytes();
+    tx.connection.prepare_cached(INSERT)?.execute(params![
+        id,
+        shard.get(),
+        config.tenant.get(),
+        config.status.as_str(),
+        config_text(config)?,
+        sealed_secrets(tx.sealer, config),
+        config.made_by.map(ApiKeyId::to_bytes),
+        config.created_at.as_millis(),
+    ])?;
+    let no = tx
+        .connection
+        .prepare_cached(SELECT_NO)?
+        .query_row([id], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| Fault::damaged("endpoint.tenant", "there is no such tenant"))?;
+    Ok(EndpointNo::new(no))
+}
+
+fn replace(tx: &Tx<'_>, no: EndpointNo, config: &EndpointConfig) -> Result<(), Fault> {
+    tx.connection.prepare_cached(REPLACE)?.execute(params![
+        no.get(),
+        config.status.as_str(),
+        config_text(config)?,
+        sealed_secrets(tx.sealer, config),
+    ])?;
+    Ok(())
+}
+
+/// Ends rows of a deleted endpoint, a slice at a time.
+fn cancel_waiting(
+    tx: &mut Tx<'_>,
+    no: EndpointNo,
+    at: Timestamp,
+    limit: usize,
+) -> Result<usize, Fault> {
+    let keys = tx
+        .connection
+        .prepare_cached(WAITING)?
+        .query_map(params![no.get(), rows_at_most(limit)], |row| {
+            Ok(DeliveryKey {
+                event: EventKey::new(row.get(0)?),
+                endpoint: no,
+                generation: Generation::new(row.get(1)?),
+            })
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    for key in &keys {
+        deliveries::cancel(tx, *key, EndReason::EndpointDeleted, at)?;
+    }
+    Ok(keys.len())
+}
+
+fn config_text(config: &EndpointConfig) -> Result<String, Fault> {
+    serde_json::to_string(config).map_err(|e| Fault::damaged("endpoint.config", e))
+}
+
+fn sealed_secrets(sealer: &Sealer, config: &EndpointConfig) -> Vec<u8> {
+    let row = config.id.to_string();
+    sealer.seal(place(config.tenant, &row), &config.secrets.to_sealed_form())
+}
+
+fn place(tenant: TenantNo, row: &str) -> SealedPlace<'_> {
+    SealedPlace {
+        table: "endpoint",
+        tenant: tenant.get(),
+        row,
+        column: "secrets",
+    }
+}
+
+/// One endpoint by its public id, unless it is deleted.
+pub(super) fn find(view: &View<'_>, id: EndpointId) -> Result<Option<EndpointRow>, Fault> {
+    view.connection
+        .prepare_cached(SELECT_BY_ID)?
+        .query_row([id.to_bytes()], |row| Ok(read(view.sealer, row)))
+        .optional()?
+        .transpose()
+}
+
+/// Which endpoints to list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EndpointQuery {
+    pub(super) environment: EnvironmentNo,
+    pub(super) tenant: Option<TenantNo>,
+    pub(super) status: Option<EndpointStatus>,
+    pub(super) before: Option<EndpointNo>,
+    pub(super) limit: usize,
+}
+
+/// A page of endpoints, newest first.
+pub(super) fn list(
+    view: &View<'_>,
+    query: EndpointQuery,
+) -> Result<Page<EndpointRow, EndpointNo>, Fault> {
+    let select = match query.tenant {
+        Some(_) => SELECT_OF_TENANT,
+        None => SELECT_OF_ENVIRONMENT,
+    };
+    let mut select = view.connection.prepare_cached(select)?;
+    let mut rows = select.query(params![
+        query.environment.get(),
+        query.tenant.map(TenantNo::get),
+        query.before.map_or(i64::MAX, EndpointNo::get),
+        query.status.map(EndpointStatus::as_str),
+        rows_at_most(query.limit.saturating_add(1)),
+    ])?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        items.push(read(view.sealer, row)?);
+    }
+    let more = items.len() > query.limit;
+    items.truncate(query.limit);
+    let next = items.last().filter(|_| more).map(|last| last.no);
+    Ok(Page { items, next })
+}
+
+/// Reads a row whose first columns are those of [`SELECT_BY_ID`].
+pub(super) fn read(sealer: &Sealer, row: &Row<'_>) -> Result<EndpointRow, Fault> {
+    let no = EndpointNo::new(row.get(0)?);
+    let text = row
+        .get_ref(3)?
+        .as_str()
+        .map_err(|e| Fault::damaged("endpoint.config", e))?;
+    let mut config: EndpointConfig =
+        serde_json::from_str(text).map_err(|e| Fault::damaged("endpoint.config", e))?;
+    config.id = EndpointId::from_bytes(row.get(1)?);
+    config.tenant = TenantNo::new(row.get(2)?);
+    config.made_by = row.get::<_, Option<[u8; 16]>>(5)?.map(ApiKeyId::from_bytes);
+    config.created_at = Timestamp::from_millis(row.get(6)?);
+    if let Some(sealed) = row.get::<_, Option<Vec<u8>>>(4)? {
+        let plain = sealer
+            .unseal(place(config.tenant, &config.id.to_string()), &sealed)
+            .map_err(Fault::sealed("endpoint.secrets"))?;
+        config.secrets = EndpointSecrets::from_sealed_form(&plain)
+            .map_err(|e| Fault::damaged("endpoint.secrets", e))?;
+    }
+    let time = |at| Ok::<_, Fault>(row.get::<_, Option<i64>>(at)?.map(Timestamp::from_millis));
+    let counters = EndpointCounters {
+        endpoint: no,
+        sequence: row
+            .get::<_, Option<i64>>(7)?
+            .unwrap_or_default()
+            .cast_unsigned(),
+        health: EndpointHealth {
+            consecutive_failures: row.get::<_, Option<u32>>(8)?.unwrap_or_default(),
+            last_success_at: time(9)?,
+            last_failure_at: time(10)?,
+        },
+    };
+    Ok(EndpointRow {
+        no,
+        config,
+        counters,
+    })
+}
+
+/// Public ids of endpoints, deleted ones too.
+pub(super) fn ids(
+    view: &View<'_>,
+    numbers: &[EndpointNo],
+) -> Result<Vec<(EndpointNo, EndpointId)>, Fault> {
+    let mut found = Vec::with_capacity(numbers.len());
+    for no in numbers {
+        if let Some(id) = id_of(view, *no)? {
+            found.push((*no, id));
+        }
+    }
+    Ok(found)
+}
+
+/// The public id of an endpoint, deleted or not.
+pub(super) fn id_of(view: &View<'_>, no: EndpointNo) -> Result<Option<EndpointId>, Fault> {
+    let id = view
+        .connection
+        .prepare_cached("SELECT id FROM endpoint WHERE no = ?1")?
+        .query_row([no.get()], |row| row.get(0))
+        .optional()?;
+    Ok(id.map(EndpointId::from_bytes))
+}

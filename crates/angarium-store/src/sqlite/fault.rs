@@ -1,0 +1,62 @@
+//! What can go wrong inside, and what that means to a caller.
+
+use crate::error::StoreError;
+use crate::seal::UnsealError;
+use rusqlite::ErrorCode;
+
+/// Something went wrong inside a transaction; nothing of it will stay.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// SQLite said so.
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+    /// A stored value is not what was written. Names the place, not the value.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl Fault {
+    /// A value of a column that cannot be read.
+    pub(super) fn damaged(place: &str, why: impl std::fmt::Display) -> Self {
+        Fault::Damaged(format!("{place}: {why}"))
+    }
+
+    /// A sealed value that cannot be read.
+    pub(super) fn sealed(place: &str) -> impl Fn(UnsealError) -> Self {
+        move |error| Fault::damaged(place, error)
+    }
+
+    /// Whether the file itself failed, after which its handle is not to be trusted.
+    pub(super) fn is_of_the_file(&self) -> bool {
+        matches!(
+            self.code(),
+            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        )
+    }
+
+    /// Whether the same work may succeed later: no room, or another holds a lock.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(
+            self.code(),
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        )
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Fault::Sql(error) => error.sqlite_error_code(),
+            Fault::Damaged(_) => None,
+        }
+    }
+
+    /// As a reader's caller sees it.
+    pub(super) fn of_reading(self) -> StoreError {
+        match self {
+            Fault::Damaged(what) => StoreError::Corrupt(what),
+            Fault::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+                StoreError::Corrupt(error.to_string())
+            }
+            Fault::Sql(error) => StoreError::Unavailable(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Opens the database: the directory's lock, the settings, the schema, the master key's check.
+
+use super::fault::Fault;
+use super::{SqliteConfig, Synchronous};
+use crate::error::{StoreError, StoreResult};
+use crate::seal::{SealedPlace, Sealer};
+use angarium_core::id::ShardId;
+use refinery::embed_migrations;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+embed_migrations!("migrations/sqlite");
+
+/// Statements that a connection keeps prepared; more than there are.
+const CACHED_STATEMENTS: usize = 128;
+
+/// 64 MiB of log between two checkpoints: pages that are written often are merged (storage.md).
+const WRITER: &str = "
+    PRAGMA page_size = 8192;
+    PRAGMA journal_mode = WAL;
+    PRAGMA wal_autocheckpoint = 8000;
+    PRAGMA cache_size = -65536;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA mmap_size = 0;
+    PRAGMA fullfsync = 1;
+    PRAGMA checkpoint_fullfsync = 1;
+    PRAGMA busy_timeout = 5000;
+";
+
+const READER: &str = "
+    PRAGMA query_only = 1;
+    PRAGMA cache_size = -16384;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA mmap_size = 0;
+    PRAGMA busy_timeout = 5000;
+";
+
+/// Where the database is, and how to open it.
+#[derive(Debug)]
+pub(super) struct Database {
+    place: Place,
+    synchronous: Synchronous,
+    released: bool,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory,
+    Directory { file: PathBuf, lock: Option<File> },
+}
+
+impl Database {
+    /// Takes the directory; nobody else can until it is released.
+    pub(super) fn acquire(config: &SqliteConfig) -> StoreResult<Self> {
+        let place = match &config.path {
+            None => Place::Memory,
+            Some(directory) => Place::Directory {
+                lock: Some(lock(directory)?),
+                file: directory.join("angarium.db"),
+            },
+        };
+        Ok(Self {
+            place,
+            synchronous: config.synchronous,
+            released: false,
+        })
+    }
+
+    /// Opens the connection that writes.
+    pub(super) fn connect_writer(&self) -> Result<Connection, Fault> {
+        let connection = match &self.place {
+            Place::Memory => Connection::open_in_memory()?,
+            Place::Directory { file, .. } => Connection::open(file)?,
+        };
+        connection.execute_batch(WRITER)?;
+        connection.execute_batch(match self.synchronous {
+            Synchronous::Full => "PRAGMA synchronous = FULL",
+            Synchronous::Normal => "PRAGMA synchronous = NORMAL",
+        })?;
+        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        Ok(connection)
+    }
+
+    /// Opens a connection that reads; none in memory, where there is only the writer's.
+    pub(super) fn connect_reader(&self) -> Result<Option<Connection>, Fault> {
+        let Place::Directory { file, .. } = &self.place else {
+            return Ok(None);
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags)?;
+        connection.execute_batch(READER)?;
+        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        Ok(Some(connection))
+    }
+
+    /// Whether what was committed is still there after the connection is closed.
+    pub(super) fn outlives_a_connection(&self) -> bool {
+        matches!(self.place, Place::Directory { .. })
+    }
+
+    /// Gives the directory back.
+    pub(super) fn release(&mut self) {
+        self.released = true;
+        if let Place::Directory { lock, .. } = &mut self.place {
+            *lock = None;
+        }
+    }
+
+    /// Whether it was given back.
+    pub(super) fn is_released(&self) -> bool {
+        self.released
+    }
+
+    /// Bytes of the database's files.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        match &self.place {
+            Place::Memory => Vec::new(),
+            Place::Directory { file, .. } => vec![file.clone(), file.with_extension("db-wal")],
+        }
+    }
+
+    /// An error that says where.
+    pub(super) fn cannot_open(&self, reason: impl std::fmt::Display) -> StoreError {
+        let path = match &self.place {
+            Place::Memory => "memory".to_owned(),
+            Place::Directory { file, .. } => file.display().to_string(),
+        };
+        StoreError::CannotOpen {
+            path,
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// Makes the directory if there is none, for its owner's eyes only, and locks it.
+fn lock(directory: &Path) -> StoreResult<File> {
+    let path = directory.display().to_string();
+    let cannot = |error: std::io::Error| StoreError::CannotOpen {
+        path: path.clone(),
+        reason: error.to_string(),
+    };
+    if !directory.exists() {
+        fs::create_dir_all(directory).map_err(cannot)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).map_err(cannot)?;
+        }
+    }
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join("angarium.lock"))
+        .map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
+        Err(TryLockError::Error(error)) => Err(cannot(error)),
+    }
+}
+
+/// Brings the schema up to this program's, all steps in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> StoreResult<()> {
+    let runner = migrations::runner().set_grouped(true);
+    let newest = runner.get_migrations().iter().map(|m| m.version()).max();
+    let newest = newest.unwrap_or_default();
+    let unreadable = |error: refinery::Error| StoreError::Unavailable(error.to_string());
+    // A migration that was applied twice with different texts must be refused even when it is the
+    // newest one, and a newer one must be told from a missing one.
+    if let Some(last) = applied(connection)?
+        && last > i64::from(newest)
+    {
+        return Err(StoreError::NewerSchema {
+            found: i32::try_from(last).unwrap_or(i32::MAX),
+            known: newest,
+        });
+    }
+    match runner.run(connection) {
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            refinery::error::Kind::DivergentVersion(applied, _)
+            | refinery::error::Kind::MissingVersion(applied) => {
+                Err(StoreError::DivergentSchema(applied.to_string()))
+            }
+            _ => Err(unreadable(error)),
+        },
+    }
+}
+
+/// The newest migration that the database has seen.
+fn applied(connection: &Connection) -> StoreResult<Option<i64>> {
+    let read = || -> rusqlite::Result<Option<i64>> {
+        let table = "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'";
+        if connection
+            .query_row(table, [], |_| Ok(()))
+            .optional()?
+            .is_none()
+        {
+            return Ok(None);
+        }
+        let newest = "SELECT max(version) FROM refinery_schema_history";
+        connection.query_row(newest, [], |row| row.get(0))
+    };
+    read().map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+const KEY_CHECK: SealedPlace<'_> = SealedPlace {
+    table: "meta",
+    tenant: 0,
+    row: "key_check",
+    column: "value",
+};
+
+/// Makes the rows that a new store needs; refuses a master key that the store was not made with.
+pub(super) fn prepare(connection: &mut Connection, sealer: &Sealer) -> StoreResult<()> {
+    let tx = connection.transaction().map_err(unavailable)?;
+    let check: Option<Vec<u8>> = tx
+        .query_row(
+            "SELECT value FROM meta WHERE name = 'key_check'",
+            [],
+            |row| row.get(0),
+        )
+        .optional()
+        .map_err(unavailable)?;
+    match check {
+        Some(sealed) if sealer.unseal(KEY_CHECK, &sealed).is_ok() => {}
+        Some(_) => return Err(StoreError::WrongMasterKey),
+        None => {
+            let sealed = sealer.seal(KEY_CHECK, b"angarium");
+            let insert = "INSERT INTO meta (name, value) VALUES ('key_check', ?1)";
+            tx.execute(insert, params![sealed]).map_err(unavailable)?;
+        }
+    }
+    for shard in ShardId::all() {
+        let insert = "INSERT INTO shard (shard, epoch, checkpoint) VALUES (?1, 0, 0)
+                      ON CONFLICT DO NOTHING";
+        tx.execute(insert, [shard.get()]).map_err(unavailable)?;
+    }
+    tx.commit().map_err(unavailable)
+}
+
+fn unavailable(error: rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}

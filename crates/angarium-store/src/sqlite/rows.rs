@@ -1,0 +1,205 @@
+//! Deliveries as they are shown: rows of `delivery` and `pending`, and pairs that have no row yet.
+
+use super::codec::Columns as _;
+use super::endpoints;
+use super::events::{self, Stored};
+use super::fault::Fault;
+use super::readers::View;
+use crate::read::{DeliveryRow, DeliveryWithAttempts, LastAttempt};
+use angarium_core::batch::{AttemptRecord, first_delivery};
+use angarium_core::delivery::DeliveryState;
+use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, Generation};
+use angarium_core::time::Timestamp;
+use rusqlite::{Row, params};
+use std::collections::HashMap;
+
+pub(super) const ENDED_OF_PAIR: &str = "
+    SELECT generation, sequence, state, reason, attempts, repeats, at, took, class, status
+    FROM delivery WHERE event = ?1 AND endpoint = ?2";
+
+pub(super) const WAITING_OF_PAIR: &str = "
+    SELECT generation, sequence, state, NULL, attempts, repeats, NULL, NULL, NULL, NULL, due
+    FROM pending WHERE event = ?1 AND endpoint = ?2";
+
+pub(super) const LAST_ATTEMPT: &str = "
+    SELECT at, took, class, status FROM attempt
+    WHERE event = ?1 AND endpoint = ?2 AND generation = ?3 ORDER BY n DESC LIMIT 1";
+
+pub(super) const ATTEMPTS: &str = "
+    SELECT n, at, took, class, status, detail, request, response, body FROM attempt
+    WHERE event = ?1 AND endpoint = ?2 AND generation = ?3 ORDER BY n";
+
+pub(super) const ENDED_WITH: &str = "
+    SELECT n, at, took, class, status, detail, request, response, body FROM delivery
+    WHERE event = ?1 AND endpoint = ?2 AND generation = ?3 AND n IS NOT NULL";
+
+/// Reads deliveries of one page, and remembers the endpoints' public ids.
+pub(super) struct Rows<'a> {
+    view: &'a View<'a>,
+    ids: HashMap<EndpointNo, EndpointId>,
+}
+
+impl<'a> Rows<'a> {
+    /// For one page.
+    pub(super) fn new(view: &'a View<'a>) -> Self {
+        Self {
+            view,
+            ids: HashMap::new(),
+        }
+    }
+
+    /// All deliveries of a pair of an event's fan-out, the newest generation first.
+    pub(super) fn of_pair(
+        &mut self,
+        stored: &Stored,
+        endpoint: EndpointNo,
+        sequence: u64,
+    ) -> Result<Vec<DeliveryRow>, Fault> {
+        let key = first_delivery(stored.event.key, endpoint);
+        let first = DeliveryRow {
+            key,
+            tenant: stored.event.tenant,
+            event_id: stored.event.id(),
+            event_kind: stored.event.body.kind.as_str().to_owned(),
+            endpoint_id: self.public_id(endpoint)?,
+            state: DeliveryState::Pending,
+            reason: None,
+            attempts: 0,
+            next_due: Some(stored.event.accepted_at),
+            sequence,
+            last: None,
+            redelivery_of: None,
+        };
+        let mut all = Vec::new();
+        for (select, due_at) in [(ENDED_OF_PAIR, None), (WAITING_OF_PAIR, Some(10))] {
+            let mut select = self.view.connection.prepare_cached(select)?;
+            let mut rows = select.query(params![key.event.get(), endpoint.get()])?;
+            while let Some(row) = rows.next()? {
+                let next_due = due_at.map_or(Ok(None), |at| row.time(at))?;
+                all.push(self.read(row, next_due, &first)?);
+            }
+        }
+        if !all.iter().any(|row| row.key == key) {
+            all.push(first);
+        }
+        all.sort_unstable_by_key(|row| std::cmp::Reverse(row.key.generation));
+        Ok(all)
+    }
+
+    fn read(
+        &self,
+        row: &Row<'_>,
+        next_due: Option<Timestamp>,
+        first: &DeliveryRow,
+    ) -> Result<DeliveryRow, Fault> {
+        let key = DeliveryKey {
+            generation: Generation::new(row.get(0)?),
+            ..first.key
+        };
+        let attempts = row.small(4)?.unwrap_or_default();
+        let last = match last_attempt(row, 6)? {
+            None if attempts > 0 => self.earlier_attempt(key)?,
+            last => last,
+        };
+        Ok(DeliveryRow {
+            key,
+            sequence: row.count(1)?,
+            state: row.state(2)?,
+            reason: row.reason(3)?,
+            attempts,
+            redelivery_of: row.get::<_, Option<u32>>(5)?.map(Generation::new),
+            last,
+            next_due,
+            ..first.clone()
+        })
+    }
+
+    fn earlier_attempt(&self, key: DeliveryKey) -> Result<Option<LastAttempt>, Fault> {
+        let mut select = self.view.connection.prepare_cached(LAST_ATTEMPT)?;
+        let mut rows = select.query(parts(key))?;
+        match rows.next()? {
+            Some(row) => last_attempt(row, 0),
+            None => Ok(None),
+        }
+    }
+
+    fn public_id(&mut self, no: EndpointNo) -> Result<EndpointId, Fault> {
+        if let Some(id) = self.ids.get(&no) {
+            return Ok(*id);
+        }
+        let id = endpoints::id_of(self.view, no)?
+            .ok_or_else(|| Fault::damaged("event.fanout", format!("no endpoint {no}")))?;
+        self.ids.insert(no, id);
+        Ok(id)
+    }
+}
+
+fn parts(key: DeliveryKey) -> (i64, i64, u32) {
+    (key.event.get(), key.endpoint.get(), key.generation.get())
+}
+
+/// The four columns of an attempt's summary, if there was one.
+fn last_attempt(row: &Row<'_>, at: usize) -> Result<Option<LastAttempt>, Fault> {
+    let (Some(begun), Some(class)) = (row.time(at)?, row.class(at + 2)?) else {
+        return Ok(None);
+    };
+    Ok(Some(LastAttempt {
+        at: begun,
+        took: row.span(at + 1)?,
+        class,
+        status: row.small(at + 3)?,
+    }))
+}
+
+/// One delivery with its attempts.
+pub(super) fn delivery(
+    view: &View<'_>,
+    key: DeliveryKey,
+) -> Result<Option<DeliveryWithAttempts>, Fault> {
+    let Some(stored) = events::find(view.connection, key.event)? else {
+        return Ok(None);
+    };
+    let Some((_, sequence)) = stored.fanout.iter().find(|(no, _)| *no == key.endpoint) else {
+        return Ok(None);
+    };
+    let of_pair = Rows::new(view).of_pair(&stored, key.endpoint, *sequence)?;
+    let Some(row) = of_pair.into_iter().find(|row| row.key == key) else {
+        return Ok(None);
+    };
+    let attempts = attempts(view, key)?;
+    Ok(Some(DeliveryWithAttempts { row, attempts }))
+}
+
+fn attempts(view: &View<'_>, key: DeliveryKey) -> Result<Vec<AttemptRecord>, Fault> {
+    let mut all = Vec::new();
+    for select in [ATTEMPTS, ENDED_WITH] {
+        let mut select = view.connection.prepare_cached(select)?;
+        let mut rows = select.query(parts(key))?;
+        while let Some(row) = rows.next()? {
+            all.push(attempt(row)?);
+        }
+    }
+    Ok(all)
+}
+
+fn attempt(row: &Row<'_>) -> Result<AttemptRecord, Fault> {
+    Ok(AttemptRecord {
+        n: row.get(0)?,
+        at: row.time(1)?.unwrap_or_default(),
+        took: row.span(2)?,
+        class: row
+            .class(3)?
+            .ok_or_else(|| Fault::damaged("attempt.class", "absent"))?,
+        status: row.small(4)?,
+        detail: row.get(5)?,
+        request: row.get(6)?,
+        response: row.get(7)?,
+        body: row.get::<_, Vec<u8>>(8)?.into(),
+    })
+}
+
+/// The event that a key names, for callers that have only that.
+pub(super) fn stored_event(view: &View<'_>, key: EventKey) -> Result<Stored, Fault> {
+    events::find(view.connection, key)?
+        .ok_or_else(|| Fault::damaged("event_by_tenant.event", "there is no such event"))
+}

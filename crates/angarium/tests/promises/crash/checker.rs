@@ -1,0 +1,175 @@
+//! Reads the journals and judges: lost, repeated, renamed, unrecorded, in which state.
+
+use super::RECEIVERS;
+use super::journal::Journal;
+use crate::support::client::Api;
+use crate::support::shop::text;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What the oracle found.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    acknowledged: usize,
+    requests: usize,
+    /// Acknowledged, but without a successful request at some receiver.
+    lost: Vec<String>,
+    /// Received although the publisher never had an answer: allowed.
+    unacknowledged: usize,
+    /// Requests that came after one that was answered with success, by the kill before them.
+    repeats_by_kill: BTreeMap<u64, u64>,
+    /// Facts that arrived under two event ids, or were acknowledged under another than arrived.
+    renamed: Vec<String>,
+    /// Requests without a recorded attempt.
+    unrecorded: u64,
+    /// Recorded attempts without a request.
+    invented: u64,
+    /// Pairs of an acknowledged event and an endpoint that are not `delivered` exactly once.
+    not_delivered_once: Vec<String>,
+    /// Sequence numbers that were given out twice.
+    sequences_twice: usize,
+}
+
+/// What a receiver saw of one fact.
+#[derive(Default)]
+struct Seen {
+    ids: BTreeSet<String>,
+    requests: u64,
+    succeeded: bool,
+}
+
+/// Compares what both sides saw with each other and with what the API lists.
+pub(super) fn check(
+    api: &Api,
+    published: &Journal,
+    received: &Journal,
+    endpoints: &[String],
+) -> Verdict {
+    let mut verdict = Verdict::default();
+    let acknowledged = acknowledged(published, &mut verdict);
+    let seen = seen(received, &mut verdict);
+    for ((receiver, n), seen) in &seen {
+        let acked_as = acknowledged.get(n);
+        verdict.unacknowledged += usize::from(acked_as.is_none());
+        let other_id = acked_as.is_some_and(|id| !seen.ids.contains(id));
+        if seen.ids.len() != 1 || other_id {
+            verdict.renamed.push(format!("{n} at {receiver}: {:?}, {acked_as:?}", seen.ids));
+        }
+    }
+    for n in acknowledged.keys() {
+        for receiver in RECEIVERS {
+            let arrived = seen.get(&(receiver.to_owned(), n.clone()));
+            if !arrived.is_some_and(|seen| seen.succeeded) {
+                verdict.lost.push(format!("{n} at {receiver}"));
+            }
+        }
+    }
+    compare_with_api(api, endpoints, &acknowledged, &seen, &mut verdict);
+    verdict
+}
+
+/// The id under which each fact was acknowledged.
+fn acknowledged(published: &Journal, verdict: &mut Verdict) -> BTreeMap<String, String> {
+    let (mut ids, mut sequences) = (BTreeMap::new(), BTreeSet::new());
+    for fact in published.read() {
+        let [n, id, sequence] = fact.as_slice() else { panic!("a damaged journal: {fact:?}") };
+        ids.insert(n.clone(), id.clone());
+        verdict.sequences_twice += usize::from(!sequences.insert(sequence.clone()));
+    }
+    verdict.acknowledged = ids.len();
+    ids
+}
+
+fn seen(received: &Journal, verdict: &mut Verdict) -> BTreeMap<(String, String), Seen> {
+    let mut all: BTreeMap<(String, String), Seen> = BTreeMap::new();
+    for fact in received.read() {
+        let [receiver, n, id, kill, status] = fact.as_slice() else {
+            panic!("a damaged journal: {fact:?}")
+        };
+        verdict.requests += 1;
+        let seen = all.entry((receiver.clone(), n.clone())).or_default();
+        seen.ids.insert(id.clone());
+        seen.requests += 1;
+        if seen.succeeded {
+            let kill = kill.parse().expect("a number");
+            *verdict.repeats_by_kill.entry(kill).or_default() += 1;
+        }
+        seen.succeeded |= status == "200";
+    }
+    all
+}
+
+/// Recorded attempts against requests, and exactly one final state for each pair.
+fn compare_with_api(
+    api: &Api,
+    endpoints: &[String],
+    acknowledged: &BTreeMap<String, String>,
+    seen: &BTreeMap<(String, String), Seen>,
+    verdict: &mut Verdict,
+) {
+    let requests: BTreeMap<(&str, &str), u64> = seen
+        .iter()
+        .flat_map(|((receiver, _), seen)| {
+            seen.ids.iter().map(|id| ((receiver.as_str(), id.as_str()), seen.requests))
+        })
+        .collect();
+    let mut delivered: BTreeMap<(&str, String), u64> = BTreeMap::new();
+    for (receiver, endpoint) in RECEIVERS.into_iter().zip(endpoints) {
+        for row in api.list(&format!("/v1/deliveries?tenant=acme&endpoint={endpoint}")) {
+            let id = text(&row["event"], "id").to_owned();
+            let sent = requests.get(&(receiver, id.as_str())).copied().unwrap_or_default();
+            let recorded = row["attempts"].as_u64().unwrap_or_default();
+            verdict.unrecorded += sent.saturating_sub(recorded);
+            verdict.invented += recorded.saturating_sub(sent);
+            if row["state"] == "delivered" {
+                *delivered.entry((receiver, id)).or_default() += 1;
+            }
+        }
+    }
+    for id in acknowledged.values() {
+        for receiver in RECEIVERS {
+            let times = delivered.get(&(receiver, id.clone())).copied().unwrap_or_default();
+            if times != 1 {
+                verdict.not_delivered_once.push(format!("{id} at {receiver}: {times} times"));
+            }
+        }
+    }
+}
+
+impl Verdict {
+    /// The promises of D1, D3, D5 and D6.
+    pub(super) fn assert_promises(&self, kills: u64, in_flight: u64) {
+        let some = |all: &[String]| all[..all.len().min(5)].join(", ");
+        assert!(self.lost.is_empty(), "lost: {}", some(&self.lost));
+        assert!(self.renamed.is_empty(), "other ids: {}", some(&self.renamed));
+        let states = &self.not_delivered_once;
+        assert!(states.is_empty(), "{} final states: {}", states.len(), some(states));
+        assert_eq!(self.sequences_twice, 0);
+        for (kill, repeats) in &self.repeats_by_kill {
+            assert!(*kill > 0, "{repeats} repeats before any kill");
+            assert!(*repeats <= in_flight, "{repeats} repeats after kill {kill}");
+        }
+        assert!(self.unrecorded <= kills * in_flight, "{} unrecorded", self.unrecorded);
+        assert_eq!(self.invented, 0, "attempts that no receiver saw");
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let repeats: u64 = self.repeats_by_kill.values().sum();
+        let most = self.repeats_by_kill.values().max().copied().unwrap_or_default();
+        write!(
+            f,
+            "{} acknowledged, {} requests, lost {}, repeats {repeats} (most after one kill {most}), \
+             other ids {}, unrecorded requests {}, delivered without an answer to the publisher {}, \
+             final states other than one {}",
+            self.acknowledged,
+            self.requests,
+            self.lost.len(),
+            self.renamed.len(),
+            self.unrecorded,
+            self.unacknowledged,
+            self.not_delivered_once.len(),
+        )
+    }
+}

@@ -1,0 +1,209 @@
+//! D1, D3, D5, D6 under kill -9 (reliability-security plan, B1 and B2.1): the real server is killed
+//! at random moments under load and started again on the same data.
+//!
+//! The oracle does not ask the product: publisher and receivers write what they saw to files of
+//! their own, line by line, and the checker reads those. Only the recorded attempts and the final
+//! states come from the API, because those are what is checked there.
+
+mod checker;
+mod journal;
+
+use crate::support::client::{Api, Connection};
+use crate::support::dice::Dice;
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::server::{Server, Start};
+use crate::support::shop::text;
+use crate::support::{eventually, rounds};
+use journal::Journal;
+use serde_json::json;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+const PUBLISHERS: u64 = 64;
+/// Most attempts in flight to one endpoint (api.md, "Limits").
+const WINDOW: u64 = 64;
+const RECEIVERS: [&str; 3] = ["ok", "flaky", "slow"];
+const DRAIN: Duration = Duration::from_secs(180);
+
+/// What all threads of a run share.
+struct Run {
+    /// Where the server is now; none between a kill and the next start.
+    api: RwLock<Option<Api>>,
+    published: Journal,
+    received: Journal,
+    next: AtomicU64,
+    kills: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Run {
+    fn new(folder: &Path) -> Arc<Self> {
+        Arc::new(Self {
+            api: RwLock::new(None),
+            published: Journal::create(&folder.join("published")),
+            received: Journal::create(&folder.join("received")),
+            next: AtomicU64::new(0),
+            kills: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+        })
+    }
+
+    fn api(&self) -> Option<Api> {
+        self.api.read().expect("not poisoned").clone()
+    }
+
+    fn set_api(&self, server: Option<&Server>) {
+        let api = server.map(|server| server.admin().with("angarium-environment", "shop"));
+        *self.api.write().expect("not poisoned") = api;
+    }
+
+    /// One publisher: every other event carries an id of its own and is sent again, with the same
+    /// id, until there is an answer; of the others an answer that was lost is left unknown.
+    fn publish_until_over(&self) {
+        let mut connection = None;
+        while !self.over.load(Ordering::SeqCst) {
+            let n = self.next.fetch_add(1, Ordering::SeqCst);
+            let mut event = json!({"tenant": "acme", "type": "a.b", "data": {"n": n}});
+            if n % 2 == 0 {
+                event["id"] = json!(format!("own-{n}"));
+            }
+            let body = event.to_string();
+            while !self.post(&mut connection, n, body.as_bytes()) && n % 2 == 0 {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::thread::sleep(Duration::from_millis(12));
+        }
+    }
+
+    /// Whether there was an answer; an acknowledgement is in the journal before this returns.
+    fn post(&self, open: &mut Option<Connection>, n: u64, body: &[u8]) -> bool {
+        let Some(api) = self.api() else { return false };
+        let connection = match open.take() {
+            Some(connection) => Ok(connection),
+            None => Connection::open(&api.address),
+        };
+        let Ok(mut connection) = connection else { return false };
+        let Ok(answer) = connection.exchange(&api, "POST", "/v1/events", Some(body)) else {
+            return false;
+        };
+        *open = Some(connection);
+        match answer.status {
+            202 => {
+                let (id, sequence) = (text(&answer.body, "id"), &answer.body["sequence"]);
+                self.published.note(&[&n.to_string(), id, &sequence.to_string()]);
+                true
+            }
+            429 | 503 => false,
+            status => panic!("publish answered {status}: {}", answer.body),
+        }
+    }
+}
+
+/// A receiver that notes each request, with what it is about to answer, before it answers.
+fn receiver(run: &Arc<Run>, name: &'static str, seed: u64) -> Receiver {
+    let (run, dice) = (run.clone(), Mutex::new(Dice::new(seed)));
+    Receiver::unrecorded(move |request| {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let fails = name == "flaky" && dice.lock().expect("not poisoned").chance(20);
+        let status = if fails { 500 } else { 200 };
+        run.received.note(&[
+            name,
+            &body["data"]["n"].to_string(),
+            request.header("webhook-id").unwrap_or("-"),
+            &run.kills.load(Ordering::SeqCst).to_string(),
+            &status.to_string(),
+        ]);
+        match name {
+            "slow" => Reply::Late(Duration::from_millis(25), status),
+            _ => Reply::Status(status),
+        }
+    })
+}
+
+/// Environment, tenant and an endpoint for each receiver; their ids, in the receivers' order.
+fn set_up(api: &Api, receivers: &[Receiver]) -> Vec<String> {
+    let environment = json!({"slug": "shop", "title": "Shop", "contracts": ["standard"]});
+    api.post("/v1/environments", &environment).expect(201);
+    api.put("/v1/tenants/acme", &json!({}));
+    let create = |receiver: &Receiver| {
+        let delivery = json!({"timeout": "5s", "retries": vec!["1s"; 30]});
+        let body = json!({"url": receiver.url("/"), "types": ["a.*"], "delivery": delivery});
+        let endpoint = api.post("/v1/tenants/acme/endpoints", &body).expect(201);
+        text(&endpoint, "id").to_owned()
+    };
+    receivers.iter().map(create).collect()
+}
+
+#[test]
+fn a_killed_server_loses_nothing_and_repeats_at_most_what_was_in_flight() {
+    let kills = rounds("CRASH_KILLS", 30);
+    let (mut dice, seed) = Dice::from_environment("crash");
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = Run::new(folder.path());
+    let receivers = RECEIVERS.map(|name| receiver(&run, name, seed));
+    let start = Start::local(&folder.path().join("data"));
+    let mut server = start.run();
+    let endpoints = set_up(&server.admin().with("angarium-environment", "shop"), &receivers);
+    run.set_api(Some(&server));
+
+    let mut restarts = Vec::new();
+    std::thread::scope(|scope| {
+        for _ in 0..PUBLISHERS {
+            scope.spawn(|| run.publish_until_over());
+        }
+        // Whatever fails here, the publishers must end, or the scope would wait for ever.
+        let _end = EndOnDrop(&run.over);
+        for _ in 0..kills {
+            std::thread::sleep(Duration::from_millis(50 + dice.below(450)));
+            server = kill_and_restart(&run, &start, server, &mut restarts);
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    });
+
+    let api = run.api().expect("the server runs");
+    eventually("nothing waits any more", DRAIN, || {
+        let waits = |state: &str| {
+            let path = format!("/v1/deliveries?tenant=acme&state={state}&limit=1");
+            let page = api.get(&path).expect(200);
+            page["data"].as_array().is_none_or(|rows| !rows.is_empty()) || !page["next"].is_null()
+        };
+        std::thread::sleep(Duration::from_millis(200));
+        !waits("pending") && !waits("in_flight")
+    });
+    let verdict = checker::check(&api, &run.published, &run.received, &endpoints);
+    restarts.sort_unstable();
+    println!(
+        "crash: {kills} kills, seed {seed}, {verdict}; ready again after at most {:?}, median {:?}",
+        restarts.last().copied().unwrap_or_default(),
+        restarts.get(restarts.len() / 2).copied().unwrap_or_default(),
+    );
+    verdict.assert_promises(kills, WINDOW * RECEIVERS.len() as u64);
+    drop(server);
+}
+
+/// kill -9, then the next start. The receivers count kills, so that a repeat has its cause.
+fn kill_and_restart(
+    run: &Run,
+    start: &Start,
+    server: Server,
+    restarts: &mut Vec<Duration>,
+) -> Server {
+    run.set_api(None);
+    server.kill();
+    run.kills.fetch_add(1, Ordering::SeqCst);
+    let server = start.run();
+    restarts.push(server.ready);
+    run.set_api(Some(&server));
+    server
+}
+
+/// Tells the publishers to end, also when the test fails.
+struct EndOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}

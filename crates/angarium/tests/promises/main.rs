@@ -1,0 +1,15 @@
+//! The promises, shown from outside: the real executable on loopback, HTTP on both sides, and
+//! oracles that do not trust the product's own word.
+//!
+//! `CRASH_KILLS`, `POWER_CUT_IMAGES` and `BACKLOG_EVENTS` make long runs; `SEED` repeats one.
+
+mod access;
+mod backlog;
+mod crash;
+mod delivering;
+mod openapi;
+mod power_cut;
+mod publishing;
+mod refusals;
+mod ssrf;
+mod support;

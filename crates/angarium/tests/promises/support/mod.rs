@@ -1,0 +1,28 @@
+//! What every test stands on: the real executable, a small HTTP client, receivers that answer by
+//! script, dice with a seed. Everything is on loopback and everything has an end.
+
+pub(crate) mod client;
+pub(crate) mod dice;
+pub(crate) mod message;
+pub(crate) mod receiver;
+pub(crate) mod server;
+pub(crate) mod shop;
+
+use std::time::{Duration, Instant};
+
+/// Waits until something holds, looking often; the test fails when it does not within `limit`.
+pub(crate) fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A number from the environment, so that CI runs few rounds and a long run many.
+pub(crate) fn rounds(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {text}")),
+        Err(_) => default,
+    }
+}

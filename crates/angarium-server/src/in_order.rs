@@ -7,7 +7,7 @@ use std::task::Poll;
 
 /// Waits for all futures. Each is polled first in its turn, so what it sends at once it sends
 /// before the next one does.
-pub async fn in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<Running<F>> = futures.map(|f| Running::Waits(Box::pin(f))).collect();
     poll_fn(|context| {
         let mut open = false;

@@ -62,7 +62,10 @@ pub fn batch(body: &Bytes, limits: &Limits) -> Result<Vec<Bytes>, Refusal> {
         let message = format!("between 1 and {} events", limits.batch_events);
         return Err(Refusal::field(Code::BatchTooLarge, "events", message));
     }
-    Ok(events.iter().map(|event| body.slice_ref(event.get().as_bytes())).collect())
+    Ok(events
+        .iter()
+        .map(|event| body.slice_ref(event.get().as_bytes()))
+        .collect())
 }
 
 fn publication(
@@ -87,7 +90,10 @@ fn publication(
         data_kind: DataKind::Json,
     };
     event.check(limits)?;
-    Ok(Publication { tenant: body.tenant, event })
+    Ok(Publication {
+        tenant: body.tenant,
+        event,
+    })
 }
 
 #[cfg(test)]
@@ -104,7 +110,10 @@ mod tests {
         let body = Bytes::from(format!(r#"{{"tenant":"t","type":"a.b","data": {data} }}"#));
         let publication = event(&body, &Limits::default()).expect("an event");
         assert_eq!(publication.event.data, data.as_bytes());
-        assert!(body.as_ptr_range().contains(&publication.event.data.as_ptr()));
+        assert!(
+            body.as_ptr_range()
+                .contains(&publication.event.data.as_ptr())
+        );
     }
 
     #[test]
@@ -115,7 +124,10 @@ mod tests {
         assert_eq!(tenant.as_deref(), Some("t"));
         assert_eq!(event.own_id.as_deref(), Some("o-1"));
         assert_eq!(event.ordering_key.as_deref(), Some("k"));
-        assert_eq!(event.attributes, [("b".into(), "2".into()), ("a".into(), "1".into())]);
+        assert_eq!(
+            event.attributes,
+            [("b".into(), "2".into()), ("a".into(), "1".into())]
+        );
         assert_eq!(&event.data[..], b"null");
         let nulls = r#"{"type":"a","id":null,"subject":null,"attributes":null,"data":1}"#;
         assert_eq!(parse(nulls).expect("an event").event.own_id, None);
@@ -127,17 +139,45 @@ mod tests {
         let rows = [
             (r#"{"type":"a"}"#.into(), Code::MissingField, "data"),
             (r#"{"data":1}"#.into(), Code::MissingField, "type"),
-            (r#"{"type":"a b","data":1}"#.into(), Code::InvalidEventType, "type"),
+            (
+                r#"{"type":"a b","data":1}"#.into(),
+                Code::InvalidEventType,
+                "type",
+            ),
             (r#"{"type":1,"data":1}"#.into(), Code::InvalidField, "type"),
-            (r#"{"type":"a","data":1,"x":1}"#.into(), Code::UnknownField, "x"),
-            (r#"{"type":"a","data":1,"id":"evt_1"}"#.into(), Code::InvalidEventId, "id"),
-            (r#"{"type":"a","data":1,"attributes":{"a":1}}"#.into(), Code::InvalidField, "attributes.a"),
-            (r#"{"type":"a","data":1,"attributes":{"a":"1","a":"2"}}"#.into(), Code::InvalidField, "attributes"),
-            (format!(r#"{{"type":"a","data":{}}}"#, deep(65)), Code::JsonTooDeep, "data"),
+            (
+                r#"{"type":"a","data":1,"x":1}"#.into(),
+                Code::UnknownField,
+                "x",
+            ),
+            (
+                r#"{"type":"a","data":1,"id":"evt_1"}"#.into(),
+                Code::InvalidEventId,
+                "id",
+            ),
+            (
+                r#"{"type":"a","data":1,"attributes":{"a":1}}"#.into(),
+                Code::InvalidField,
+                "attributes.a",
+            ),
+            (
+                r#"{"type":"a","data":1,"attributes":{"a":"1","a":"2"}}"#.into(),
+                Code::InvalidField,
+                "attributes",
+            ),
+            (
+                format!(r#"{{"type":"a","data":{}}}"#, deep(65)),
+                Code::JsonTooDeep,
+                "data",
+            ),
         ];
         for (text, code, field) in rows {
             let refusal = parse(&text).expect_err(&text);
-            assert_eq!((refusal.code, refusal.field.as_deref()), (code, Some(field)), "{text}");
+            assert_eq!(
+                (refusal.code, refusal.field.as_deref()),
+                (code, Some(field)),
+                "{text}"
+            );
         }
         assert!(parse(&format!(r#"{{"type":"a","data":{}}}"#, deep(64))).is_ok());
     }
@@ -152,7 +192,10 @@ mod tests {
         assert_eq!(batch(&frame(1_000), &limits).expect("a batch").len(), 1_000);
         for n in [0, 1_001] {
             let refusal = batch(&frame(n), &limits).expect_err("refused");
-            assert_eq!((refusal.code, refusal.field.as_deref()), (Code::BatchTooLarge, Some("events")));
+            assert_eq!(
+                (refusal.code, refusal.field.as_deref()),
+                (Code::BatchTooLarge, Some("events"))
+            );
         }
     }
 
@@ -160,7 +203,10 @@ mod tests {
     fn a_bad_event_in_a_batch_leaves_the_others_whole() {
         let body = Bytes::from_static(br#"{"events":[{"type":"a","data":1},{"type":2},[]]}"#);
         let events = batch(&body, &Limits::default()).expect("a batch");
-        let good: Vec<_> = events.iter().map(|e| event(e, &Limits::default()).is_ok()).collect();
+        let good: Vec<_> = events
+            .iter()
+            .map(|e| event(e, &Limits::default()).is_ok())
+            .collect();
         assert_eq!(good, [true, false, false]);
     }
 }

@@ -3,13 +3,13 @@
 pub mod clock;
 pub mod entropy;
 
-pub mod http;
-pub mod directory;
-pub mod ingest;
 pub mod api;
+pub mod directory;
+pub mod http;
+pub mod ingest;
 
-pub mod runner;
 pub mod egress;
+pub mod runner;
 
 pub mod metrics;
 

@@ -8,13 +8,13 @@ use std::pin::pin;
 use std::task::Poll;
 
 /// What a future panicked with.
-pub type Panic = Box<dyn Any + Send>;
+pub(crate) type Panic = Box<dyn Any + Send>;
 
 /// Runs a future; a panic inside it is an error here. The future is not polled again after one.
 ///
 /// # Errors
 /// What it panicked with.
-pub async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
     let mut future = pin!(future);
     poll_fn(|context| {
         let polled = AssertUnwindSafe(|| future.as_mut().poll(context));
@@ -36,9 +36,9 @@ mod tests {
         assert_eq!(caught(async { 7 }).await.ok(), Some(7));
         let broken = caught(async {
             tokio::task::yield_now().await;
-            panic!("on purpose")
+            panic!("on purpose");
         });
-        let panic: Panic = broken.await.map(|()| ()).expect_err("a panic");
+        let panic: Panic = broken.await.expect_err("a panic");
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"));
     }
 }

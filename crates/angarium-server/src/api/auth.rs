@@ -50,7 +50,11 @@ impl Caller {
             None => None,
         };
         let environment = Self::meant_environment(app, &key, headers)?;
-        Ok(Self { key, environment, tenant })
+        Ok(Self {
+            key,
+            environment,
+            tenant,
+        })
     }
 
     fn meant_environment(
@@ -62,7 +66,9 @@ impl Caller {
             Some(no) => Some(app.directory.environment(no).ok_or_else(unauthorized)?),
             None => None,
         };
-        let Some(named) = headers.get(ENVIRONMENT_HEADER) else { return Ok(own) };
+        let Some(named) = headers.get(ENVIRONMENT_HEADER) else {
+            return Ok(own);
+        };
         let named = named.to_str().unwrap_or_default();
         match own {
             Some(own) if own.slug == named => Ok(Some(own)),
@@ -148,14 +154,20 @@ impl Caller {
             Some(own) => (own.id == id).then(|| Arc::clone(own)),
             None => app.directory.tenant(self.environment()?.no, id),
         };
-        found.ok_or_else(|| Refusal::field(Code::TenantNotFound, "tenant", "there is no such tenant"))
+        found.ok_or_else(|| {
+            Refusal::field(Code::TenantNotFound, "tenant", "there is no such tenant")
+        })
     }
 
     /// The tenant that a call is about: the one named, or the one the key is bound to.
     ///
     /// # Errors
     /// `tenant_not_found`; `environment_required`.
-    pub fn tenant_meant(&self, app: &App, id: Option<&str>) -> Result<Option<Arc<Tenant>>, Refusal> {
+    pub fn tenant_meant(
+        &self,
+        app: &App,
+        id: Option<&str>,
+    ) -> Result<Option<Arc<Tenant>>, Refusal> {
         match id {
             Some(id) => self.tenant(app, id).map(Some),
             None => Ok(self.tenant.clone()),
@@ -200,7 +212,11 @@ impl FromRequestParts<Arc<App>> for Reader {
 pub fn make_key(entropy: &dyn Entropy) -> SecretText {
     let bytes: [u8; 32] = random(entropy);
     let check = digest(&SHA256, &bytes);
-    let text = format!("ang_{}{}", hex::encode(bytes), hex::encode(&check.as_ref()[..4]));
+    let text = format!(
+        "ang_{}{}",
+        hex::encode(bytes),
+        hex::encode(&check.as_ref()[..4])
+    );
     SecretText::new(text)
 }
 
@@ -234,7 +250,9 @@ pub async fn ensure_admin_key(
     if let Some(hash) = wanted {
         if !keys.iter().any(|key| key.hash == hash) {
             let key = admin_key(GIVEN_ADMIN_KEY, hash, now, entropy);
-            store.change_account(AccountChange::CreateKey(key), None, now).await?;
+            store
+                .change_account(AccountChange::CreateKey(key), None, now)
+                .await?;
         }
         return Ok(None);
     }
@@ -247,7 +265,9 @@ pub async fn ensure_admin_key(
     }
     let text = make_key(entropy);
     let key = admin_key("first admin key", hash(text.expose()), now, entropy);
-    store.change_account(AccountChange::CreateKey(key), None, now).await?;
+    store
+        .change_account(AccountChange::CreateKey(key), None, now)
+        .await?;
     Ok(Some(text))
 }
 

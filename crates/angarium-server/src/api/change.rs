@@ -63,7 +63,10 @@ impl App {
         guard: Option<Guard>,
     ) -> StoreResult<AccountChanged> {
         let _turn = self.lanes.turn(&self.account_name(&change)).await;
-        let changed = self.store.change_account(change.clone(), guard, self.now()).await?;
+        let changed = self
+            .store
+            .change_account(change.clone(), guard, self.now())
+            .await?;
         let followed = match (&change, changed) {
             (AccountChange::PutTenant(_), AccountChanged::Created(no)) => {
                 self.runner.add_tenant(TenantNo::new(no));
@@ -88,7 +91,9 @@ impl App {
             AccountChange::CreateEnvironment(_)
             | AccountChange::ReplaceEnvironment(_)
             | AccountChange::DeleteEnvironment(_) => "environments".into(),
-            AccountChange::PutTenant(tenant) => format!("tenant {} {}", tenant.environment, tenant.id),
+            AccountChange::PutTenant(tenant) => {
+                format!("tenant {} {}", tenant.environment, tenant.id)
+            }
             AccountChange::DeleteTenant(no) => match self.directory.tenant_by_no(*no) {
                 Some(tenant) => format!("tenant {} {}", tenant.environment, tenant.id),
                 None => format!("tenant {no}"),
@@ -98,7 +103,9 @@ impl App {
             AccountChange::PutEventType(environment, config) => {
                 format!("type {environment} {}", config.name)
             }
-            AccountChange::PutTenantKeys(tenant, contract, _) => format!("keys {tenant} {contract}"),
+            AccountChange::PutTenantKeys(tenant, contract, _) => {
+                format!("keys {tenant} {contract}")
+            }
         }
     }
 }

@@ -204,7 +204,10 @@ pub(super) async fn list(
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<Listed<DeliveryView>>, Problem> {
     let Some((name, query)) = wanted(&app, &caller, query).await? else {
-        return Ok(Json(Listed { data: Vec::new(), next: None }));
+        return Ok(Json(Listed {
+            data: Vec::new(),
+            next: None,
+        }));
     };
     let mut page = app.store.deliveries(&query).await?;
     mark_in_flight(&app, &mut page.items);
@@ -244,11 +247,19 @@ pub(super) async fn retry(
     let (tenant, delivery) = find(&app, &call.caller, &id).await?;
     let (key, guard) = (delivery.row.key, call.keep_delivery());
     let seen = seen(&delivery);
-    let tried = app.runner.retry_delivery(tenant.no, key, seen, guard.clone()).await;
+    let tried = app
+        .runner
+        .retry_delivery(tenant.no, key, seen, guard.clone())
+        .await;
     let retried = match tried {
-        Err(Refusal { code: Code::Conflict, .. }) => {
+        Err(Refusal {
+            code: Code::Conflict,
+            ..
+        }) => {
             let (_, delivery) = find(&app, &call.caller, &id).await?;
-            app.runner.retry_delivery(tenant.no, key, self::seen(&delivery), guard).await
+            app.runner
+                .retry_delivery(tenant.no, key, self::seen(&delivery), guard)
+                .await
         }
         decided => decided,
     };
@@ -272,7 +283,10 @@ pub(super) async fn cancel(
         return Err(Refusal::whole(Code::InvalidState, message).into());
     }
     let guard = call.keep_delivery();
-    let key = app.runner.cancel_delivery(tenant.no, delivery.row.key, guard).await?;
+    let key = app
+        .runner
+        .cancel_delivery(tenant.no, delivery.row.key, guard)
+        .await?;
     accepted(&app, &call.caller, key).await
 }
 
@@ -288,7 +302,11 @@ pub(super) async fn accepted(
 }
 
 fn seen(delivery: &DeliveryWithAttempts) -> Seen {
-    if delivery.row.state.is_final() { Seen::Ended } else { Seen::Waiting }
+    if delivery.row.state.is_final() {
+        Seen::Ended
+    } else {
+        Seen::Waiting
+    }
 }
 
 async fn find(
@@ -311,8 +329,13 @@ async fn wanted(
     query: DeliveriesQuery,
 ) -> Result<Option<(ListName, DeliveryQuery)>, Problem> {
     let environment = caller.environment()?.no;
-    let tenant = caller.tenant_meant(app, query.tenant.as_deref())?.map(|tenant| tenant.no);
-    let states: Vec<_> = DeliveryState::ALL.iter().map(|state| state.as_str()).collect();
+    let tenant = caller
+        .tenant_meant(app, query.tenant.as_deref())?
+        .map(|tenant| tenant.no);
+    let states: Vec<_> = DeliveryState::ALL
+        .iter()
+        .map(|state| state.as_str())
+        .collect();
     let classes: Vec<_> = Class::ALL.iter().map(|class| class.as_str()).collect();
     let name = ListName(format!("deliveries/{environment}/{tenant:?}"));
     let asked = DeliveryQuery {
@@ -320,7 +343,12 @@ async fn wanted(
         tenant,
         endpoint: None,
         event: None,
-        state: page::choice("state", query.state.as_deref(), DeliveryState::parse, &states)?,
+        state: page::choice(
+            "state",
+            query.state.as_deref(),
+            DeliveryState::parse,
+            &states,
+        )?,
         class: page::choice("class", query.class.as_deref(), Class::parse, &classes)?,
         kind: query.r#type,
         after: page::time("after", query.after.as_deref())?,
@@ -331,8 +359,17 @@ async fn wanted(
     };
     let endpoint = endpoint_no(app, caller, query.endpoint.as_deref()).await?;
     let event = event_key(app, tenant, query.event.as_deref()).await?;
-    let (Some(endpoint), Some(event)) = (endpoint, event) else { return Ok(None) };
-    Ok(Some((name, DeliveryQuery { endpoint, event, ..asked })))
+    let (Some(endpoint), Some(event)) = (endpoint, event) else {
+        return Ok(None);
+    };
+    Ok(Some((
+        name,
+        DeliveryQuery {
+            endpoint,
+            event,
+            ..asked
+        },
+    )))
 }
 
 /// The number of the endpoint that is named: none if there is no filter, nothing if the filter
@@ -343,7 +380,9 @@ async fn endpoint_no(
     id: Option<&str>,
 ) -> Result<Option<Option<EndpointNo>>, Problem> {
     let Some(id) = id else { return Ok(Some(None)) };
-    let Ok(id) = id.parse::<EndpointId>() else { return Ok(None) };
+    let Ok(id) = id.parse::<EndpointId>() else {
+        return Ok(None);
+    };
     let row = app.store.endpoint(id).await?;
     let seen = row.filter(|row| caller.owner(app, row.config.tenant, "endpoint").is_ok());
     Ok(seen.map(|row| Some(row.no)))
@@ -366,7 +405,10 @@ async fn event_key(
 
 /// What is in flight, only the shard knows.
 fn mark_in_flight(app: &App, rows: &mut [DeliveryRow]) {
-    for row in rows.iter_mut().filter(|row| row.state == DeliveryState::Pending) {
+    for row in rows
+        .iter_mut()
+        .filter(|row| row.state == DeliveryState::Pending)
+    {
         if app.runner.in_flight(row.tenant, &[row.key]) == [true] {
             row.state = DeliveryState::InFlight;
         }
@@ -399,7 +441,13 @@ fn full(app: &App, delivery: DeliveryWithAttempts) -> FullView {
 }
 
 fn head(app: &App, row: DeliveryRow) -> DeliveryHead {
-    let repeated = |generation| DeliveryKey { generation, ..row.key }.to_string();
+    let repeated = |generation| {
+        DeliveryKey {
+            generation,
+            ..row.key
+        }
+        .to_string()
+    };
     let tenant = app.directory.tenant_by_no(row.tenant);
     DeliveryHead {
         id: row.key.to_string(),
@@ -411,7 +459,10 @@ fn head(app: &App, row: DeliveryRow) -> DeliveryHead {
         sequence: row.sequence,
         last: row.last.map(last),
         redelivery_of: row.redelivery_of.map(repeated),
-        event: DeliveredEvent { id: row.event_id.to_string(), kind: row.event_kind },
+        event: DeliveredEvent {
+            id: row.event_id.to_string(),
+            kind: row.event_kind,
+        },
     }
 }
 
@@ -443,8 +494,15 @@ fn attempt(record: AttemptRecord) -> AttemptView {
 
 fn request(head: &str) -> RequestView {
     let mut lines = head.lines();
-    let (method, url) = lines.next().and_then(|line| line.split_once(' ')).unwrap_or_default();
-    RequestView { method: method.into(), url: url.into(), headers: header_lines(lines) }
+    let (method, url) = lines
+        .next()
+        .and_then(|line| line.split_once(' '))
+        .unwrap_or_default();
+    RequestView {
+        method: method.into(),
+        url: url.into(),
+        headers: header_lines(lines),
+    }
 }
 
 /// Headers as an object; the values of a repeated name are joined as HTTP joins them.
@@ -470,7 +528,10 @@ mod tests {
     #[test]
     fn a_kept_request_reads_back_in_its_parts() {
         let shown = request("POST https://a.io/h?x=1\nx-a: 1\nx-b: a: b\nx-a: 2");
-        assert_eq!((shown.method.as_str(), shown.url.as_str()), ("POST", "https://a.io/h?x=1"));
+        assert_eq!(
+            (shown.method.as_str(), shown.url.as_str()),
+            ("POST", "https://a.io/h?x=1")
+        );
         let headers = [("x-a".into(), "1, 2".into()), ("x-b".into(), "a: b".into())];
         assert_eq!(shown.headers.0, headers);
     }

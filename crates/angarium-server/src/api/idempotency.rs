@@ -53,7 +53,11 @@ struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut scopes = self.calls.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scopes = self
+            .calls
+            .scopes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         scopes.remove(&self.scope);
     }
 }
@@ -87,7 +91,11 @@ impl Idempotency {
         body: &[u8],
     ) -> Result<Opened, Problem> {
         let now = app.clock.now();
-        let none = Idempotency { fingerprint: [0; 32], expires_at: now + KEPT, entered: None };
+        let none = Idempotency {
+            fingerprint: [0; 32],
+            expires_at: now + KEPT,
+            entered: None,
+        };
         let Some(key) = header(&parts.headers, app.limits.idempotency_key_chars)? else {
             return Ok(Opened::First(none));
         };
@@ -160,7 +168,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
-        let opened = Self::open(request, app).await.map_err(IntoResponse::into_response)?;
+        let opened = Self::open(request, app)
+            .await
+            .map_err(IntoResponse::into_response)?;
         opened.map_err(replayed)
     }
 }
@@ -177,7 +187,11 @@ impl<T: DeserializeOwned> Command<T> {
         };
         json::check_content_type(&parts.headers, &bytes)?;
         let body = json::parse(&bytes, &app.limits)?;
-        Ok(Ok(Self { caller, body, idempotency }))
+        Ok(Ok(Self {
+            caller,
+            body,
+            idempotency,
+        }))
     }
 }
 
@@ -197,7 +211,9 @@ async fn repeat(app: &App, caller: &Caller, answer: Answered) -> Result<Response
 /// Marks an answer as a repeated one.
 pub fn replayed(mut response: Response) -> Response {
     if response.status().is_success() {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }
@@ -215,11 +231,17 @@ pub async fn see_through(request: Request, next: Next) -> Response {
 }
 
 fn header(headers: &HeaderMap, most: usize) -> Result<Option<&str>, Refusal> {
-    let Some(value) = headers.get(HEADER) else { return Ok(None) };
+    let Some(value) = headers.get(HEADER) else {
+        return Ok(None);
+    };
     let text = value.to_str().unwrap_or_default();
     if text.is_empty() || text.len() > most {
         let message = format!("1 to {most} visible ASCII characters");
-        return Err(Refusal::field(Code::InvalidIdempotencyKey, "Idempotency-Key", message));
+        return Err(Refusal::field(
+            Code::InvalidIdempotencyKey,
+            "Idempotency-Key",
+            message,
+        ));
     }
     Ok(Some(text))
 }

@@ -202,7 +202,9 @@ impl<'de> Visitor<'de> for PairsVisitor {
         let mut pairs: Vec<(Box<str>, Box<str>)> = Vec::new();
         while let Some((name, value)) = map.next_entry::<Box<str>, Box<str>>()? {
             if pairs.iter().any(|(known, _)| *known == name) {
-                return Err(A::Error::custom(format_args!("{name:?} stands there twice")));
+                return Err(A::Error::custom(format_args!(
+                    "{name:?} stands there twice"
+                )));
             }
             pairs.push((name, value));
         }
@@ -344,7 +346,11 @@ mod tests {
         ];
         for (body, code, field) in rows {
             let refusal = parse::<Outer>(body.as_bytes(), &Limits::default()).expect_err(body);
-            assert_eq!((refusal.code, refusal.field.as_deref()), (code, field), "{body}");
+            assert_eq!(
+                (refusal.code, refusal.field.as_deref()),
+                (code, field),
+                "{body}"
+            );
         }
     }
 
@@ -361,8 +367,16 @@ mod tests {
         assert!(check_depth(nested(64).as_bytes(), &limits).is_ok());
         let refusal = check_depth(nested(65).as_bytes(), &limits).expect_err("too deep");
         assert_eq!(refusal.code, Code::JsonTooDeep);
-        let flat = format!("[\"{}\\\"{}\",{}1]", "[".repeat(99), "{".repeat(99), "[],".repeat(99));
-        assert!(check_depth(flat.as_bytes(), &limits).is_ok(), "brackets in text do not nest");
+        let flat = format!(
+            "[\"{}\\\"{}\",{}1]",
+            "[".repeat(99),
+            "{".repeat(99),
+            "[],".repeat(99)
+        );
+        assert!(
+            check_depth(flat.as_bytes(), &limits).is_ok(),
+            "brackets in text do not nest"
+        );
     }
 
     #[test]
@@ -370,10 +384,18 @@ mod tests {
         let headers = |text: &'static str| {
             HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(text))])
         };
-        for good in ["application/json", "application/json; charset=utf-8", "Application/JSON"] {
+        for good in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "Application/JSON",
+        ] {
             assert!(check_content_type(&headers(good), b"{}").is_ok(), "{good}");
         }
-        for bad in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
+        for bad in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+        ] {
             assert!(check_content_type(&headers(bad), b"{}").is_err(), "{bad}");
         }
         assert!(check_content_type(&HeaderMap::new(), b"").is_ok());

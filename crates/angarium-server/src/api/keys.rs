@@ -128,8 +128,12 @@ pub(super) async fn create(
     let text = make_key(&*app.entropy);
     let key = bounded_key(&app, &call.caller, &call.body, hash(text.expose()))?;
     let shown = show(&app, &key);
-    let answer = Answer::created(&MadeKeyView { key: text.expose().into(), shown });
-    app.change(AccountChange::CreateKey(key), call.keep(&answer)).await?;
+    let answer = Answer::created(&MadeKeyView {
+        key: text.expose().into(),
+        shown,
+    });
+    app.change(AccountChange::CreateKey(key), call.keep(&answer))
+        .await?;
     Ok(answer)
 }
 
@@ -147,12 +151,15 @@ pub(super) async fn list(
     let name = ListName(format!("keys/{}/{named:?}", caller.key.id));
     let limit = page::limit(query.limit.as_deref(), &app.limits)?;
     let before = name.parse(query.cursor.as_deref())?;
-    let wanted = |key: &ApiKey| within(&caller, key) && (named.is_none() || key.environment == named);
+    let wanted =
+        |key: &ApiKey| within(&caller, key) && (named.is_none() || key.environment == named);
     let mut items = app.directory.keys(before, limit + 1, wanted);
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.id);
-    Ok(Json(name.page(Page { items, next }, |key| show(&app, &key))))
+    Ok(Json(
+        name.page(Page { items, next }, |key| show(&app, &key)),
+    ))
 }
 
 /// Revoke a key
@@ -173,14 +180,17 @@ pub(super) async fn revoke(
         .filter(|key| within(&call.caller, key))
         .ok_or_else(|| not_found("key"))?;
     let answer = Answer::nothing();
-    app.change(AccountChange::RevokeKey(key.id), call.keep(&answer)).await?;
+    app.change(AccountChange::RevokeKey(key.id), call.keep(&answer))
+        .await?;
     Ok(answer)
 }
 
 /// Whether a key lies within the bounds of the caller's.
 fn within(caller: &Caller, key: &ApiKey) -> bool {
     let bound = &caller.key;
-    bound.environment.is_none_or(|own| key.environment == Some(own))
+    bound
+        .environment
+        .is_none_or(|own| key.environment == Some(own))
         && bound.tenant.is_none_or(|own| key.tenant == Some(own))
 }
 
@@ -231,21 +241,30 @@ fn tenant_of(
     environment: Option<&Environment>,
     new: &NewKey,
 ) -> Result<Option<Arc<Tenant>>, Refusal> {
-    let Some(id) = &new.tenant else { return Ok(caller.own_tenant().cloned()) };
+    let Some(id) = &new.tenant else {
+        return Ok(caller.own_tenant().cloned());
+    };
     let visible = |t: &Arc<Tenant>| caller.key.tenant.is_none_or(|own| own == t.no);
     let found = environment.and_then(|environment| app.directory.tenant(environment.no, id));
-    found.filter(visible).map(Some).ok_or_else(|| {
-        Refusal::field(Code::TenantNotFound, "tenant", "there is no such tenant")
-    })
+    found
+        .filter(visible)
+        .map(Some)
+        .ok_or_else(|| Refusal::field(Code::TenantNotFound, "tenant", "there is no such tenant"))
 }
 
 fn scopes_of(caller: &Caller, new: &NewKey) -> Result<Vec<Scope>, Refusal> {
     if new.scopes.is_empty() {
-        return Err(Refusal::field(Code::InvalidField, "scopes", "a key has at least one scope"));
+        return Err(Refusal::field(
+            Code::InvalidField,
+            "scopes",
+            "a key has at least one scope",
+        ));
     }
     let mut scopes: Vec<Scope> = Vec::new();
     for scope in new.scopes.iter().copied().map(Scope::from) {
-        caller.require(scope).map_err(|refusal| refusal.below("scopes"))?;
+        caller
+            .require(scope)
+            .map_err(|refusal| refusal.below("scopes"))?;
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
@@ -254,7 +273,9 @@ fn scopes_of(caller: &Caller, new: &NewKey) -> Result<Vec<Scope>, Refusal> {
 }
 
 fn end_of(new: &NewKey, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
-    let Some(text) = &new.expires_at else { return Ok(None) };
+    let Some(text) = &new.expires_at else {
+        return Ok(None);
+    };
     match Timestamp::parse(text) {
         Some(end) if end > now => Ok(Some(end)),
         Some(_) | None => {

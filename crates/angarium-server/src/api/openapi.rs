@@ -46,7 +46,9 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A key of the instance, of an environment or of a tenant"))
+        .description(Some(
+            "A key of the instance, of an environment or of a tenant",
+        ))
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let problem = (ProblemBody::name().into_owned(), ProblemBody::schema());
@@ -64,13 +66,21 @@ fn complete_item(item: &mut PathItem) {
     for operation in reading.into_iter().flatten() {
         complete_operation(operation, ALWAYS.to_vec());
     }
-    let changing = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+    let changing = [
+        &mut item.post,
+        &mut item.put,
+        &mut item.patch,
+        &mut item.delete,
+    ];
     for operation in changing.into_iter().flatten() {
         complete_operation(operation, [ALWAYS, WITH_BODY].concat());
         let most = angarium_core::limits::Limits::default().idempotency_key_chars;
         let key = text().min_length(Some(1)).max_length(Some(most));
         let description = "The same key and body replays the first answer for 24 h";
-        push(operation, header_parameter(idempotency::HEADER, description, key));
+        push(
+            operation,
+            header_parameter(idempotency::HEADER, description, key),
+        );
     }
 }
 
@@ -79,11 +89,16 @@ fn complete_operation(operation: &mut Operation, statuses: Vec<u16>) {
     operation.security = Some(vec![bearer]);
     let description = "The environment's slug; needed with a key of the instance";
     let slug = text().pattern(Some("^[a-z0-9-]{1,63}$"));
-    push(operation, header_parameter("Angarium-Environment", description, slug));
+    push(
+        operation,
+        header_parameter("Angarium-Environment", description, slug),
+    );
     for status in statuses {
         let response = problem_response(status);
         let answers = &mut operation.responses.responses;
-        answers.entry(status.to_string()).or_insert(RefOr::T(response));
+        answers
+            .entry(status.to_string())
+            .or_insert(RefOr::T(response));
     }
 }
 
@@ -93,7 +108,10 @@ fn problem_response(status: u16) -> utoipa::openapi::Response {
     let schema = Ref::from_schema_name(ProblemBody::name());
     ResponseBuilder::new()
         .description(format!("Refused: {}", codes.join(", ")))
-        .content(PROBLEM_JSON, ContentBuilder::new().schema(Some(schema)).build())
+        .content(
+            PROBLEM_JSON,
+            ContentBuilder::new().schema(Some(schema)).build(),
+        )
         .build()
 }
 
@@ -112,7 +130,10 @@ fn text() -> ObjectBuilder {
 }
 
 fn push(operation: &mut Operation, parameter: Parameter) {
-    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(RefOr::T(parameter));
 }
 
 /// Serves the document at `/openapi.json` and its page at `/docs/api`, offline.
@@ -124,9 +145,18 @@ pub(super) fn page<S: Clone + Send + Sync + 'static>(document: OpenApi) -> Route
 async fn confine(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(PAGE_POLICY),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     response
 }
 
@@ -137,7 +167,11 @@ mod tests {
     #[test]
     fn every_call_says_who_may_make_it_and_how_it_refuses() {
         let document = serde_json::to_value(document()).expect("a document");
-        assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+        assert!(
+            document["openapi"]
+                .as_str()
+                .is_some_and(|version| version.starts_with("3.1"))
+        );
         let paths = document["paths"].as_object().expect("paths");
         assert!(paths.len() >= 20);
         for (path, item) in paths {

@@ -34,11 +34,7 @@ pub struct ListName(pub String);
 
 impl ListName {
     /// Prints a page of the store.
-    pub fn page<T, V, C: Cursor>(
-        &self,
-        page: Page<T, C>,
-        show: impl FnMut(T) -> V,
-    ) -> Listed<V> {
+    pub fn page<T, V, C: Cursor>(&self, page: Page<T, C>, show: impl FnMut(T) -> V) -> Listed<V> {
         Listed {
             data: page.items.into_iter().map(show).collect(),
             next: page.next.map(|place| self.print(&place)),
@@ -115,7 +111,11 @@ number_cursors!(EventKey, EndpointNo, TenantNo);
 
 impl Cursor for DeliveryKey {
     fn to_bytes(&self) -> Vec<u8> {
-        let numbers = [self.event.get(), self.endpoint.get(), i64::from(self.generation.get())];
+        let numbers = [
+            self.event.get(),
+            self.endpoint.get(),
+            i64::from(self.generation.get()),
+        ];
         numbers.map(i64::to_be_bytes).concat()
     }
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -142,7 +142,9 @@ impl Cursor for String {
 /// # Errors
 /// `invalid_parameter`.
 pub fn limit(text: Option<&str>, limits: &Limits) -> Result<usize, Refusal> {
-    let Some(text) = text else { return Ok(DEFAULT_LIMIT.min(limits.page)) };
+    let Some(text) = text else {
+        return Ok(DEFAULT_LIMIT.min(limits.page));
+    };
     match text.parse() {
         Ok(limit) if (1..=limits.page).contains(&limit) => Ok(limit),
         _ => {
@@ -231,8 +233,13 @@ mod tests {
         let other = ListName("deliveries/1/3".into());
         let cursor = mine.print(&key());
         assert_eq!(mine.parse(Some(&cursor)), Ok(Some(key())));
-        let refusal = other.parse::<DeliveryKey>(Some(&cursor)).expect_err("another list's");
-        assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidCursor, Some("cursor")));
+        let refusal = other
+            .parse::<DeliveryKey>(Some(&cursor))
+            .expect_err("another list's");
+        assert_eq!(
+            (refusal.code, refusal.field.as_deref()),
+            (Code::InvalidCursor, Some("cursor"))
+        );
         assert_eq!(mine.parse::<DeliveryKey>(None), Ok(None));
     }
 
@@ -270,7 +277,9 @@ mod tests {
             .body(())
             .expect("a request")
             .into_parts();
-        let problem = Query::<Wanted>::from_request_parts(&mut parts, &()).await.expect_err("unknown");
+        let problem = Query::<Wanted>::from_request_parts(&mut parts, &())
+            .await
+            .expect_err("unknown");
         assert_eq!(problem.0.code, Code::InvalidParameter);
         assert_eq!(problem.0.field.as_deref(), Some("limt"));
     }

@@ -2,9 +2,9 @@
 //! of tenants.
 
 use super::App;
-use crate::metrics::Figures;
 use super::json::{Answer, Time};
 use super::problem::Problem;
+use crate::metrics::Figures;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::time::Timestamp;
 use axum::extract::State;

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 /// A new endpoint.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewEndpoint {
+pub(in crate::api) struct NewEndpoint {
     /// Where deliveries go; without credentials and fragment.
     #[schema(max_length = 2048, example = "https://hooks.example.com/orders")]
     url: String,
@@ -71,7 +71,7 @@ pub(super) struct NewEndpoint {
 /// A change of an endpoint; what is absent stays, null clears.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EndpointChange {
+pub(in crate::api) struct EndpointChange {
     /// Where deliveries go.
     #[schema(max_length = 2048, example = "https://hooks.example.com/orders")]
     url: Option<String>,
@@ -121,7 +121,7 @@ pub(super) struct EndpointChange {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[schema(as = Auth)]
-pub(super) enum AuthBody {
+pub(in crate::api) enum AuthBody {
     /// `Authorization: Basic`.
     Basic {
         /// The user.
@@ -157,7 +157,7 @@ pub(super) enum AuthBody {
 /// Delivery settings of an endpoint.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the document's shape of core's DeliveryOverride")]
-pub(super) struct DeliverySettings {
+pub(in crate::api) struct DeliverySettings {
     /// Time limit of one attempt, from `1s` to `30s`.
     #[schema(pattern = "^[0-9]+(ms|s)$", example = "10s")]
     timeout: Option<String>,
@@ -169,7 +169,7 @@ pub(super) struct DeliverySettings {
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "the document's shape of core's RetrySpec")]
-pub(super) enum Retries {
+pub(in crate::api) enum Retries {
     /// The waits before the second, third … attempt.
     #[schema(example = json!(["5s", "25s"]))]
     List(Vec<String>),
@@ -197,13 +197,17 @@ impl From<&AuthBody> for StaticAuth {
                 username: username.clone(),
                 password: password.0.clone(),
             },
-            AuthBody::Bearer { token } => StaticAuth::Bearer { token: token.0.clone() },
-            AuthBody::Header { name, value } => {
-                StaticAuth::Header { name: name.clone(), value: value.0.clone() }
-            }
-            AuthBody::Query { name, value } => {
-                StaticAuth::Query { name: name.clone(), value: value.0.clone() }
-            }
+            AuthBody::Bearer { token } => StaticAuth::Bearer {
+                token: token.0.clone(),
+            },
+            AuthBody::Header { name, value } => StaticAuth::Header {
+                name: name.clone(),
+                value: value.0.clone(),
+            },
+            AuthBody::Query { name, value } => StaticAuth::Query {
+                name: name.clone(),
+                value: value.0.clone(),
+            },
         }
     }
 }
@@ -240,7 +244,9 @@ pub(super) fn new_config(
         created_at: now,
         updated_at: now,
         secrets: EndpointSecrets {
-            keys: first_key(app, &contract, new.secret.as_ref())?.into_iter().collect(),
+            keys: first_key(app, &contract, new.secret.as_ref())?
+                .into_iter()
+                .collect(),
             auth: new.auth.as_ref().map(StaticAuth::from),
             headers: secrets(&new.headers),
         },
@@ -293,9 +299,17 @@ fn change_subscription(
     limits: &Limits,
 ) -> Result<(), Refusal> {
     let now = &config.subscription;
-    let current = || now.types.iter().map(|pattern| pattern.as_str().to_owned()).collect();
+    let current = || {
+        now.types
+            .iter()
+            .map(|pattern| pattern.as_str().to_owned())
+            .collect()
+    };
     let types = change.types.clone().unwrap_or_else(current);
-    let subjects = change.subjects.clone().unwrap_or_else(|| now.subjects.clone());
+    let subjects = change
+        .subjects
+        .clone()
+        .unwrap_or_else(|| now.subjects.clone());
     let attributes = change.attributes.as_ref().map(texts);
     let attributes = attributes.unwrap_or_else(|| now.attributes.clone());
     config.subscription = Subscription::try_new(&types, subjects, attributes, limits)?;
@@ -318,7 +332,10 @@ fn contract_of(caller: &Caller, named: Option<&str>) -> Result<String, Refusal> 
         None => contracts.first(),
     };
     found.cloned().ok_or_else(|| {
-        let message = format!("one of the environment's contracts: {}", contracts.join(", "));
+        let message = format!(
+            "one of the environment's contracts: {}",
+            contracts.join(", ")
+        );
         Refusal::field(Code::UnknownContract, "contract", message)
     })
 }
@@ -329,7 +346,10 @@ fn first_key(
     contract: &str,
     given: Option<&Secret>,
 ) -> Result<Option<SigningKey>, Refusal> {
-    let rule = app.contracts.get(contract).and_then(|contract| contract.key_rule());
+    let rule = app
+        .contracts
+        .get(contract)
+        .and_then(|contract| contract.key_rule());
     let refused = |why: &str| Err(Refusal::field(Code::InvalidSecret, "secret", why));
     let Some(rule) = rule else {
         return match given {
@@ -340,9 +360,7 @@ fn first_key(
     match (rule.scope, rule.presence, given) {
         (KeyScope::Tenant, _, Some(_)) => refused("this contract signs with the tenant's key"),
         (KeyScope::Tenant, _, None) | (KeyScope::Endpoint, KeyPresence::Optional, None) => Ok(None),
-        (KeyScope::Endpoint, _, given) => {
-            new_key(rule, given, app.now(), &*app.entropy).map(Some)
-        }
+        (KeyScope::Endpoint, _, given) => new_key(rule, given, app.now(), &*app.entropy).map(Some),
     }
 }
 
@@ -359,11 +377,16 @@ fn check_people(
 }
 
 fn texts(pairs: &Pairs) -> Vec<(String, String)> {
-    pairs.0.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    pairs
+        .0
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect()
 }
 
 fn secrets(pairs: &Pairs) -> Vec<(String, SecretText)> {
-    let secret = |(name, value): &(Box<str>, Box<str>)| (name.to_string(), SecretText::new(&**value));
+    let secret =
+        |(name, value): &(Box<str>, Box<str>)| (name.to_string(), SecretText::new(&**value));
     pairs.0.iter().map(secret).collect()
 }
 
@@ -415,8 +438,16 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_not_built_yet_is_refused_as_unknown() {
-        for text in [r#"{"ordering":"key"}"#, r#"{"rate":{}}"#, r#"{"where":"true"}"#] {
-            assert_eq!(changed(text).map_err(|r| r.code), Err(Code::UnknownField), "{text}");
+        for text in [
+            r#"{"ordering":"key"}"#,
+            r#"{"rate":{}}"#,
+            r#"{"where":"true"}"#,
+        ] {
+            assert_eq!(
+                changed(text).map_err(|r| r.code),
+                Err(Code::UnknownField),
+                "{text}"
+            );
         }
     }
 
@@ -424,7 +455,10 @@ pub(super) mod tests {
     fn authentication_is_one_of_four_forms_and_hides_when_printed() {
         let text = r#"{"auth":{"type":"basic","username":"u","password":"hunter2"}}"#;
         let config = changed(text).expect("a change");
-        assert!(matches!(config.secrets.auth, Some(StaticAuth::Basic { .. })));
+        assert!(matches!(
+            config.secrets.auth,
+            Some(StaticAuth::Basic { .. })
+        ));
         assert!(!format!("{config:?}").contains("hunter2"));
         let refusal = changed(r#"{"auth":{"type":"basic","username":"u"}}"#).expect_err("half");
         assert_eq!(refusal.field.as_deref(), Some("auth.password"));

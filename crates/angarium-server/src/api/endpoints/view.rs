@@ -19,7 +19,7 @@ const MASK: &str = "***";
 /// An endpoint.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Endpoint)]
-pub(super) struct EndpointView {
+pub(in crate::api) struct EndpointView {
     /// Its id.
     #[schema(example = "ep_01kcq0a3f7e8vb6k2m4n5p6q7r")]
     id: String,
@@ -70,7 +70,7 @@ pub(super) struct EndpointView {
 /// An endpoint with its new secret, shown for the only time.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MadeEndpoint)]
-pub(super) struct MadeEndpointView {
+pub(in crate::api) struct MadeEndpointView {
     /// The rest.
     #[serde(flatten)]
     shown: EndpointView,
@@ -82,7 +82,7 @@ pub(super) struct MadeEndpointView {
 /// What recent attempts say.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = EndpointHealth)]
-pub(super) struct HealthView {
+pub(in crate::api) struct HealthView {
     /// Failed attempts since the last success.
     consecutive_failures: u32,
     /// When an attempt last succeeded.
@@ -96,7 +96,7 @@ pub(super) struct HealthView {
 /// Authentication, masked.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum AuthView {
+pub(in crate::api) enum AuthView {
     /// `Authorization: Basic`.
     Basic {
         /// The user.
@@ -128,21 +128,29 @@ pub(super) enum AuthView {
 impl From<&StaticAuth> for AuthView {
     fn from(auth: &StaticAuth) -> Self {
         match auth {
-            StaticAuth::Basic { username, .. } => {
-                AuthView::Basic { username: username.clone(), password: MASK }
-            }
+            StaticAuth::Basic { username, .. } => AuthView::Basic {
+                username: username.clone(),
+                password: MASK,
+            },
             StaticAuth::Bearer { .. } => AuthView::Bearer { token: MASK },
-            StaticAuth::Header { name, .. } => {
-                AuthView::Header { name: name.clone(), value: MASK }
-            }
-            StaticAuth::Query { name, .. } => AuthView::Query { name: name.clone(), value: MASK },
+            StaticAuth::Header { name, .. } => AuthView::Header {
+                name: name.clone(),
+                value: MASK,
+            },
+            StaticAuth::Query { name, .. } => AuthView::Query {
+                name: name.clone(),
+                value: MASK,
+            },
         }
     }
 }
 
 /// An endpoint as the store has it, with the health that its shard knows.
 pub(super) fn of_row(app: &App, row: &EndpointRow) -> EndpointView {
-    let health = app.runner.health(row.config.tenant, row.no).unwrap_or(row.counters.health);
+    let health = app
+        .runner
+        .health(row.config.tenant, row.no)
+        .unwrap_or(row.counters.health);
     let tenant = app.directory.tenant_by_no(row.config.tenant);
     let tenant = tenant.map(|tenant| tenant.id.clone()).unwrap_or_default();
     view(&row.config, tenant, &health)
@@ -150,14 +158,21 @@ pub(super) fn of_row(app: &App, row: &EndpointRow) -> EndpointView {
 
 /// An endpoint that was just made, with its secret.
 pub(super) fn made(config: &EndpointConfig, tenant: &Tenant) -> MadeEndpointView {
-    let secret = config.secrets.keys.first().map(|key| key.secret.expose().to_owned());
+    let secret = config
+        .secrets
+        .keys
+        .first()
+        .map(|key| key.secret.expose().to_owned());
     let shown = view(config, tenant.id.clone(), &EndpointHealth::default());
     MadeEndpointView { shown, secret }
 }
 
 /// An endpoint with the secret that it has now.
 pub(super) fn with_secret(shown: &EndpointView, secret: &SecretText) -> MadeEndpointView {
-    MadeEndpointView { shown: shown.clone(), secret: Some(secret.expose().to_owned()) }
+    MadeEndpointView {
+        shown: shown.clone(),
+        secret: Some(secret.expose().to_owned()),
+    }
 }
 
 fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> EndpointView {
@@ -168,7 +183,11 @@ fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> End
         id: config.id.to_string(),
         tenant,
         url: config.url.clone(),
-        types: subscription.types.iter().map(|t| t.as_str().to_owned()).collect(),
+        types: subscription
+            .types
+            .iter()
+            .map(|t| t.as_str().to_owned())
+            .collect(),
         subjects: subscription.subjects.clone(),
         attributes: Pairs(subscription.attributes.iter().map(pair).collect()),
         contract: config.contract.clone(),
@@ -200,11 +219,16 @@ mod tests {
     fn an_endpoint_is_shown_without_any_secret() {
         let mut config = config();
         config.secrets.headers = vec![("X-Key".into(), SecretText::new("canary-1"))];
-        config.secrets.auth = Some(StaticAuth::Bearer { token: SecretText::new("canary-2") });
+        config.secrets.auth = Some(StaticAuth::Bearer {
+            token: SecretText::new("canary-2"),
+        });
         let shown = view(&config, "acme".into(), &EndpointHealth::default());
         let text = serde_json::to_string(&shown).expect("prints");
         assert!(!text.contains("canary"), "{text}");
         assert!(text.contains(r#""headers":{"X-Key":"***"}"#), "{text}");
-        assert!(text.contains(r#""auth":{"type":"bearer","token":"***"}"#), "{text}");
+        assert!(
+            text.contains(r#""auth":{"type":"bearer","token":"***"}"#),
+            "{text}"
+        );
     }
 }

@@ -3,8 +3,6 @@
 mod publish;
 mod view;
 
-pub(super) use publish::{
-    __path_publish, __path_publish_batch, publish, publish_batch,
-};
 pub use publish::publish_directly;
+pub(super) use publish::{__path_publish, __path_publish_batch, publish, publish_batch};
 pub(super) use view::{__path_list, __path_show, list, show};

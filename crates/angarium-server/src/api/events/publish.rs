@@ -19,6 +19,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -26,7 +27,7 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[schema(as = NewEvent)]
 #[expect(dead_code, reason = "the document's shape of what ingest reads")]
-pub(super) struct EventBody {
+pub(in crate::api) struct EventBody {
     /// The tenant; may be absent when the key is a tenant's.
     #[schema(example = "acme")]
     tenant: Option<String>,
@@ -56,7 +57,7 @@ pub(super) struct EventBody {
 #[derive(ToSchema)]
 #[schema(as = NewEvents)]
 #[expect(dead_code, reason = "the document's shape of what ingest reads")]
-pub(super) struct BatchBody {
+pub(in crate::api) struct BatchBody {
     /// Up to 1,000 events.
     #[schema(min_items = 1, max_items = 1000)]
     events: Vec<EventBody>,
@@ -64,7 +65,7 @@ pub(super) struct BatchBody {
 
 /// An accepted event.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Accepted {
+pub(in crate::api) struct Accepted {
     /// The event's id: the publisher's own, or one that was made.
     #[schema(example = "order-17-paid")]
     id: String,
@@ -81,14 +82,14 @@ pub(super) struct Accepted {
 
 /// What became of each event of a batch.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct BatchAccepted {
+pub(in crate::api) struct BatchAccepted {
     /// In the order of the events.
     results: Vec<ItemResult>,
 }
 
 /// What became of one event of a batch.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ItemResult {
+pub(in crate::api) struct ItemResult {
     /// 202, or the status of the refusal.
     #[schema(minimum = 202, maximum = 599)]
     status: u16,
@@ -165,25 +166,28 @@ pub(in crate::api) async fn publish_batch(
         accept_item(&app, &caller, event, guard)
     });
     let results = in_order(items).await;
-    if results.iter().any(|item| is_mismatch(item)) {
+    if results.iter().any(is_mismatch) {
         return Err(mismatch().into());
     }
     Ok(Answer::accepted(&BatchAccepted { results }))
 }
 
 /// One event of a batch: what it answered before, or what it answers now.
-async fn accept_item(
-    app: &App,
-    caller: &Caller,
-    body: &Bytes,
-    guard: Option<Guard>,
-) -> ItemResult {
+async fn accept_item(app: &App, caller: &Caller, body: &Bytes, guard: Option<Guard>) -> ItemResult {
     match accept_guarded(app, caller, body, guard).await {
-        Ok(accepted) => ItemResult { status: 202, accepted: Some(accepted), error: None },
+        Ok(accepted) => ItemResult {
+            status: 202,
+            accepted: Some(accepted),
+            error: None,
+        },
         Err(Problem(refusal)) => {
             app.metrics.refused(refusal.code);
             let error = Some(problem::body(&refusal));
-            ItemResult { status: refusal.code.status(), accepted: None, error }
+            ItemResult {
+                status: refusal.code.status(),
+                accepted: None,
+                error,
+            }
         }
     }
 }
@@ -194,12 +198,12 @@ async fn accept_guarded(
     body: &Bytes,
     guard: Option<Guard>,
 ) -> Result<Accepted, Problem> {
-    let Some(guard) = guard else { return accept(app, caller, body, None).await };
+    let Some(guard) = guard else {
+        return accept(app, caller, body, None).await;
+    };
     match app.store.guarded_answer(&guard.scope, app.now()).await? {
         None => accept(app, caller, body, Some(guard)).await,
-        Some(stored) if stored.fingerprint != guard.fingerprint => {
-            Err(mismatch().into())
-        }
+        Some(stored) if stored.fingerprint != guard.fingerprint => Err(mismatch().into()),
         Some(stored) => {
             let Publication { tenant, event } = ingest::event(body, &app.limits)?;
             let tenant = tenant_of(app, caller, tenant.as_deref())?;
@@ -220,12 +224,26 @@ async fn accept(
     let tenant = tenant_of(app, caller, tenant.as_deref())?;
     let warning = warning(app, &tenant, &event)?;
     let event = Arc::new(event);
-    match app.runner.publish(tenant.no, Arc::clone(&event), guard).await? {
-        Published::Accepted { key, sequence, endpoints } => {
+    match app
+        .runner
+        .publish(tenant.no, Arc::clone(&event), guard)
+        .await?
+    {
+        Published::Accepted {
+            key,
+            sequence,
+            endpoints,
+        } => {
             app.metrics.accepted();
             let own = event.own_id.clone();
             let id = own.map_or(EventId::Made(key), EventId::Own).to_string();
-            Ok(Accepted { id, sequence, duplicate: false, endpoints, warning })
+            Ok(Accepted {
+                id,
+                sequence,
+                duplicate: false,
+                endpoints,
+                warning,
+            })
         }
         Published::Known(key) => {
             app.metrics.duplicate();
@@ -247,7 +265,10 @@ async fn known(
         let message = "this id was published before with another type, key or data";
         return Err(Refusal::field(Code::EventIdConflict, "id", message).into());
     }
-    Ok(Accepted { duplicate: true, ..answer_of(&row, warning) })
+    Ok(Accepted {
+        duplicate: true,
+        ..answer_of(&row, warning)
+    })
 }
 
 fn is_same(first: &Event, event: &NewEvent) -> bool {
@@ -313,10 +334,15 @@ fn tenant_of(app: &App, caller: &Caller, id: Option<&str>) -> Result<Arc<Tenant>
 
 /// Holds the data against the event type's schema, as the type says.
 fn warning(app: &App, tenant: &Tenant, event: &NewEvent) -> Result<Option<String>, Refusal> {
-    let Some(entry) = app.directory.event_type(tenant.environment, event.kind.as_str()) else {
+    let Some(entry) = app
+        .directory
+        .event_type(tenant.environment, event.kind.as_str())
+    else {
         return Ok(None);
     };
-    let Some(violation) = entry.violation(&event.data) else { return Ok(None) };
+    let Some(violation) = entry.violation(&event.data) else {
+        return Ok(None);
+    };
     match entry.config.validate {
         Validation::Off => Ok(None),
         Validation::Warn => Ok(Some(violation)),
@@ -326,5 +352,7 @@ fn warning(app: &App, tenant: &Tenant, event: &NewEvent) -> Result<Option<String
 
 fn is_mismatch(item: &ItemResult) -> bool {
     let mismatch = Code::IdempotencyMismatch.as_str();
-    item.error.as_ref().is_some_and(|error| error.code == mismatch)
+    item.error
+        .as_ref()
+        .is_some_and(|error| error.code == mismatch)
 }

@@ -23,7 +23,7 @@ const PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// An event.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Event)]
-pub(super) struct EventView {
+pub(in crate::api) struct EventView {
     /// The publisher's own id, or one that was made.
     #[schema(example = "evt_01kcq0a3f7e8vb6k2m4n5p6q7r")]
     id: String,
@@ -56,7 +56,7 @@ pub(super) struct EventView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct EventsQuery {
+pub(in crate::api) struct EventsQuery {
     /// Of this tenant.
     tenant: Option<String>,
     /// Of this type.
@@ -81,7 +81,7 @@ pub(super) struct EventsQuery {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct EventOf {
+pub(in crate::api) struct EventOf {
     /// The tenant; needed for a publisher's own id, unless the key is a tenant's.
     tenant: Option<String>,
 }
@@ -97,7 +97,9 @@ pub(in crate::api) async fn list(
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<Listed<EventView>>, Problem> {
     let environment = caller.environment()?.no;
-    let tenant = caller.tenant_meant(&app, query.tenant.as_deref())?.map(|tenant| tenant.no);
+    let tenant = caller
+        .tenant_meant(&app, query.tenant.as_deref())?
+        .map(|tenant| tenant.no);
     let name = ListName(format!("events/{environment}/{tenant:?}"));
     let page = app
         .store
@@ -129,7 +131,9 @@ pub(in crate::api) async fn show(
     Query(query): Query<EventOf>,
 ) -> Result<Json<EventView>, Problem> {
     let environment = caller.environment()?.no;
-    let tenant = caller.tenant_meant(&app, query.tenant.as_deref())?.map(|tenant| tenant.no);
+    let tenant = caller
+        .tenant_meant(&app, query.tenant.as_deref())?
+        .map(|tenant| tenant.no);
     let row = find(&app, environment, tenant, &id).await?;
     Ok(Json(view(&app, &row.ok_or_else(|| not_found("event"))?)))
 }

@@ -40,7 +40,7 @@ impl Calls {
     fn enter(self: &Arc<Self>, scope: [u8; 32]) -> Option<Entered> {
         let calls = Arc::clone(self);
         let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        scopes.insert(scope).then_some(Entered { calls, scope })
+        scopes.insert(scope).then(|| Entered { calls, scope })
     }
 }
 
@@ -126,17 +126,36 @@ impl Idempotency {
         })
     }
 
-    /// The record of one event of a batch: its scope is the batch's and its place.
-    pub fn guard_item(&self, index: usize) -> Option<Guard> {
-        let guard = self.guard(GuardAnswer::Event)?;
-        let scope = item_scope(&guard.scope, index);
-        Some(Guard { scope, ..guard })
+    /// What is to be done with each event of a batch; its scope is the batch's and its place.
+    ///
+    /// # Errors
+    /// `idempotency_mismatch` before anything is accepted, and the store's.
+    pub async fn turns(&self, app: &App, events: usize) -> Result<Vec<Turn>, Problem> {
+        let Some(batch) = self.guard(GuardAnswer::Event) else {
+            return Ok(std::iter::repeat_with(|| Turn::First(None)).take(events).collect());
+        };
+        let mut turns = Vec::with_capacity(events);
+        for place in 0..events {
+            let scope = sha256(&[&batch.scope, &place.to_be_bytes()]);
+            turns.push(match app.store.guarded_answer(&scope, app.now()).await? {
+                Some(stored) if stored.fingerprint == batch.fingerprint => {
+                    Turn::Repeated(stored.answer)
+                }
+                Some(_) => return Err(mismatch().into()),
+                None => Turn::First(Some(Guard { scope, ..batch.clone() })),
+            });
+        }
+        Ok(turns)
     }
 }
 
-/// The scope of one event of a batch.
-pub fn item_scope(batch: &[u8; 32], index: usize) -> [u8; 32] {
-    sha256(&[batch, &index.to_be_bytes()])
+/// What is to be done with one event.
+#[derive(Debug)]
+pub enum Turn {
+    /// Accept it, with this record if there is to be one.
+    First(Option<Guard>),
+    /// It was accepted; answer as before.
+    Repeated(Answered),
 }
 
 /// A mutating call: who makes it, its body, and what guards it.
@@ -248,7 +267,7 @@ fn header(headers: &HeaderMap, most: usize) -> Result<Option<&str>, Refusal> {
 
 /// A key of one caller on one route; the environment counts, because an admin key has many.
 fn scope(caller: &Caller, parts: &Parts, key: &str) -> [u8; 32] {
-    let environment = caller.named_environment().map_or(0, |e| e.no.get());
+    let environment = caller.named_environment().ok().flatten().map_or(0, |e| e.no.get());
     sha256(&[
         &caller.key.id.to_bytes(),
         &environment.to_be_bytes(),
@@ -275,8 +294,7 @@ fn in_flight() -> Refusal {
     Refusal::field(Code::IdempotencyInFlight, "Idempotency-Key", message)
 }
 
-/// The refusal of another body under the same key.
-pub fn mismatch() -> Refusal {
+fn mismatch() -> Refusal {
     let message = "this key was used with another body; a new call needs a new key";
     Refusal::field(Code::IdempotencyMismatch, "Idempotency-Key", message)
 }

@@ -1,6 +1,17 @@
 //! Ingest, shard runner, egress and API. Knows the store by its trait.
 
 pub mod clock;
-pub mod egress;
 pub mod entropy;
+
+pub mod api;
+pub mod directory;
+pub mod http;
+pub mod ingest;
+
+pub mod egress;
 pub mod runner;
+
+pub mod metrics;
+
+mod in_order;
+mod panics;

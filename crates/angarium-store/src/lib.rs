@@ -92,7 +92,8 @@ pub trait Store: Send + Sync + 'static {
     // Accounts: what the directory and the API call.
     // --------------------------------------------------------------
 
-    /// Environments, tenants, API keys and event types, whole: the directory holds them in memory.
+    /// Environments, tenants with their signing keys, API keys and event types, whole: the directory
+    /// holds them in memory.
     async fn accounts(&self) -> StoreResult<Accounts>;
 
     /// Changes an account, with the idempotency record of the call, in one commit.
@@ -211,6 +212,8 @@ pub struct Accounts {
     pub keys: Vec<ApiKey>,
     /// Event types beside those of the contracts.
     pub event_types: Vec<(EnvironmentNo, EventTypeConfig)>,
+    /// Signing keys of tenants, by contract, the current key first.
+    pub tenant_keys: Vec<(TenantNo, String, Vec<SigningKey>)>,
 }
 
 /// A change of an account.

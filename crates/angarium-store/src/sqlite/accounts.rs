@@ -337,6 +337,7 @@ pub(super) fn all(view: &View<'_>) -> Result<Accounts, Fault> {
         tenants: tenants(view)?,
         keys: keys(view)?,
         event_types: event_types(view)?,
+        tenant_keys: tenant_keys(view)?,
     })
 }
 
@@ -422,6 +423,21 @@ fn event_types(view: &View<'_>) -> Result<Vec<(EnvironmentNo, EventTypeConfig)>,
     while let Some(row) = rows.next()? {
         let config = from_json("event_type.config", &row.get::<_, String>(1)?)?;
         all.push((EnvironmentNo::new(row.get(0)?), config));
+    }
+    Ok(all)
+}
+
+fn tenant_keys(view: &View<'_>) -> Result<Vec<(TenantNo, String, Vec<SigningKey>)>, Fault> {
+    let select = "SELECT tenant, contract, keys FROM tenant_key ORDER BY tenant, contract";
+    let mut select = view.connection.prepare_cached(select)?;
+    let mut rows = select.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let tenant: i64 = row.get(0)?;
+        let contract: String = row.get(1)?;
+        let sealed: Vec<u8> = row.get(2)?;
+        let keys = unseal_keys(view.sealer, tenant, &contract, &sealed)?;
+        all.push((TenantNo::new(tenant), contract, keys));
     }
     Ok(all)
 }

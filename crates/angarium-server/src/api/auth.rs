@@ -1,0 +1,332 @@
+//! Bearer keys: who calls, and what they may do and see.
+//!
+//! A key is found by the SHA-256 of its text, so a look-up says nothing about texts that are
+//! nearly right. What a key may not see is answered exactly as what does not exist
+//! (reliability-security.md, P1 and P2).
+
+use super::{App, problem::Problem, problem::not_found};
+use crate::clock::Clock;
+use crate::entropy::{Entropy, random};
+use angarium_core::account::{ApiKey, Environment, Scope, Tenant};
+use angarium_core::id::ApiKeyId;
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::secret::SecretText;
+use angarium_core::time::Timestamp;
+use angarium_store::{AccountChange, Store, StoreResult};
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use std::sync::Arc;
+
+/// Names the environment that an admin key means.
+pub const ENVIRONMENT_HEADER: &str = "angarium-environment";
+
+/// The name of the admin key that the environment variable gives.
+const GIVEN_ADMIN_KEY: &str = "ANGARIUM_ADMIN_KEY";
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The key.
+    pub key: Arc<ApiKey>,
+    environment: Option<Arc<Environment>>,
+    tenant: Option<Arc<Tenant>>,
+}
+
+impl Caller {
+    /// Finds out who calls.
+    ///
+    /// # Errors
+    /// `unauthorized` for no key or one that is wrong, expired or revoked; `environment_not_found`
+    /// when the header names none that the key may use.
+    pub fn identify(app: &App, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let key = bearer(headers)
+            .and_then(|text| app.directory.key(&hash(text)))
+            .filter(|key| key.expires_at.is_none_or(|end| app.clock.now() < end))
+            .ok_or_else(unauthorized)?;
+        let tenant = match key.tenant {
+            Some(no) => Some(app.directory.tenant_by_no(no).ok_or_else(unauthorized)?),
+            None => None,
+        };
+        let environment = Self::meant_environment(app, &key, headers)?;
+        Ok(Self {
+            key,
+            environment,
+            tenant,
+        })
+    }
+
+    fn meant_environment(
+        app: &App,
+        key: &ApiKey,
+        headers: &HeaderMap,
+    ) -> Result<Option<Arc<Environment>>, Refusal> {
+        let own = match key.environment {
+            Some(no) => Some(app.directory.environment(no).ok_or_else(unauthorized)?),
+            None => None,
+        };
+        let Some(named) = headers.get(ENVIRONMENT_HEADER) else {
+            return Ok(own);
+        };
+        let named = named.to_str().unwrap_or_default();
+        match own {
+            Some(own) if own.slug == named => Ok(Some(own)),
+            Some(_) => Err(no_environment(named)),
+            None => {
+                let found = app.directory.environment_by_slug(named);
+                found.map(Some).ok_or_else(|| no_environment(named))
+            }
+        }
+    }
+
+    /// Refuses a key that may not do this. Who may manage may also read.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn require(&self, scope: Scope) -> Result<(), Refusal> {
+        let has = |scope| self.key.scopes.contains(&scope);
+        let allowed = match scope {
+            Scope::Publish | Scope::Manage => has(scope),
+            Scope::Read => has(Scope::Read) || has(Scope::Manage),
+        };
+        let message = || format!("this key has not the scope {}", scope.as_str());
+        allowed
+            .then_some(())
+            .ok_or_else(|| Refusal::whole(Code::Forbidden, message()))
+    }
+
+    /// Refuses keys of environments and tenants.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn require_instance(&self) -> Result<(), Refusal> {
+        let message = "only a key of the instance may do this";
+        self.is_of_instance()
+            .then_some(())
+            .ok_or_else(|| Refusal::whole(Code::Forbidden, message))
+    }
+
+    /// Refuses keys of tenants.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn require_platform(&self) -> Result<(), Refusal> {
+        let message = "a tenant's key may not do this";
+        self.tenant
+            .is_none()
+            .then_some(())
+            .ok_or_else(|| Refusal::whole(Code::Forbidden, message))
+    }
+
+    /// Whether the key belongs to the instance.
+    pub fn is_of_instance(&self) -> bool {
+        self.key.environment.is_none()
+    }
+
+    /// The environment that the call is about.
+    ///
+    /// # Errors
+    /// `environment_required` when an admin key does not name one.
+    pub fn environment(&self) -> Result<&Arc<Environment>, Refusal> {
+        self.environment.as_ref().ok_or_else(|| {
+            let message = "a key of the instance names the environment in this header";
+            Refusal::field(Code::EnvironmentRequired, "Angarium-Environment", message)
+        })
+    }
+
+    /// The environment that the call is about, where one is named.
+    pub fn named_environment(&self) -> Option<&Arc<Environment>> {
+        self.environment.as_ref()
+    }
+
+    /// The tenant that the key is bound to.
+    pub fn own_tenant(&self) -> Option<&Arc<Tenant>> {
+        self.tenant.as_ref()
+    }
+
+    /// The tenant of this id, if the key may see it.
+    ///
+    /// # Errors
+    /// `tenant_not_found`; `environment_required`.
+    pub fn tenant(&self, app: &App, id: &str) -> Result<Arc<Tenant>, Refusal> {
+        let found = match &self.tenant {
+            Some(own) => (own.id == id).then(|| Arc::clone(own)),
+            None => app.directory.tenant(self.environment()?.no, id),
+        };
+        found.ok_or_else(|| {
+            Refusal::field(Code::TenantNotFound, "tenant", "there is no such tenant")
+        })
+    }
+
+    /// The tenant that a call is about: the one named, or the one the key is bound to.
+    ///
+    /// # Errors
+    /// `tenant_not_found`; `environment_required`.
+    pub fn tenant_meant(
+        &self,
+        app: &App,
+        id: Option<&str>,
+    ) -> Result<Option<Arc<Tenant>>, Refusal> {
+        match id {
+            Some(id) => self.tenant(app, id).map(Some),
+            None => Ok(self.tenant.clone()),
+        }
+    }
+
+    /// The tenant of this number, if the key may see it; else `what` does not exist for it.
+    ///
+    /// # Errors
+    /// `not_found`; `environment_required`.
+    pub fn owner(
+        &self,
+        app: &App,
+        no: angarium_core::id::TenantNo,
+        what: &str,
+    ) -> Result<Arc<Tenant>, Refusal> {
+        let environment = self.environment()?.no;
+        app.directory
+            .tenant_by_no(no)
+            .filter(|tenant| tenant.environment == environment)
+            .filter(|tenant| self.tenant.as_ref().is_none_or(|own| own.no == tenant.no))
+            .ok_or_else(|| not_found(what))
+    }
+}
+
+/// A caller who may read.
+#[derive(Debug)]
+pub struct Reader(pub Caller);
+
+impl FromRequestParts<Arc<App>> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Caller::identify(app, &parts.headers)?;
+        caller.require(Scope::Read)?;
+        Ok(Self(caller))
+    }
+}
+
+/// A new key's text: `ang_`, 32 random bytes and their checksum, so that a scanner can tell a key
+/// from other text.
+pub fn make_key(entropy: &dyn Entropy) -> SecretText {
+    let bytes: [u8; 32] = random(entropy);
+    let check = digest(&SHA256, &bytes);
+    let text = format!(
+        "ang_{}{}",
+        hex::encode(bytes),
+        hex::encode(&check.as_ref()[..4])
+    );
+    SecretText::new(text)
+}
+
+/// What is stored of a key.
+pub fn hash(text: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    hash
+}
+
+/// Sees to it that the instance has an admin key: the one that is given, or, on the first start, a
+/// new one that is returned to be printed once. A key that was given before and differs is revoked.
+///
+/// # Errors
+/// The store's.
+pub async fn ensure_admin_key(
+    store: &dyn Store,
+    given: Option<&SecretText>,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> StoreResult<Option<SecretText>> {
+    let keys = store.accounts().await?.keys;
+    let now = clock.now();
+    let wanted = given.map(|text| hash(text.expose()));
+    for key in keys.iter().filter(|key| key.name == GIVEN_ADMIN_KEY) {
+        if wanted.is_some_and(|hash| hash != key.hash) {
+            let revoke = AccountChange::RevokeKey(key.id);
+            store.change_account(revoke, None, now).await?;
+        }
+    }
+    if let Some(hash) = wanted {
+        if !keys.iter().any(|key| key.hash == hash) {
+            let key = admin_key(GIVEN_ADMIN_KEY, hash, now, entropy);
+            store
+                .change_account(AccountChange::CreateKey(key), None, now)
+                .await?;
+        }
+        return Ok(None);
+    }
+    let is_admin = |key: &ApiKey| {
+        let lives = key.expires_at.is_none_or(|end| now < end);
+        key.environment.is_none() && key.scopes.contains(&Scope::Manage) && lives
+    };
+    if keys.iter().any(is_admin) {
+        return Ok(None);
+    }
+    let text = make_key(entropy);
+    let key = admin_key("first admin key", hash(text.expose()), now, entropy);
+    store
+        .change_account(AccountChange::CreateKey(key), None, now)
+        .await?;
+    Ok(Some(text))
+}
+
+fn admin_key(name: &str, hash: [u8; 32], now: Timestamp, entropy: &dyn Entropy) -> ApiKey {
+    ApiKey {
+        id: ApiKeyId::from_parts(now, random(entropy)),
+        hash,
+        name: name.into(),
+        environment: None,
+        tenant: None,
+        scopes: Scope::ALL.to_vec(),
+        created_at: now,
+        expires_at: None,
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+}
+
+fn unauthorized() -> Refusal {
+    let message = "send a key that is valid now as `Authorization: Bearer KEY`";
+    Refusal::whole(Code::Unauthorized, message)
+}
+
+fn no_environment(slug: &str) -> Refusal {
+    let message = format!("there is no environment {slug:?}");
+    Refusal::field(Code::EnvironmentNotFound, "Angarium-Environment", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::OsEntropy;
+    use http::HeaderValue;
+
+    #[test]
+    fn a_made_key_has_a_prefix_a_checksum_and_never_repeats() {
+        let (one, two) = (make_key(&OsEntropy), make_key(&OsEntropy));
+        assert_ne!(one, two);
+        let digits = one.expose().strip_prefix("ang_").expect("the prefix");
+        let bytes = hex::decode(digits).expect("hex");
+        assert_eq!(bytes.len(), 36);
+        assert_eq!(digest(&SHA256, &bytes[..32]).as_ref()[..4], bytes[32..]);
+    }
+
+    #[test]
+    fn a_key_comes_as_bearer_in_any_case_and_in_no_other_way() {
+        let sent = |text: &'static str| {
+            let value = HeaderValue::from_static(text);
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(sent("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(sent("bearer abc").as_deref(), Some("abc"));
+        for bad in ["abc", "Basic abc", "Bearerabc", ""] {
+            assert_eq!(sent(bad), None, "{bad}");
+        }
+    }
+}

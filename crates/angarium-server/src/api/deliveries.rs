@@ -1,0 +1,538 @@
+//! `/v1/deliveries`: what was sent, what came back, and what a person does about it.
+
+use super::auth::{Caller, Reader};
+use super::idempotency::Command;
+use super::json::{Answer, Empty, Pairs, Time};
+use super::page::{self, ListName, Listed, Query};
+use super::problem::{Problem, not_found};
+use super::{App, Named};
+use angarium_core::account::Tenant;
+use angarium_core::batch::AttemptRecord;
+use angarium_core::delivery::DeliveryState;
+use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventId, EventKey, TenantNo};
+use angarium_core::outcome::Class;
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::shard::Seen;
+use angarium_store::read::{DeliveryQuery, DeliveryRow, DeliveryWithAttempts, LastAttempt};
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+/// The event of a delivery.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeliveredEvent {
+    /// Its id.
+    id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// The last attempt.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LastAttempt)]
+pub(super) struct LastView {
+    /// The answer's status; null if there was none.
+    status: Option<u16>,
+    /// What it meant.
+    class: &'static str,
+    /// When it began.
+    at: Time,
+    /// How long it took.
+    duration_ms: u64,
+}
+
+/// One event for one endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
+pub(super) struct DeliveryView {
+    /// Its id.
+    #[schema(example = "dlv_00cq0a3f7e8vb6k2m4n5p6q7r8")]
+    id: String,
+    /// The tenant.
+    tenant: String,
+    /// The event.
+    #[schema(inline)]
+    event: DeliveredEvent,
+    /// The endpoint's id.
+    endpoint: String,
+    /// `queued`, `pending`, `in_flight`, or one of the final `delivered`, `dead`, `cancelled`,
+    /// `suppressed`.
+    #[schema(example = "delivered")]
+    state: &'static str,
+    /// Why it ended without success.
+    reason: Option<&'static str>,
+    /// Attempts so far.
+    attempts: u16,
+    /// When the next attempt is due.
+    next_attempt_at: Option<Time>,
+    /// Its number among the endpoint's deliveries.
+    sequence: u64,
+    /// The last attempt.
+    #[schema(inline)]
+    last: Option<LastView>,
+    /// The delivery that this one repeats.
+    redelivery_of: Option<String>,
+}
+
+/// A delivery with everything that was tried.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeliveryWithAttempts)]
+pub(super) struct FullView {
+    /// The delivery, but for its count of attempts.
+    #[serde(flatten)]
+    row: DeliveryHead,
+    /// Its attempts, first to last.
+    attempts: Vec<AttemptView>,
+}
+
+/// A delivery, but for its attempts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeliveryHead {
+    /// Its id.
+    id: String,
+    /// The tenant.
+    tenant: String,
+    /// The event.
+    #[schema(inline)]
+    event: DeliveredEvent,
+    /// The endpoint's id.
+    endpoint: String,
+    /// Where it stands.
+    state: &'static str,
+    /// Why it ended without success.
+    reason: Option<&'static str>,
+    /// When the next attempt is due.
+    next_attempt_at: Option<Time>,
+    /// Its number among the endpoint's deliveries.
+    sequence: u64,
+    /// The last attempt.
+    #[schema(inline)]
+    last: Option<LastView>,
+    /// The delivery that this one repeats.
+    redelivery_of: Option<String>,
+}
+
+/// One HTTP exchange.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub(super) struct AttemptView {
+    /// 1 for the first attempt of the delivery.
+    n: u16,
+    /// When it began.
+    at: Time,
+    /// How long it took.
+    duration_ms: u64,
+    /// What it meant.
+    class: &'static str,
+    /// The answer's status; null if there was none.
+    status: Option<u16>,
+    /// What went wrong.
+    detail: Option<String>,
+    /// What was sent, secrets masked.
+    request: RequestView,
+    /// What came back; null if nothing did.
+    response: Option<ResponseView>,
+}
+
+/// What was sent; the body is the contract's form of the event.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SentRequest)]
+pub(super) struct RequestView {
+    /// The method.
+    method: String,
+    /// The URL.
+    url: String,
+    /// The headers.
+    #[schema(value_type = BTreeMap<String, String>)]
+    headers: Pairs,
+}
+
+/// What came back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReceivedResponse)]
+pub(super) struct ResponseView {
+    /// The headers that are kept.
+    #[schema(value_type = BTreeMap<String, String>)]
+    headers: Pairs,
+    /// The beginning of the body, as text.
+    body: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeliveriesQuery {
+    /// Of this tenant.
+    tenant: Option<String>,
+    /// To this endpoint.
+    endpoint: Option<String>,
+    /// Of this event; a publisher's own id needs `tenant`, unless the key is a tenant's.
+    event: Option<String>,
+    /// In this state.
+    state: Option<String>,
+    /// Whose last attempt was of this class.
+    class: Option<String>,
+    /// Of events of this type.
+    r#type: Option<String>,
+    /// Of events accepted at or after.
+    #[param(value_type = Option<String>, format = DateTime)]
+    after: Option<String>,
+    /// Of events accepted before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    before: Option<String>,
+    /// Items of the page.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 250)]
+    limit: Option<String>,
+    /// The page before gave it as `next`.
+    cursor: Option<String>,
+}
+
+/// List deliveries
+///
+/// Those of the newest event first. A page may have fewer items than asked for although there are
+/// more.
+#[utoipa::path(get, path = "/v1/deliveries", tag = "deliveries", params(DeliveriesQuery),
+    responses((status = 200, description = "A page", body = Listed<DeliveryView>)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    Query(query): Query<DeliveriesQuery>,
+) -> Result<Json<Listed<DeliveryView>>, Problem> {
+    let Some((name, query)) = wanted(&app, &caller, query).await? else {
+        return Ok(Json(Listed {
+            data: Vec::new(),
+            next: None,
+        }));
+    };
+    let mut page = app.store.deliveries(&query).await?;
+    mark_in_flight(&app, &mut page.items);
+    if let Some(state) = query.state {
+        page.items.retain(|row| row.state == state);
+    }
+    Ok(Json(name.page(page, |row| view(&app, row))))
+}
+
+/// Show a delivery
+#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The delivery with its attempts", body = FullView)))]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    Named(id): Named,
+) -> Result<Json<FullView>, Problem> {
+    let (_, mut delivery) = find(&app, &caller, &id).await?;
+    mark_in_flight(&app, std::slice::from_mut(&mut delivery.row));
+    Ok(Json(full(&app, delivery)))
+}
+
+/// Retry a delivery
+///
+/// One that waits becomes due at once; one that has ended is delivered anew, as another delivery,
+/// which is the answer. One in flight is `invalid_state`.
+#[utoipa::path(post, path = "/v1/deliveries/{id}/retry", tag = "deliveries",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 202, description = "The delivery that will be attempted",
+        body = DeliveryView)))]
+pub(super) async fn retry(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+    call: Command<Empty>,
+) -> Result<Response, Problem> {
+    let (tenant, delivery) = find(&app, &call.caller, &id).await?;
+    let (key, guard) = (delivery.row.key, call.keep_delivery());
+    let seen = seen(&delivery);
+    let tried = app
+        .runner
+        .retry_delivery(tenant.no, key, seen, guard.clone())
+        .await;
+    let retried = match tried {
+        Err(Refusal {
+            code: Code::Conflict,
+            ..
+        }) => {
+            let (_, delivery) = find(&app, &call.caller, &id).await?;
+            app.runner
+                .retry_delivery(tenant.no, key, self::seen(&delivery), guard)
+                .await
+        }
+        decided => decided,
+    };
+    accepted(&app, &call.caller, retried?).await
+}
+
+/// Cancel a delivery
+///
+/// One that waits ends; one in flight is not tried again. One that has ended is `invalid_state`.
+#[utoipa::path(post, path = "/v1/deliveries/{id}/cancel", tag = "deliveries",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 202, description = "The delivery", body = DeliveryView)))]
+pub(super) async fn cancel(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+    call: Command<Empty>,
+) -> Result<Response, Problem> {
+    let (tenant, delivery) = find(&app, &call.caller, &id).await?;
+    if delivery.row.state.is_final() {
+        let message = format!("it has ended: {}", delivery.row.state.as_str());
+        return Err(Refusal::whole(Code::InvalidState, message).into());
+    }
+    let guard = call.keep_delivery();
+    let key = app
+        .runner
+        .cancel_delivery(tenant.no, delivery.row.key, guard)
+        .await?;
+    accepted(&app, &call.caller, key).await
+}
+
+/// The answer of an action: the delivery as it stands.
+pub(super) async fn accepted(
+    app: &App,
+    caller: &Caller,
+    key: DeliveryKey,
+) -> Result<Response, Problem> {
+    let (_, mut delivery) = find(app, caller, &key.to_string()).await?;
+    mark_in_flight(app, std::slice::from_mut(&mut delivery.row));
+    Ok(Answer::accepted(&view(app, delivery.row)).into_response())
+}
+
+fn seen(delivery: &DeliveryWithAttempts) -> Seen {
+    if delivery.row.state.is_final() {
+        Seen::Ended
+    } else {
+        Seen::Waiting
+    }
+}
+
+async fn find(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+) -> Result<(Arc<Tenant>, DeliveryWithAttempts), Problem> {
+    caller.environment()?;
+    let unknown = || not_found("delivery");
+    let key = id.parse().map_err(|_| unknown())?;
+    let delivery = app.store.delivery(key).await?.ok_or_else(unknown)?;
+    let tenant = caller.owner(app, delivery.row.tenant, "delivery")?;
+    Ok((tenant, delivery))
+}
+
+/// What the store is asked; nothing where a filter names what does not exist for the caller.
+async fn wanted(
+    app: &App,
+    caller: &Caller,
+    query: DeliveriesQuery,
+) -> Result<Option<(ListName, DeliveryQuery)>, Problem> {
+    let environment = caller.environment()?.no;
+    let tenant = caller
+        .tenant_meant(app, query.tenant.as_deref())?
+        .map(|tenant| tenant.no);
+    let states: Vec<_> = DeliveryState::ALL
+        .iter()
+        .map(|state| state.as_str())
+        .collect();
+    let classes: Vec<_> = Class::ALL.iter().map(|class| class.as_str()).collect();
+    let name = ListName(format!("deliveries/{environment}/{tenant:?}"));
+    let asked = DeliveryQuery {
+        environment,
+        tenant,
+        endpoint: None,
+        event: None,
+        state: page::choice(
+            "state",
+            query.state.as_deref(),
+            DeliveryState::parse,
+            &states,
+        )?,
+        class: page::choice("class", query.class.as_deref(), Class::parse, &classes)?,
+        kind: query.r#type,
+        after: page::time("after", query.after.as_deref())?,
+        before: page::time("before", query.before.as_deref())?,
+        cursor: name.parse(query.cursor.as_deref())?,
+        limit: page::limit(query.limit.as_deref(), &app.limits)?,
+        rows_read: app.limits.page_rows_read,
+    };
+    let endpoint = endpoint_no(app, caller, query.endpoint.as_deref()).await?;
+    let event = event_key(app, tenant, query.event.as_deref()).await?;
+    let (Some(endpoint), Some(event)) = (endpoint, event) else {
+        return Ok(None);
+    };
+    Ok(Some((
+        name,
+        DeliveryQuery {
+            endpoint,
+            event,
+            ..asked
+        },
+    )))
+}
+
+/// The number of the endpoint that is named: none if there is no filter, nothing if the filter
+/// names what does not exist.
+async fn endpoint_no(
+    app: &App,
+    caller: &Caller,
+    id: Option<&str>,
+) -> Result<Option<Option<EndpointNo>>, Problem> {
+    let Some(id) = id else { return Ok(Some(None)) };
+    let Ok(id) = id.parse::<EndpointId>() else {
+        return Ok(None);
+    };
+    let row = app.store.endpoint(id).await?;
+    let seen = row.filter(|row| caller.owner(app, row.config.tenant, "endpoint").is_ok());
+    Ok(seen.map(|row| Some(row.no)))
+}
+
+async fn event_key(
+    app: &App,
+    tenant: Option<TenantNo>,
+    id: Option<&str>,
+) -> Result<Option<Option<EventKey>>, Problem> {
+    let Some(id) = id else { return Ok(Some(None)) };
+    match (EventId::parse(id), tenant) {
+        (Ok(EventId::Made(key)), _) => Ok(Some(Some(key))),
+        (Ok(EventId::Own(own)), Some(tenant)) => {
+            Ok(app.store.find_own_id(tenant, &own).await?.map(Some))
+        }
+        (Ok(EventId::Own(_)), None) | (Err(_), _) => Ok(None),
+    }
+}
+
+/// What is in flight, only the shard knows.
+fn mark_in_flight(app: &App, rows: &mut [DeliveryRow]) {
+    for row in rows
+        .iter_mut()
+        .filter(|row| row.state == DeliveryState::Pending)
+    {
+        if app.runner.in_flight(row.tenant, &[row.key]) == [true] {
+            row.state = DeliveryState::InFlight;
+        }
+    }
+}
+
+fn view(app: &App, row: DeliveryRow) -> DeliveryView {
+    let attempts = row.attempts;
+    let head = head(app, row);
+    DeliveryView {
+        id: head.id,
+        tenant: head.tenant,
+        event: head.event,
+        endpoint: head.endpoint,
+        state: head.state,
+        reason: head.reason,
+        attempts,
+        next_attempt_at: head.next_attempt_at,
+        sequence: head.sequence,
+        last: head.last,
+        redelivery_of: head.redelivery_of,
+    }
+}
+
+fn full(app: &App, delivery: DeliveryWithAttempts) -> FullView {
+    FullView {
+        row: head(app, delivery.row),
+        attempts: delivery.attempts.into_iter().map(attempt).collect(),
+    }
+}
+
+fn head(app: &App, row: DeliveryRow) -> DeliveryHead {
+    let repeated = |generation| {
+        DeliveryKey {
+            generation,
+            ..row.key
+        }
+        .to_string()
+    };
+    let tenant = app.directory.tenant_by_no(row.tenant);
+    DeliveryHead {
+        id: row.key.to_string(),
+        tenant: tenant.map(|tenant| tenant.id.clone()).unwrap_or_default(),
+        endpoint: row.endpoint_id.to_string(),
+        state: row.state.as_str(),
+        reason: row.reason.map(|reason| reason.as_str()),
+        next_attempt_at: row.next_due.map(Time),
+        sequence: row.sequence,
+        last: row.last.map(last),
+        redelivery_of: row.redelivery_of.map(repeated),
+        event: DeliveredEvent {
+            id: row.event_id.to_string(),
+            kind: row.event_kind,
+        },
+    }
+}
+
+fn last(last: LastAttempt) -> LastView {
+    LastView {
+        status: last.status,
+        class: last.class.as_str(),
+        at: Time(last.at),
+        duration_ms: millis(last.took),
+    }
+}
+
+fn attempt(record: AttemptRecord) -> AttemptView {
+    let answered = record.status.is_some();
+    AttemptView {
+        n: record.n,
+        at: Time(record.at),
+        duration_ms: millis(record.took),
+        class: record.class.as_str(),
+        status: record.status,
+        detail: record.detail.map(String::from),
+        request: request(&record.request),
+        response: answered.then(|| ResponseView {
+            headers: header_lines(record.response.lines()),
+            body: String::from_utf8_lossy(&record.body).into_owned(),
+        }),
+    }
+}
+
+fn request(head: &str) -> RequestView {
+    let mut lines = head.lines();
+    let (method, url) = lines
+        .next()
+        .and_then(|line| line.split_once(' '))
+        .unwrap_or_default();
+    RequestView {
+        method: method.into(),
+        url: url.into(),
+        headers: header_lines(lines),
+    }
+}
+
+/// Headers as an object; the values of a repeated name are joined as HTTP joins them.
+fn header_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Pairs {
+    let mut headers: Vec<(Box<str>, Box<str>)> = Vec::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        match headers.iter_mut().find(|(known, _)| **known == *name) {
+            Some((_, values)) => *values = format!("{values}, {value}").into(),
+            None => headers.push((name.into(), value.into())),
+        }
+    }
+    Pairs(headers)
+}
+
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_request_reads_back_in_its_parts() {
+        let shown = request("POST https://a.io/h?x=1\nx-a: 1\nx-b: a: b\nx-a: 2");
+        assert_eq!(
+            (shown.method.as_str(), shown.url.as_str()),
+            ("POST", "https://a.io/h?x=1")
+        );
+        let headers = [("x-a".into(), "1, 2".into()), ("x-b".into(), "a: b".into())];
+        assert_eq!(shown.headers.0, headers);
+    }
+}

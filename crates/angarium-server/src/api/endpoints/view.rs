@@ -1,0 +1,234 @@
+//! Endpoints as they are shown. These types have no place for a secret, but the one that is given
+//! out once.
+
+use crate::api::App;
+use crate::api::json::{Pairs, Time};
+use angarium_core::account::Tenant;
+use angarium_core::endpoint::{
+    DeliveryMethod, DeliveryOverride, EndpointConfig, EndpointHealth, StaticAuth,
+};
+use angarium_core::secret::SecretText;
+use angarium_store::read::EndpointRow;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
+
+/// An endpoint.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Endpoint)]
+pub(in crate::api) struct EndpointView {
+    /// Its id.
+    #[schema(example = "ep_01kcq0a3f7e8vb6k2m4n5p6q7r")]
+    id: String,
+    /// The tenant.
+    tenant: String,
+    /// Where deliveries go.
+    url: String,
+    /// What it asks for.
+    types: Vec<String>,
+    /// Subjects, of which one must be the event's.
+    subjects: Option<Vec<String>>,
+    /// Attributes that the event must have.
+    #[schema(value_type = BTreeMap<String, String>)]
+    attributes: Pairs,
+    /// The contract that it follows.
+    contract: String,
+    /// The method, where it chose one.
+    #[schema(value_type = Option<String>)]
+    method: Option<DeliveryMethod>,
+    /// The headers that are added, their values masked.
+    #[schema(value_type = BTreeMap<String, String>)]
+    headers: Pairs,
+    /// Authentication at the receiver, masked.
+    #[schema(inline)]
+    auth: Option<AuthView>,
+    /// Its own delivery settings.
+    #[schema(value_type = Option<super::form::DeliverySettings>)]
+    delivery: Option<DeliveryOverride>,
+    /// Most attempts in flight.
+    concurrency: Option<u16>,
+    /// For people.
+    description: Option<String>,
+    /// The platform's own data.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    /// `active`, `paused` or `disabled`.
+    #[schema(example = "active")]
+    status: &'static str,
+    /// What its recent attempts say.
+    #[schema(inline)]
+    health: HealthView,
+    /// When it was made.
+    created_at: Time,
+    /// When it was changed last.
+    updated_at: Time,
+}
+
+/// An endpoint with its new secret, shown for the only time.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MadeEndpoint)]
+pub(in crate::api) struct MadeEndpointView {
+    /// The rest.
+    #[serde(flatten)]
+    shown: EndpointView,
+    /// The signing secret; absent where the contract does not sign per endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// What recent attempts say.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = EndpointHealth)]
+pub(in crate::api) struct HealthView {
+    /// Failed attempts since the last success.
+    consecutive_failures: u32,
+    /// When an attempt last succeeded.
+    last_success_at: Option<Time>,
+    /// When an attempt last failed.
+    last_failure_at: Option<Time>,
+    /// Why it is disabled.
+    disabled_reason: Option<String>,
+}
+
+/// Authentication, masked.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(in crate::api) enum AuthView {
+    /// `Authorization: Basic`.
+    Basic {
+        /// The user.
+        username: String,
+        /// Masked.
+        password: &'static str,
+    },
+    /// `Authorization: Bearer`.
+    Bearer {
+        /// Masked.
+        token: &'static str,
+    },
+    /// A header.
+    Header {
+        /// Its name.
+        name: String,
+        /// Masked.
+        value: &'static str,
+    },
+    /// A query parameter.
+    Query {
+        /// Its name.
+        name: String,
+        /// Masked.
+        value: &'static str,
+    },
+}
+
+impl From<&StaticAuth> for AuthView {
+    fn from(auth: &StaticAuth) -> Self {
+        match auth {
+            StaticAuth::Basic { username, .. } => AuthView::Basic {
+                username: username.clone(),
+                password: MASK,
+            },
+            StaticAuth::Bearer { .. } => AuthView::Bearer { token: MASK },
+            StaticAuth::Header { name, .. } => AuthView::Header {
+                name: name.clone(),
+                value: MASK,
+            },
+            StaticAuth::Query { name, .. } => AuthView::Query {
+                name: name.clone(),
+                value: MASK,
+            },
+        }
+    }
+}
+
+/// An endpoint as the store has it, with the health that its shard knows.
+pub(super) fn of_row(app: &App, row: &EndpointRow) -> EndpointView {
+    let health = app
+        .runner
+        .health(row.config.tenant, row.no)
+        .unwrap_or(row.counters.health);
+    let tenant = app.directory.tenant_by_no(row.config.tenant);
+    let tenant = tenant.map(|tenant| tenant.id.clone()).unwrap_or_default();
+    view(&row.config, tenant, &health)
+}
+
+/// An endpoint that was just made, with its secret.
+pub(super) fn made(config: &EndpointConfig, tenant: &Tenant) -> MadeEndpointView {
+    let secret = config
+        .secrets
+        .keys
+        .first()
+        .map(|key| key.secret.expose().to_owned());
+    let shown = view(config, tenant.id.clone(), &EndpointHealth::default());
+    MadeEndpointView { shown, secret }
+}
+
+/// An endpoint with the secret that it has now.
+pub(super) fn with_secret(shown: &EndpointView, secret: &SecretText) -> MadeEndpointView {
+    MadeEndpointView {
+        shown: shown.clone(),
+        secret: Some(secret.expose().to_owned()),
+    }
+}
+
+fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> EndpointView {
+    let subscription = &config.subscription;
+    let pair = |(name, value): &(String, String)| (name.as_str().into(), value.as_str().into());
+    let masked = |(name, _): &(String, SecretText)| (name.as_str().into(), MASK.into());
+    EndpointView {
+        id: config.id.to_string(),
+        tenant,
+        url: config.url.clone(),
+        types: subscription
+            .types
+            .iter()
+            .map(|t| t.as_str().to_owned())
+            .collect(),
+        subjects: subscription.subjects.clone(),
+        attributes: Pairs(subscription.attributes.iter().map(pair).collect()),
+        contract: config.contract.clone(),
+        method: config.method,
+        headers: Pairs(config.secrets.headers.iter().map(masked).collect()),
+        auth: config.secrets.auth.as_ref().map(AuthView::from),
+        delivery: config.delivery.clone(),
+        concurrency: config.concurrency,
+        description: config.description.clone(),
+        metadata: config.metadata.clone(),
+        status: config.status.as_str(),
+        health: HealthView {
+            consecutive_failures: health.consecutive_failures,
+            last_success_at: health.last_success_at.map(Time),
+            last_failure_at: health.last_failure_at.map(Time),
+            disabled_reason: config.disabled_reason.clone(),
+        },
+        created_at: Time(config.created_at),
+        updated_at: Time(config.updated_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::endpoints::form::tests::config;
+
+    #[test]
+    fn an_endpoint_is_shown_without_any_secret() {
+        let mut config = config();
+        config.secrets.headers = vec![("X-Key".into(), SecretText::new("canary-1"))];
+        config.secrets.auth = Some(StaticAuth::Bearer {
+            token: SecretText::new("canary-2"),
+        });
+        let shown = view(&config, "acme".into(), &EndpointHealth::default());
+        let text = serde_json::to_string(&shown).expect("prints");
+        assert!(!text.contains("canary"), "{text}");
+        assert!(text.contains(r#""headers":{"X-Key":"***"}"#), "{text}");
+        assert!(
+            text.contains(r#""auth":{"type":"bearer","token":"***"}"#),
+            "{text}"
+        );
+    }
+}

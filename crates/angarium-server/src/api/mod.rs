@@ -1,0 +1,202 @@
+//! The native API: parse, call, print (api.md, "Native API").
+//!
+//! Handlers hold no rule: what is allowed stands in core, who may see it in [`auth`], how a refusal
+//! reads in [`problem`]. Every answer, good or bad, is in the OpenAPI document that is made from
+//! these handlers.
+
+pub mod auth;
+pub mod change;
+pub mod idempotency;
+pub mod json;
+mod openapi;
+pub mod page;
+pub mod problem;
+
+mod deliveries;
+mod endpoints;
+mod environments;
+mod event_types;
+mod events;
+mod keys;
+mod signing_keys;
+mod status;
+mod tenants;
+
+pub use events::publish_directly;
+pub use openapi::document;
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::entropy::Entropy;
+use crate::metrics::Metrics;
+use crate::runner::Runner;
+use angarium_core::address::AddressPolicy;
+use angarium_core::contract::ContractLibrary;
+use angarium_core::endpoint::PlainHttp;
+use angarium_core::limits::Limits;
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::time::Timestamp;
+use angarium_store::SharedStore;
+use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, extract};
+use http::request::Parts;
+use problem::{Problem, not_found};
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Everything that a call needs.
+pub struct App {
+    /// Drives the shards.
+    pub runner: Arc<Runner>,
+    /// The store, for reading and for accounts.
+    pub store: SharedStore,
+    /// Accounts in memory.
+    pub directory: Directory,
+    /// The contracts that are loaded.
+    pub contracts: ContractLibrary,
+    /// The limits in force.
+    pub limits: Limits,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws random numbers.
+    pub entropy: Arc<dyn Entropy>,
+    /// Which addresses may be dialled; literal ones are judged when an endpoint is made.
+    pub addresses: AddressPolicy,
+    /// Whether endpoints may be plain HTTP (`--allow-http`).
+    pub plain_http: PlainHttp,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Guarded calls under way.
+    pub calls: Arc<idempotency::Calls>,
+    /// Keeps changes of one account in order.
+    pub lanes: change::Lanes,
+    /// Keeps rotations of one tenant's signing keys in order.
+    pub rotations: change::Lanes,
+}
+
+impl App {
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The whole native API, its document and its page.
+pub fn router(app: Arc<App>) -> Router {
+    let (router, document) = described().split_for_parts();
+    router
+        .merge(openapi::page(openapi::complete(document)))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .route_layer(middleware::from_fn(idempotency::see_through))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), count))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            catch_panic,
+        ))
+        .with_state(app)
+}
+
+/// Every call with its description.
+fn described() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(environments::create, environments::list))
+        .routes(routes!(
+            environments::show,
+            environments::change,
+            environments::delete
+        ))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(tenants::list))
+        .routes(routes!(tenants::put, tenants::show, tenants::delete))
+        .routes(routes!(endpoints::create))
+        .routes(routes!(endpoints::list))
+        .routes(routes!(
+            endpoints::show,
+            endpoints::change,
+            endpoints::delete
+        ))
+        .routes(routes!(endpoints::enable))
+        .routes(routes!(endpoints::disable))
+        .routes(routes!(endpoints::pause))
+        .routes(routes!(endpoints::resume))
+        .routes(routes!(endpoints::rotate_secret))
+        .routes(routes!(events::publish, events::list))
+        .routes(routes!(events::publish_batch))
+        .routes(routes!(events::show))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::cancel))
+        .routes(routes!(signing_keys::list))
+        .routes(routes!(signing_keys::rotate))
+        .routes(routes!(event_types::list))
+        .routes(routes!(event_types::put))
+        .routes(routes!(status::alive))
+        .routes(routes!(status::ready))
+        .routes(routes!(status::metrics))
+}
+
+/// A part of a path; one that is not even text names nothing.
+#[derive(Debug)]
+pub struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = extract::Path::<String>::from_request_parts(parts, state).await;
+        name.map(|extract::Path(name)| Self(name))
+            .map_err(|_| not_found("object").into())
+    }
+}
+
+async fn no_such_path() -> Problem {
+    not_found("path").into()
+}
+
+async fn no_such_method() -> Problem {
+    let message = "this path has not that method; the header `allow` names those it has";
+    Refusal::whole(Code::MethodNotAllowed, message).into()
+}
+
+/// Counts answers by route, never by what stands in the path.
+async fn count(
+    extract::State(app): extract::State<Arc<App>>,
+    path: MatchedPath,
+    request: Request,
+    next: Next,
+) -> Response {
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    app.metrics
+        .answered(&method, path.as_str(), response.status());
+    response
+}
+
+/// A panic costs its own call only: it is logged, counted and answered with a 500.
+async fn catch_panic(
+    extract::State(app): extract::State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match crate::panics::caught(next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            app.metrics.panicked();
+            Problem(problem::internal()).into_response()
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! `/v1/tenants/{tenant}/signing-keys`: the keys that sign for all of a tenant's endpoints, where
+//! the contract says so.
+
+use super::auth::Reader;
+use super::idempotency::Command;
+use super::json::{Answer, Secret, Time};
+use super::page::Listed;
+use super::problem::Problem;
+use super::{App, Named};
+use crate::entropy::{Entropy, random};
+use angarium_core::account::{Scope, Tenant};
+use angarium_core::contract::{KeyRule, KeyScope};
+use angarium_core::id::SigningKeyId;
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::secret::{SecretText, SigningKey};
+use angarium_core::time::Timestamp;
+use angarium_store::AccountChange;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Which key to rotate.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// The contract whose key it is; may be absent where only one contract of the environment
+    /// signs with the tenant's key.
+    #[schema(example = "aleta")]
+    contract: Option<String>,
+    /// The new key, where it was made elsewhere.
+    #[schema(value_type = Option<String>, format = Password)]
+    secret: Option<Secret>,
+}
+
+/// A signing key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SigningKey)]
+pub(super) struct SigningKeyView {
+    /// Its public name.
+    #[schema(example = "sk_01kcq0a3f7e8vb6k2m4n5p6q7r")]
+    id: String,
+    /// The contract that it signs under.
+    contract: String,
+    /// The secret, for keys that may manage; absent for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// `active`, or `retired` when a newer one took its place.
+    #[schema(pattern = "^(active|retired)$")]
+    status: &'static str,
+    /// When it was made or imported.
+    created_at: Time,
+    /// When a newer one took its place.
+    retired_at: Option<Time>,
+    /// Until when a retired key still signs beside the current one.
+    signs_until: Option<Time>,
+}
+
+/// List a tenant's signing keys
+///
+/// The current one and the one before it, for each contract that signs with the tenant's key.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/signing-keys", tag = "signing keys",
+    params(("tenant" = String, Path, description = "The platform's own id")),
+    responses((status = 200, description = "The keys", body = Listed<SigningKeyView>)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    Named(id): Named,
+) -> Result<Json<Listed<SigningKeyView>>, Problem> {
+    let tenant = caller.tenant(&app, &id)?;
+    let shown = match caller.require(Scope::Manage) {
+        Ok(()) => Shown::WithSecret,
+        Err(_) => Shown::WithoutSecret,
+    };
+    let keys = app.directory.signing_keys(tenant.no);
+    let views = keys
+        .iter()
+        .flat_map(|(contract, keys)| views(contract, keys, shown));
+    Ok(Json(Listed {
+        data: views.collect(),
+        next: None,
+    }))
+}
+
+/// Rotate a tenant's signing key
+///
+/// Deliveries are signed with the new key at once; the contract says for how long the old one
+/// signs beside it.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/signing-keys/rotate", tag = "signing keys",
+    params(("tenant" = String, Path, description = "The platform's own id")),
+    request_body = Rotation,
+    responses((status = 200, description = "The new key and the one before it",
+        body = Listed<SigningKeyView>)))]
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+    call: Command<Rotation>,
+) -> Result<Answer, Problem> {
+    let tenant = call.caller.tenant(&app, &id)?;
+    let contracts = &call.caller.environment()?.contracts;
+    let contract = contract_of(&app, contracts, call.body.contract.as_deref())?;
+    let rule = tenant_rule(&app, &contract).ok_or_else(no_tenant_key)?;
+    let new = new_key(&rule, call.body.secret.as_ref(), app.now(), &*app.entropy)?;
+    let _turn = app.rotations.turn(&tenant.no).await;
+    let keys = succeed(
+        &known_keys(&app, &tenant, &contract),
+        new,
+        rule.overlap,
+        app.now(),
+    );
+    let data = views(&contract, &keys, Shown::WithSecret).collect();
+    let answer = Answer::ok(&Listed { data, next: None });
+    let change = AccountChange::PutTenantKeys(tenant.no, contract, keys);
+    app.change(change, call.keep(&answer)).await?;
+    Ok(answer)
+}
+
+/// Sees to it that a tenant has a key under a contract that signs with the tenant's.
+pub(super) async fn ensure_tenant_key(
+    app: &Arc<App>,
+    tenant: &Tenant,
+    contract: &str,
+) -> Result<(), Problem> {
+    let Some(rule) = tenant_rule(app, contract) else {
+        return Ok(());
+    };
+    let _turn = app.rotations.turn(&tenant.no).await;
+    if !known_keys(app, tenant, contract).is_empty() {
+        return Ok(());
+    }
+    let first = new_key(&rule, None, app.now(), &*app.entropy)?;
+    let change = AccountChange::PutTenantKeys(tenant.no, contract.to_owned(), vec![first]);
+    app.change(change, None).await?;
+    Ok(())
+}
+
+/// A new key: the one that is given, or one made by the contract's rule.
+pub(super) fn new_key(
+    rule: &KeyRule,
+    given: Option<&Secret>,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<SigningKey, Refusal> {
+    let secret: SecretText = match given {
+        Some(Secret(secret)) => {
+            rule.check_key(secret.expose())?;
+            secret.clone()
+        }
+        None => rule.generate_key(&random(entropy)),
+    };
+    Ok(SigningKey {
+        id: SigningKeyId::from_parts(now, random(entropy)),
+        secret,
+        created_at: now,
+        retired_at: None,
+        signs_until: None,
+    })
+}
+
+/// The keys after a rotation: the new one, the one it replaces, and those that still sign.
+pub(super) fn succeed(
+    keys: &[SigningKey],
+    new: SigningKey,
+    overlap: Duration,
+    now: Timestamp,
+) -> Vec<SigningKey> {
+    let retired = keys.iter().enumerate().filter_map(|(age, key)| {
+        let mut key = key.clone();
+        if key.retired_at.is_none() {
+            key.retired_at = Some(now);
+            key.signs_until = (!overlap.is_zero()).then(|| now + overlap);
+        }
+        (age == 0 || key.signs(now)).then_some(key)
+    });
+    std::iter::once(new).chain(retired).collect()
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Shown {
+    WithSecret,
+    WithoutSecret,
+}
+
+fn views(
+    contract: &str,
+    keys: &[SigningKey],
+    shown: Shown,
+) -> impl Iterator<Item = SigningKeyView> {
+    keys.iter().take(2).map(move |key| SigningKeyView {
+        id: key.id.to_string(),
+        contract: contract.to_owned(),
+        secret: match shown {
+            Shown::WithSecret => Some(key.secret.expose().to_owned()),
+            Shown::WithoutSecret => None,
+        },
+        status: key.retired_at.map_or("active", |_| "retired"),
+        created_at: Time(key.created_at),
+        retired_at: key.retired_at.map(Time),
+        signs_until: key.signs_until.map(Time),
+    })
+}
+
+fn known_keys(app: &App, tenant: &Tenant, contract: &str) -> Vec<SigningKey> {
+    let all = app.directory.signing_keys(tenant.no);
+    all.into_iter()
+        .find(|(name, _)| name == contract)
+        .map(|(_, keys)| keys)
+        .unwrap_or_default()
+}
+
+fn tenant_rule(app: &App, contract: &str) -> Option<KeyRule> {
+    let rule = app.contracts.get(contract)?.key_rule()?;
+    match rule.scope {
+        KeyScope::Tenant => Some(rule.clone()),
+        KeyScope::Endpoint => None,
+    }
+}
+
+fn contract_of(app: &App, of: &[String], named: Option<&str>) -> Result<String, Refusal> {
+    if let Some(named) = named {
+        let found = of.iter().find(|name| *name == named);
+        return found.cloned().ok_or_else(|| {
+            let message = format!("the environment has no contract {named:?}");
+            Refusal::field(Code::UnknownContract, "contract", message)
+        });
+    }
+    let mut signing = of.iter().filter(|name| tenant_rule(app, name).is_some());
+    match (signing.next(), signing.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        (Some(_), Some(_)) => {
+            let message = "several contracts sign with the tenant's key; name one";
+            Err(Refusal::field(Code::MissingField, "contract", message))
+        }
+        (None, _) => Err(no_tenant_key()),
+    }
+}
+
+fn no_tenant_key() -> Refusal {
+    let message = "this contract does not sign with a tenant's key; endpoints have their own";
+    Refusal::whole(Code::InvalidState, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn key(byte: u8) -> SigningKey {
+        SigningKey {
+            id: SigningKeyId::from_bytes([byte; 16]),
+            secret: SecretText::new("s"),
+            created_at: Timestamp::from_millis(0),
+            retired_at: None,
+            signs_until: None,
+        }
+    }
+
+    #[test]
+    fn a_rotated_key_signs_for_the_overlap_and_stays_known_until_the_next_rotation() {
+        let now = Timestamp::from_millis(1_000);
+        let keys = succeed(&[key(1)], key(2), DAY, now);
+        let ids: Vec<_> = keys.iter().map(|key| key.id.to_bytes()[0]).collect();
+        assert_eq!(ids, [2, 1]);
+        assert_eq!(
+            (keys[1].retired_at, keys[1].signs_until),
+            (Some(now), Some(now + DAY))
+        );
+
+        let later = succeed(&keys, key(3), DAY, now + DAY + DAY);
+        let ids: Vec<_> = later.iter().map(|key| key.id.to_bytes()[0]).collect();
+        assert_eq!(
+            ids,
+            [3, 2],
+            "key 1 signs no longer and is not the one before"
+        );
+    }
+
+    #[test]
+    fn without_overlap_the_old_key_stops_signing_at_once() {
+        let now = Timestamp::from_millis(1_000);
+        let keys = succeed(&[key(1)], key(2), Duration::ZERO, now);
+        assert!(keys[0].signs(now) && !keys[1].signs(now));
+    }
+}

@@ -1,0 +1,228 @@
+//! `/v1/tenants`: the platform's customers, under the platform's own ids.
+
+use super::auth::Reader;
+use super::idempotency::Command;
+use super::json::{Answer, Empty, Time};
+use super::page::{self, ListName, Listed, Query};
+use super::problem::Problem;
+use super::signing_keys::ensure_tenant_key;
+use super::{App, Named};
+use angarium_core::account::{Tenant, check_tenant_id};
+use angarium_core::event::check_text;
+use angarium_core::id::TenantNo;
+use angarium_core::limits::Limits;
+use angarium_core::refusal::{Code, Refusal};
+use angarium_store::AccountChange;
+use angarium_store::read::Page;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// What a tenant is; what is absent is cleared.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TenantBody {
+    /// For people.
+    #[schema(min_length = 1, max_length = 512, example = "Acme")]
+    name: Option<String>,
+    /// The plan, one of the contract's.
+    #[schema(min_length = 1, max_length = 512, example = "basic")]
+    plan: Option<String>,
+    /// The platform's own data, as given.
+    #[serde(default)]
+    #[schema(value_type = Object, example = json!({}))]
+    metadata: Map<String, Value>,
+}
+
+/// One customer of the platform.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Tenant)]
+pub(super) struct TenantView {
+    /// The platform's own id.
+    #[schema(example = "acme")]
+    id: String,
+    /// For people.
+    name: Option<String>,
+    /// The plan.
+    plan: Option<String>,
+    /// The platform's own data.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    /// When it was made.
+    created_at: Time,
+}
+
+impl From<&Tenant> for TenantView {
+    fn from(tenant: &Tenant) -> Self {
+        Self {
+            id: tenant.id.clone(),
+            name: tenant.name.clone(),
+            plan: tenant.plan.clone(),
+            metadata: tenant.metadata.clone(),
+            created_at: Time(tenant.created_at),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TenantsQuery {
+    /// Items of the page.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 250)]
+    limit: Option<String>,
+    /// The page before gave it as `next`.
+    cursor: Option<String>,
+}
+
+/// Make or replace a tenant
+#[utoipa::path(put, path = "/v1/tenants/{tenant}", tag = "tenants",
+    params(("tenant" = String, Path, description = "The platform's own id",
+        pattern = "^[A-Za-z0-9_.:@-]{1,64}$")),
+    request_body = TenantBody,
+    responses((status = 200, description = "Replaced", body = TenantView),
+        (status = 201, description = "Made", body = TenantView)))]
+pub(super) async fn put(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+    call: Command<TenantBody>,
+) -> Result<Answer, Problem> {
+    call.caller.require_platform()?;
+    check_tenant_id(&id, &app.limits)?;
+    check(&call.body, &app.limits)?;
+    let environment = call.caller.environment()?;
+    let known = app.directory.tenant(environment.no, &id);
+    let tenant = Tenant {
+        no: known.as_ref().map_or(TenantNo::new(0), |tenant| tenant.no),
+        environment: environment.no,
+        id: id.clone(),
+        name: call.body.name.clone(),
+        plan: call.body.plan.clone(),
+        metadata: call.body.metadata.clone(),
+        created_at: known.as_ref().map_or(app.now(), |tenant| tenant.created_at),
+    };
+    let view = TenantView::from(&tenant);
+    let answer = known.map_or_else(|| Answer::created(&view), |_| Answer::ok(&view));
+    app.change(AccountChange::PutTenant(tenant), call.keep(&answer))
+        .await?;
+    let tenant = call.caller.tenant(&app, &id)?;
+    for contract in &environment.contracts {
+        ensure_tenant_key(&app, &tenant, contract).await?;
+    }
+    Ok(answer)
+}
+
+/// Show a tenant
+#[utoipa::path(get, path = "/v1/tenants/{tenant}", tag = "tenants",
+    params(("tenant" = String, Path, description = "The platform's own id")),
+    responses((status = 200, description = "The tenant", body = TenantView)))]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    Named(id): Named,
+) -> Result<Json<TenantView>, Problem> {
+    let tenant = caller.tenant(&app, &id)?;
+    Ok(Json(TenantView::from(&*tenant)))
+}
+
+/// List tenants
+///
+/// Newest first; a tenant's key sees its own only.
+#[utoipa::path(get, path = "/v1/tenants", tag = "tenants", params(TenantsQuery),
+    responses((status = 200, description = "A page", body = Listed<TenantView>)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    Query(query): Query<TenantsQuery>,
+) -> Result<Json<Listed<TenantView>>, Problem> {
+    let environment = caller.environment()?.no;
+    let name = ListName(format!("tenants/{environment}/{:?}", caller.key.tenant));
+    let limit = page::limit(query.limit.as_deref(), &app.limits)?;
+    let before = name.parse(query.cursor.as_deref())?;
+    let mut items = match caller.own_tenant() {
+        Some(own) => vec![Arc::clone(own)],
+        None => app.directory.tenants(environment, before, limit + 1),
+    };
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| last.no);
+    Ok(Json(name.page(Page { items, next }, |tenant| {
+        TenantView::from(&*tenant)
+    })))
+}
+
+/// Delete a tenant
+///
+/// Its endpoints are deleted first, and what waits for them is cancelled; its keys end.
+#[utoipa::path(delete, path = "/v1/tenants/{tenant}", tag = "tenants",
+    params(("tenant" = String, Path, description = "The platform's own id")),
+    responses((status = 204, description = "Deleted")))]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+    call: Command<Empty>,
+) -> Result<Answer, Problem> {
+    call.caller.require_platform()?;
+    let tenant = call.caller.tenant(&app, &id)?;
+    delete_endpoints(&app, &tenant).await?;
+    let answer = Answer::nothing();
+    app.change(AccountChange::DeleteTenant(tenant.no), call.keep(&answer))
+        .await?;
+    Ok(answer)
+}
+
+async fn delete_endpoints(app: &App, tenant: &Tenant) -> Result<(), Problem> {
+    let (environment, most) = (tenant.environment, app.limits.page);
+    loop {
+        let page = app
+            .store
+            .endpoints(environment, Some(tenant.no), None, None, most)
+            .await?;
+        if page.items.is_empty() {
+            return Ok(());
+        }
+        for row in page.items {
+            app.runner.delete_endpoint(tenant.no, row.no, None).await?;
+        }
+    }
+}
+
+fn check(body: &TenantBody, limits: &Limits) -> Result<(), Refusal> {
+    check_text("name", body.name.as_deref(), limits.text_chars)?;
+    check_text("plan", body.plan.as_deref(), limits.text_chars)?;
+    check_metadata(&body.metadata, limits)
+}
+
+/// Refuses metadata that is too long.
+pub(super) fn check_metadata(
+    metadata: &Map<String, Value>,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    let bytes = serde_json::to_vec(metadata).map_or(0, |text| text.len());
+    if bytes > limits.metadata_bytes {
+        let message = format!("at most {} bytes as JSON", limits.metadata_bytes);
+        return Err(Refusal::field(Code::InvalidField, "metadata", message));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_holds_at_the_limit_and_is_refused_one_past_it() {
+        let limits = Limits::default();
+        let with = |n: usize| Map::from_iter([("a".to_owned(), Value::from("x".repeat(n)))]);
+        let frame = r#"{"a":""}"#.len();
+        assert!(check_metadata(&with(limits.metadata_bytes - frame), &limits).is_ok());
+        let refusal = check_metadata(&with(limits.metadata_bytes - frame + 1), &limits);
+        assert_eq!(
+            refusal.expect_err("too long").field.as_deref(),
+            Some("metadata")
+        );
+    }
+}

@@ -1,0 +1,446 @@
+//! Who may do what, in memory: environments, tenants, keys and event types.
+//!
+//! The directory is the store's accounts as of the last commit. A publish costs a hash of its key
+//! and two look-ups here; nothing is awaited and nothing is read from the store.
+
+use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant, Validation};
+use angarium_core::id::{ApiKeyId, EnvironmentNo, TenantNo};
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::secret::SigningKey;
+use angarium_store::{AccountChange, AccountChanged, Accounts};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// An event type of an environment, its schema compiled.
+#[derive(Debug)]
+pub struct EventTypeEntry {
+    /// As it was put.
+    pub config: EventTypeConfig,
+    /// The schema, where data is held against it.
+    validator: Option<jsonschema::Validator>,
+}
+
+impl EventTypeEntry {
+    /// Compiles the schema. References can fetch nothing, and patterns run in linear time
+    /// (reliability-security.md, P8 and R44).
+    ///
+    /// # Errors
+    /// `invalid_schema`.
+    pub fn try_new(config: EventTypeConfig) -> Result<Self, Refusal> {
+        let compile = |schema| {
+            jsonschema::options()
+                .with_pattern_options(jsonschema::PatternOptions::regex())
+                .build(schema)
+                .map_err(|e| Refusal::field(Code::InvalidSchema, "schema", e.to_string()))
+        };
+        let validator = config.schema.as_ref().map(compile).transpose()?;
+        Ok(Self { config, validator })
+    }
+
+    /// What is wrong with data; nothing where it is not held against a schema.
+    pub fn violation(&self, data: &[u8]) -> Option<String> {
+        let validator = match self.config.validate {
+            Validation::Off => return None,
+            Validation::Warn | Validation::Reject => self.validator.as_ref()?,
+        };
+        let value = match serde_json::from_slice(data) {
+            Ok(value) => value,
+            Err(error) => return Some(error.to_string()),
+        };
+        let error = validator.validate(&value).err()?;
+        // The place is named and the value is not: data does not belong into logs and answers.
+        let place = error.instance_path().to_string();
+        Some(format!("data{place}: {}", error.masked()))
+    }
+}
+
+/// The accounts of a server.
+#[derive(Debug, Default)]
+pub struct Directory {
+    tables: RwLock<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    environments: BTreeMap<EnvironmentNo, Arc<Environment>>,
+    tenants: BTreeMap<TenantNo, Arc<Tenant>>,
+    tenant_ids: HashMap<EnvironmentNo, HashMap<Box<str>, Arc<Tenant>>>,
+    keys: BTreeMap<ApiKeyId, Arc<ApiKey>>,
+    key_hashes: HashMap<[u8; 32], Arc<ApiKey>>,
+    event_types: HashMap<EnvironmentNo, BTreeMap<String, Arc<EventTypeEntry>>>,
+    signing_keys: HashMap<TenantNo, BTreeMap<String, Vec<SigningKey>>>,
+}
+
+impl Directory {
+    /// From everything that the store has. An event type whose schema no longer compiles is kept
+    /// without it, and logged.
+    pub fn new(accounts: Accounts) -> Self {
+        let mut tables = Tables::default();
+        for environment in accounts.environments {
+            tables.put_environment(environment);
+        }
+        for tenant in accounts.tenants {
+            tables.put_tenant(tenant);
+        }
+        for key in accounts.keys {
+            tables.put_key(key);
+        }
+        for (environment, config) in accounts.event_types {
+            tables.put_event_type(environment, config);
+        }
+        for (tenant, contract, keys) in accounts.tenant_keys {
+            tables
+                .signing_keys
+                .entry(tenant)
+                .or_default()
+                .insert(contract, keys);
+        }
+        Self {
+            tables: RwLock::new(tables),
+        }
+    }
+
+    /// Follows a change that the store has committed.
+    pub fn apply(&self, change: AccountChange, changed: AccountChanged) {
+        let number = match changed {
+            AccountChanged::Created(number) => Some(number),
+            AccountChanged::Done => None,
+            AccountChanged::NotFound | AccountChanged::Taken | AccountChanged::InUse => return,
+        };
+        self.write().apply(change, number);
+    }
+
+    /// The key whose text has this hash.
+    pub fn key(&self, hash: &[u8; 32]) -> Option<Arc<ApiKey>> {
+        self.read().key_hashes.get(hash).cloned()
+    }
+
+    /// The key of this id.
+    pub fn key_by_id(&self, id: ApiKeyId) -> Option<Arc<ApiKey>> {
+        self.read().keys.get(&id).cloned()
+    }
+
+    /// Keys, newest first, from below `before`, as far as `wanted` says.
+    pub fn keys(
+        &self,
+        before: Option<ApiKeyId>,
+        limit: usize,
+        wanted: impl Fn(&ApiKey) -> bool,
+    ) -> Vec<Arc<ApiKey>> {
+        let tables = self.read();
+        let below = before.unwrap_or(ApiKeyId::from_bytes([0xff; 16]));
+        let keys = tables.keys.range(..below).rev().map(|(_, key)| key);
+        keys.filter(|key| wanted(key))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// The environment of this number.
+    pub fn environment(&self, no: EnvironmentNo) -> Option<Arc<Environment>> {
+        self.read().environments.get(&no).cloned()
+    }
+
+    /// The environment of this slug; there are few.
+    pub fn environment_by_slug(&self, slug: &str) -> Option<Arc<Environment>> {
+        let tables = self.read();
+        tables
+            .environments
+            .values()
+            .find(|e| e.slug == slug)
+            .cloned()
+    }
+
+    /// All environments, newest first.
+    pub fn environments(&self) -> Vec<Arc<Environment>> {
+        self.read().environments.values().rev().cloned().collect()
+    }
+
+    /// A tenant by the platform's own id.
+    pub fn tenant(&self, environment: EnvironmentNo, id: &str) -> Option<Arc<Tenant>> {
+        self.read().tenant_ids.get(&environment)?.get(id).cloned()
+    }
+
+    /// A tenant by its number.
+    pub fn tenant_by_no(&self, no: TenantNo) -> Option<Arc<Tenant>> {
+        self.read().tenants.get(&no).cloned()
+    }
+
+    /// Tenants of an environment, newest first, from below `before`.
+    pub fn tenants(
+        &self,
+        environment: EnvironmentNo,
+        before: Option<TenantNo>,
+        limit: usize,
+    ) -> Vec<Arc<Tenant>> {
+        let tables = self.read();
+        let below = before.unwrap_or(TenantNo::new(i64::MAX));
+        let tenants = tables
+            .tenants
+            .range(..below)
+            .rev()
+            .map(|(_, tenant)| tenant);
+        tenants
+            .filter(|t| t.environment == environment)
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// An event type that the environment has beside its contracts'.
+    pub fn event_type(
+        &self,
+        environment: EnvironmentNo,
+        name: &str,
+    ) -> Option<Arc<EventTypeEntry>> {
+        self.read()
+            .event_types
+            .get(&environment)?
+            .get(name)
+            .cloned()
+    }
+
+    /// The environment's own event types, by name.
+    pub fn event_types(&self, environment: EnvironmentNo) -> Vec<Arc<EventTypeEntry>> {
+        let tables = self.read();
+        let types = tables.event_types.get(&environment);
+        types
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .cloned()
+            .collect()
+    }
+
+    /// A tenant's signing keys, by contract, the current key of each first.
+    pub fn signing_keys(&self, tenant: TenantNo) -> Vec<(String, Vec<SigningKey>)> {
+        let tables = self.read();
+        let keys = tables.signing_keys.get(&tenant).into_iter().flatten();
+        keys.map(|(contract, keys)| (contract.clone(), keys.clone()))
+            .collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        // A panic while the lock is held leaves no table half changed: each change is one insert.
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn apply(&mut self, change: AccountChange, number: Option<i64>) {
+        match change {
+            AccountChange::CreateEnvironment(mut environment) => {
+                environment.no = number.map_or(environment.no, EnvironmentNo::new);
+                self.put_environment(environment);
+            }
+            AccountChange::ReplaceEnvironment(environment) => self.put_environment(environment),
+            AccountChange::DeleteEnvironment(no) => {
+                self.environments.remove(&no);
+                self.tenant_ids.remove(&no);
+                self.event_types.remove(&no);
+                self.drop_keys(|key| key.environment == Some(no));
+            }
+            AccountChange::PutTenant(mut tenant) => {
+                let known = self
+                    .tenant_ids
+                    .get(&tenant.environment)
+                    .and_then(|t| t.get(&*tenant.id));
+                let known = known.map(|tenant| tenant.no);
+                tenant.no = number.map(TenantNo::new).or(known).unwrap_or(tenant.no);
+                self.put_tenant(tenant);
+            }
+            AccountChange::DeleteTenant(no) => {
+                let tenant = self.tenants.remove(&no);
+                let ids = tenant
+                    .as_ref()
+                    .and_then(|t| self.tenant_ids.get_mut(&t.environment));
+                if let (Some(ids), Some(tenant)) = (ids, &tenant) {
+                    ids.remove(&*tenant.id);
+                }
+                self.signing_keys.remove(&no);
+                self.drop_keys(|key| key.tenant == Some(no));
+            }
+            AccountChange::CreateKey(key) => self.put_key(key),
+            AccountChange::RevokeKey(id) => self.drop_keys(|key| key.id == id),
+            AccountChange::PutEventType(environment, config) => {
+                self.put_event_type(environment, config);
+            }
+            AccountChange::PutTenantKeys(tenant, contract, keys) => {
+                self.signing_keys
+                    .entry(tenant)
+                    .or_default()
+                    .insert(contract, keys);
+            }
+        }
+    }
+
+    fn put_environment(&mut self, environment: Environment) {
+        self.environments
+            .insert(environment.no, Arc::new(environment));
+    }
+
+    fn put_tenant(&mut self, tenant: Tenant) {
+        let tenant = Arc::new(tenant);
+        let ids = self.tenant_ids.entry(tenant.environment).or_default();
+        ids.insert(tenant.id.as_str().into(), Arc::clone(&tenant));
+        self.tenants.insert(tenant.no, tenant);
+    }
+
+    fn put_key(&mut self, key: ApiKey) {
+        let key = Arc::new(key);
+        self.key_hashes.insert(key.hash, Arc::clone(&key));
+        self.keys.insert(key.id, key);
+    }
+
+    fn drop_keys(&mut self, dropped: impl Fn(&ApiKey) -> bool) {
+        self.keys.retain(|_, key| !dropped(key));
+        self.key_hashes.retain(|_, key| !dropped(key));
+    }
+
+    fn put_event_type(&mut self, environment: EnvironmentNo, config: EventTypeConfig) {
+        let name = config.name.clone();
+        let entry = EventTypeEntry::try_new(config.clone()).unwrap_or_else(|refusal| {
+            tracing::error!(event_type = name, %refusal, "a stored schema does not compile");
+            EventTypeEntry {
+                config,
+                validator: None,
+            }
+        });
+        self.event_types
+            .entry(environment)
+            .or_default()
+            .insert(name, Arc::new(entry));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use angarium_core::time::Timestamp;
+    use serde_json::json;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_776_686_400_000);
+
+    fn tenant(id: &str) -> Tenant {
+        Tenant {
+            no: TenantNo::new(0),
+            environment: EnvironmentNo::new(1),
+            id: id.into(),
+            name: None,
+            plan: None,
+            metadata: serde_json::Map::new(),
+            created_at: NOW,
+        }
+    }
+
+    fn key(byte: u8, tenant: Option<TenantNo>) -> ApiKey {
+        ApiKey {
+            id: ApiKeyId::from_bytes([byte; 16]),
+            hash: [byte; 32],
+            name: "k".into(),
+            environment: Some(EnvironmentNo::new(1)),
+            tenant,
+            scopes: vec![],
+            created_at: NOW,
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn a_tenant_keeps_its_number_when_it_is_replaced_and_takes_its_keys_along_when_deleted() {
+        let directory = Directory::default();
+        let env = EnvironmentNo::new(1);
+        directory.apply(
+            AccountChange::PutTenant(tenant("acme")),
+            AccountChanged::Created(7),
+        );
+        directory.apply(
+            AccountChange::PutTenant(tenant("acme")),
+            AccountChanged::Done,
+        );
+        let found = directory.tenant(env, "acme").expect("the tenant");
+        assert_eq!(found.no, TenantNo::new(7));
+        assert!(directory.tenant(EnvironmentNo::new(2), "acme").is_none());
+
+        let bound = key(1, Some(found.no));
+        directory.apply(AccountChange::CreateKey(bound), AccountChanged::Created(0));
+        assert!(directory.key(&[1; 32]).is_some());
+        directory.apply(AccountChange::DeleteTenant(found.no), AccountChanged::Done);
+        assert!(directory.tenant(env, "acme").is_none() && directory.key(&[1; 32]).is_none());
+    }
+
+    #[test]
+    fn a_change_that_the_store_refused_changes_nothing() {
+        let directory = Directory::default();
+        for refused in [
+            AccountChanged::NotFound,
+            AccountChanged::Taken,
+            AccountChanged::InUse,
+        ] {
+            directory.apply(AccountChange::CreateKey(key(1, None)), refused);
+        }
+        assert!(directory.key(&[1; 32]).is_none());
+    }
+
+    #[test]
+    fn keys_are_listed_newest_first_and_a_revoked_one_is_gone_at_once() {
+        let directory = Directory::default();
+        for byte in 1..=3 {
+            let created = AccountChanged::Created(0);
+            directory.apply(AccountChange::CreateKey(key(byte, None)), created);
+        }
+        let revoked = ApiKeyId::from_bytes([2; 16]);
+        directory.apply(AccountChange::RevokeKey(revoked), AccountChanged::Done);
+        let listed: Vec<_> = directory
+            .keys(None, 9, |_| true)
+            .iter()
+            .map(|k| k.hash[0])
+            .collect();
+        assert_eq!(listed, [3, 1]);
+        assert!(directory.key(&[2; 32]).is_none());
+    }
+
+    #[test]
+    fn a_schema_is_applied_as_its_type_says_and_never_quotes_the_data() {
+        let entry = |validate| {
+            EventTypeEntry::try_new(EventTypeConfig {
+                name: "a.b".into(),
+                description: String::new(),
+                schema: Some(json!({"properties": {"n": {"type": "integer"}}})),
+                example: None,
+                validate,
+                updated_at: NOW,
+            })
+            .expect("a schema")
+        };
+        let bad = br#"{"n":"secret"}"#;
+        assert_eq!(entry(Validation::Off).violation(bad), None);
+        let said = entry(Validation::Reject)
+            .violation(bad)
+            .expect("a violation");
+        assert!(
+            said.starts_with("data/n:") && !said.contains("secret"),
+            "{said}"
+        );
+        assert_eq!(entry(Validation::Warn).violation(br#"{"n":1}"#), None);
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_the_network_or_a_file_is_refused_without_fetching() {
+        for reference in ["http://127.0.0.1:1/s.json", "file:///etc/passwd"] {
+            let config = EventTypeConfig {
+                name: "a.b".into(),
+                description: String::new(),
+                schema: Some(json!({"$ref": reference})),
+                example: None,
+                validate: Validation::Reject,
+                updated_at: NOW,
+            };
+            let refusal = EventTypeEntry::try_new(config).expect_err(reference);
+            assert_eq!(refusal.code, Code::InvalidSchema);
+        }
+    }
+}

@@ -227,6 +227,21 @@ mod tests {
     }
 
     #[test]
+    fn metadata_services_of_clouds_are_forbidden() {
+        let policy = AddressPolicy::default();
+        for metadata in [
+            "169.254.169.254",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd00:ec2::254",
+            "::ffff:168.63.129.16",
+        ] {
+            assert!(policy.judge(address(metadata)).is_err(), "{metadata}");
+        }
+    }
+
+    #[test]
     fn public_addresses_are_open_also_beside_the_ranges() {
         let policy = AddressPolicy::default();
         for open in [

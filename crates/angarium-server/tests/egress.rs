@@ -1,10 +1,11 @@
 //! What one attempt brings back from receivers of every kind.
 
+#[expect(dead_code, reason = "these tests use a part of the receiver")]
 mod egress_receiver;
 
 use angarium_core::id::EndpointNo;
 use angarium_core::outcome::{Class, Outcome, Phase, RetryAfter};
-use angarium_server::egress::{EgressLimits, Transport};
+use angarium_server::egress::{Egress, EgressConfig, EgressLimits, NameServers, Transport};
 use bytes::Bytes;
 use egress_receiver::{
     ENDPOINT, OK, Receiver, TIMEOUT, Turn, egress, egress_with, request, request_of, send,
@@ -156,6 +157,24 @@ async fn the_time_that_is_up_is_named() {
     );
     let exchange = send(&silent_tls, &url.replace("http:", "https:")).await;
     assert_eq!(exchange.outcome, Outcome::TimedOut(Phase::Tls));
+}
+
+#[tokio::test]
+async fn a_name_server_that_does_not_answer_is_named_as_such() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0")
+        .await
+        .expect("bind");
+    let egress = Egress::new(EgressConfig {
+        name_servers: NameServers::At(vec![silent.local_addr().expect("bound")]),
+        limits: EgressLimits {
+            resolve: SHORT,
+            ..EgressLimits::default()
+        },
+        ..EgressConfig::default()
+    })
+    .expect("the egress starts");
+    let exchange = send(&egress, "http://example.com/").await;
+    assert_eq!(exchange.outcome, Outcome::TimedOut(Phase::Resolve));
 }
 
 #[tokio::test]

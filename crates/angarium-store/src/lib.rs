@@ -54,7 +54,7 @@ pub trait Store: Send + Sync + 'static {
     /// (rule 5).
     async fn commit(
         &self,
-        batches: Vec<ShardBatch>,
+        batches: Arc<Vec<ShardBatch>>,
         now: Timestamp,
     ) -> StoreResult<Vec<BatchResult>>;
 

@@ -1,1 +1,102 @@
-//! The suite.
+//! What every store must do, as named cases that run on each (design.md section 4).
+//!
+//! A case states a promise and knows no store. Cases that end and begin a store again ask for
+//! [`Restarts`], which a store in memory does not have: its type says so, and nothing is skipped.
+
+pub mod accounts;
+pub mod commits;
+pub mod deliveries;
+pub mod endpoints;
+pub mod guards;
+pub mod lists;
+pub mod recovery;
+pub mod restarts;
+pub mod upkeep;
+mod world;
+
+use crate::SharedStore;
+use async_trait::async_trait;
+
+/// Makes stores for cases.
+#[async_trait]
+pub trait Harness: Send + Sync {
+    /// A new, empty store.
+    async fn store(&self) -> SharedStore;
+
+    /// A new path for a copy.
+    fn path(&self) -> std::path::PathBuf;
+}
+
+/// A harness of stores that outlive their process.
+#[async_trait]
+pub trait Restarts: Harness {
+    /// Ends the store and opens it again.
+    async fn restart(&self, store: SharedStore) -> SharedStore;
+
+    /// Opens a copy that [`crate::Store::backup`] wrote.
+    async fn open_copy(&self, copy: &std::path::Path) -> SharedStore;
+
+    /// Every byte that stores have on disk.
+    async fn bytes(&self) -> Vec<u8>;
+}
+
+/// One test for each case: `store_cases!(Files::default())` inside a module of the store's name.
+#[macro_export]
+macro_rules! store_cases {
+    ($harness:expr) => {
+        $crate::cases! { $harness;
+            commits: keys_rise_in_commit_order_across_shards, a_stale_epoch_rejects_only_its_own_batch,
+                a_repeated_batch_changes_nothing, an_event_reads_back_as_it_was_published,
+                a_checkpoint_keeps_counters_and_never_goes_back;
+            deliveries: the_happy_path_writes_no_pending_row,
+                a_retry_that_succeeds_leaves_no_row_behind_and_keeps_its_attempts,
+                a_suppressed_delivery_is_final_and_a_parked_one_waits,
+                a_redelivery_is_the_next_generation_and_names_the_one_it_repeats,
+                an_action_on_a_row_that_is_not_there_does_nothing;
+            endpoints: an_endpoint_reads_back_with_its_secrets,
+                a_deleted_endpoint_is_gone_for_callers_and_its_rows_are_cancelled_in_slices,
+                rows_are_parked_and_unparked_in_slices;
+            recovery: recovery_lists_what_has_no_row_above_the_checkpoint,
+                a_refill_skips_what_memory_holds_and_tells_the_next_due_time,
+                a_refill_is_bounded_by_bytes;
+            guards: the_first_answer_wins_until_it_expires,
+                an_answer_is_derived_from_the_event_or_delivery;
+            accounts: accounts_read_back_as_they_were_made,
+                an_event_type_is_made_once_and_then_replaced,
+                what_is_taken_or_in_use_or_missing_is_said;
+            lists: lists_equal_a_slow_model_while_the_index_grows,
+                pages_stay_stable_while_events_arrive,
+                a_page_reads_a_bounded_number_of_rows, events_are_filtered;
+            upkeep: own_ids_are_found_in_the_tail_and_in_the_index,
+                upkeep_goes_in_bounded_steps, the_depth_counts_what_waits;
+        }
+    };
+}
+
+/// As [`store_cases`], for harnesses with [`Restarts`].
+#[macro_export]
+macro_rules! restart_cases {
+    ($harness:expr) => {
+        $crate::cases! { $harness;
+            restarts: what_was_committed_is_there_after_a_restart,
+                keys_rise_after_a_restart_with_an_earlier_clock,
+                secrets_cannot_be_read_in_the_files, a_backup_is_a_store_of_one_moment;
+        }
+    };
+}
+
+/// Makes the tests.
+#[macro_export]
+macro_rules! cases {
+    ($harness:expr; $($group:ident: $($case:ident),+;)+) => {$(
+        mod $group {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    $crate::conformance::$group::$case(&$harness).await;
+                }
+            )+
+        }
+    )+};
+}

@@ -30,6 +30,8 @@ mod fault;
 mod state;
 
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod plans;
 
 use crate::error::{StoreError, StoreResult};
@@ -274,7 +276,7 @@ impl Store for SqliteStore {
 
     async fn commit(
         &self,
-        batches: Vec<ShardBatch>,
+        batches: Arc<Vec<ShardBatch>>,
         now: Timestamp,
     ) -> StoreResult<Vec<BatchResult>> {
         self.write(move |tx| commit::commit(tx, &batches, now))

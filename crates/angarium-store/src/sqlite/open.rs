@@ -29,7 +29,6 @@ const WRITER: &str = "
 ";
 
 const READER: &str = "
-    PRAGMA query_only = 1;
     PRAGMA cache_size = -16384;
     PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 0;

@@ -19,7 +19,7 @@ pub(super) const ENDPOINTS: &str = "
 
 pub(super) const DELETED_WITH_ROWS: &str = "
     SELECT no FROM endpoint WHERE shard = ?1 AND deleted_at IS NOT NULL
-    AND EXISTS (SELECT 1 FROM pending WHERE pending.endpoint = endpoint.no) ORDER BY no";
+    AND EXISTS (SELECT 1 FROM pending WHERE pending.endpoint = endpoint.no) ORDER BY deleted_at, no";
 
 pub(super) const NEXT_DUE: &str = "
     SELECT min(due) FROM pending WHERE endpoint = ?1 AND due IS NOT NULL";
@@ -40,7 +40,7 @@ pub(super) const TENANTS: &str = "
 pub(super) const TENANT_KEYS: &str = "
     SELECT tenant_key.tenant, contract, keys FROM tenant
     JOIN tenant_key ON tenant_key.tenant = tenant.no
-    WHERE shard = ?1 ORDER BY tenant_key.tenant, contract";
+    WHERE shard = ?1 ORDER BY tenant.no, contract";
 
 /// The columns stand in the order of `events::read`.
 pub(super) const EVENTS_ABOVE: &str = "

@@ -1,0 +1,79 @@
+//! Work in the background, and the figures that show what waits.
+
+use super::Harness;
+use super::world::{World, at, begun, event, with_own_id};
+use angarium_core::batch::FanoutStart;
+
+/// A publisher's own id names one event of its tenant, indexed or not.
+pub async fn own_ids_are_found_in_the_tail_and_in_the_index(harness: &dyn Harness) {
+    let world = World::new(harness).await;
+    let [tenant, other] = world.tenants;
+    let first = world
+        .publish(with_own_id(event(tenant, 1, &[]), "order-1"), at(10))
+        .await;
+    let theirs = world
+        .publish(with_own_id(event(other, 1, &[]), "order-1"), at(11))
+        .await;
+    world.publish(event(tenant, 2, &[]), at(12)).await;
+    let find = async |tenant, id| world.store.find_own_id(tenant, id).await.expect("read");
+    let tail = world.store.own_id_tail().await.expect("read");
+    assert_eq!(
+        tail,
+        [
+            (tenant, "order-1".into(), first),
+            (other, "order-1".into(), theirs)
+        ]
+    );
+    for _ in ["in the tail", "in the index"] {
+        assert_eq!(find(tenant, "order-1").await, Some(first));
+        assert_eq!(find(other, "order-1").await, Some(theirs));
+        assert_eq!(find(tenant, "order-2").await, None);
+        world.index_all().await;
+    }
+    assert!(world.store.own_id_tail().await.expect("read").is_empty());
+    let years = 1_000 * 86_400 * 400;
+    let later = world
+        .publish(with_own_id(event(tenant, 3, &[]), "order-3"), at(years))
+        .await;
+    world.index_all().await;
+    assert_eq!(find(tenant, "order-3").await, Some(later));
+    assert_eq!(
+        find(tenant, "order-1").await,
+        Some(first),
+        "in an older slice"
+    );
+}
+
+/// A step does a part, says how far it came, and that there is more.
+pub async fn upkeep_goes_in_bounded_steps(harness: &dyn Harness) {
+    let world = World::new(harness).await;
+    let tenant = world.tenants[0];
+    let mut batch = world.batch(tenant);
+    batch.events = (1..=6_000)
+        .map(|sequence| event(tenant, sequence, &[]))
+        .collect();
+    let keys = world.commit(batch, at(10)).await.events;
+    let step = async || world.store.upkeep(at(20)).await.expect("upkeep");
+    let first = step().await;
+    assert!(first.more);
+    assert_eq!(first.own_ids_indexed_upto, keys[4_999], "5,000 rows");
+    let second = step().await;
+    assert_eq!(second.own_ids_indexed_upto, keys[5_999]);
+    assert!(!second.more);
+    assert_eq!(step().await, second, "nothing is left");
+}
+
+/// Counted as rows come and go.
+pub async fn the_depth_counts_what_waits(harness: &dyn Harness) {
+    let world = World::new(harness).await;
+    let tenant = world.tenants[0];
+    let no = world.endpoint(tenant, 1).await;
+    for (sequence, due) in [(1, Some(at(700))), (2, Some(at(600))), (3, None)] {
+        let waits = begun(event(tenant, sequence, &[no]), FanoutStart::Pending { due });
+        world.publish(waits, at(10)).await;
+    }
+    world.store.ping(at(20)).await.expect("it writes");
+    let depth = world.store.depth(at(20)).await.expect("a depth");
+    assert_eq!((depth.pending, depth.events), (3, 3));
+    assert_eq!(depth.oldest_due, Some(at(600)));
+}

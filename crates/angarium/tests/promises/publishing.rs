@@ -107,7 +107,12 @@ fn sixty_four_equal_publishes_at_once_make_one_event() {
 #[test]
 fn the_same_id_with_another_type_key_or_data_is_a_conflict() {
     let shop = Shop::open();
-    let event = |kind: &str, key: &str, data: Value| json!({"tenant": "acme", "type": kind, "id": "one", "key": key, "data": data});
+    let event = |kind: &str, key: &str, data: Value| -> Value {
+        let mut event = json!({"tenant": "acme", "id": "one", "data": data});
+        event["type"] = json!(kind);
+        event["key"] = json!(key);
+        event
+    };
     shop.try_publish(&event("a", "k", json!(1))).expect(202);
     let again = shop.try_publish(&event("a", "k", json!(1))).expect(202);
     assert_eq!(again["duplicate"], true);

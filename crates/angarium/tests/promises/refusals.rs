@@ -188,12 +188,36 @@ fn an_endpoint_is_accepted_at_each_limit_and_refused_one_past_it() {
         create(at).expect(201);
         refused(&create(past), 422, code, field);
     }
-    shop.api
-        .put(&format!("/v1/tenants/{}", "t".repeat(64)), &json!({}));
-    let past = shop
-        .api
-        .put(&format!("/v1/tenants/{}", "t".repeat(65)), &json!({}));
-    refused(&past, 422, "invalid_tenant_id", "tenant");
+}
+
+#[test]
+fn names_are_accepted_at_their_limits_and_refused_one_past_them() {
+    let shop = Shop::open();
+    let tenant = |chars: usize| {
+        let path = format!("/v1/tenants/{}", "t".repeat(chars));
+        shop.api.put(&path, &json!({}))
+    };
+    assert!(tenant(64).status < 300);
+    refused(&tenant(65), 422, "invalid_tenant_id", "tenant");
+    let guarded = |chars: usize| {
+        let api = shop.api.with("idempotency-key", &"k".repeat(chars));
+        api.post("/v1/events", &event("data", json!(1)))
+    };
+    guarded(255).expect(202);
+    let past = guarded(256);
+    assert_eq!((past.status, past.code()), (400, "invalid_idempotency_key"));
+    let environment = |slug: &str| {
+        let body = json!({"slug": slug, "title": "T", "contracts": ["standard"]});
+        shop.api.post("/v1/environments", &body)
+    };
+    environment(&"e".repeat(63)).expect(201);
+    for slug in ["", "UPPER", "a_b", &"e".repeat(64)] {
+        refused(&environment(slug), 422, "invalid_environment", "slug");
+    }
+    assert!(matches!(
+        environment("shop").code(),
+        "already_exists" | "invalid_environment"
+    ));
 }
 
 #[test]
@@ -211,7 +235,7 @@ fn a_tenant_has_a_thousand_endpoints_and_an_event_matches_as_many() {
 }
 
 #[test]
-fn a_malformed_or_mistyped_event_is_refused_by_the_name_of_its_member() {
+fn a_body_that_is_not_json_is_refused_whole() {
     let shop = Shop::open();
     let post = |body: &str| shop.api.call("POST", "/v1/events", Some(body.as_bytes()));
     for body in [
@@ -239,6 +263,17 @@ fn a_malformed_or_mistyped_event_is_refused_by_the_name_of_its_member() {
         .api
         .call("POST", "/v1/events", Some(b"{\"tenant\":\"\xff\xfe\"}"));
     assert_eq!((bytes.status, bytes.code()), (400, "invalid_json"));
+    let plain = shop.api.with("content-type", "text/plain");
+    let answer = plain.post("/v1/events", &event("data", json!(1)));
+    assert_eq!(
+        (answer.status, answer.code()),
+        (415, "unsupported_media_type")
+    );
+}
+
+#[test]
+fn a_mistyped_event_is_refused_by_the_name_of_its_member() {
+    let shop = Shop::open();
     let rows = [
         (json!({"type": "a", "data": 1}), "missing_field", "tenant"),
         (
@@ -277,19 +312,22 @@ fn a_malformed_or_mistyped_event_is_refused_by_the_name_of_its_member() {
     }
     let nobody = shop.try_publish(&event("tenant", json!("nobody")));
     assert_eq!((nobody.status, nobody.code()), (404, "tenant_not_found"));
-    let plain = shop.api.with("content-type", "text/plain");
-    let answer = plain.post("/v1/events", &event("data", json!(1)));
-    assert_eq!(
-        (answer.status, answer.code()),
-        (415, "unsupported_media_type")
-    );
     assert_eq!(shop.api.list("/v1/events?tenant=acme"), Vec::<Value>::new());
 }
 
 #[test]
 fn a_malformed_endpoint_is_refused_by_the_name_of_its_member() {
     let shop = Shop::open();
-    let rows = [
+    for (body, code, field) in malformed_endpoints() {
+        let answer = shop.api.post("/v1/tenants/acme/endpoints", &body);
+        refused(&answer, 422, code, field);
+    }
+    let left = shop.api.list("/v1/endpoints?tenant=acme");
+    assert_eq!(left, Vec::<Value>::new());
+}
+
+fn malformed_endpoints() -> [(Value, &'static str, &'static str); 15] {
+    [
         (json!({"types": ["a"]}), "missing_field", "url"),
         (endpoint("url", json!("not a url")), "invalid_url", "url"),
         (
@@ -349,19 +387,7 @@ fn a_malformed_endpoint_is_refused_by_the_name_of_its_member() {
             "delivery.retrys",
         ),
         (endpoint("colour", json!("red")), "unknown_field", "colour"),
-    ];
-    for (body, code, field) in rows {
-        refused(
-            &shop.api.post("/v1/tenants/acme/endpoints", &body),
-            422,
-            code,
-            field,
-        );
-    }
-    assert_eq!(
-        shop.api.list("/v1/endpoints?tenant=acme"),
-        Vec::<Value>::new()
-    );
+    ]
 }
 
 #[test]
@@ -390,6 +416,11 @@ fn unknown_ids_parameters_paths_and_methods_are_told_apart() {
             answer.body
         );
     }
+}
+
+#[test]
+fn a_bad_parameter_is_refused_by_its_name_and_a_wrong_method_by_its_status() {
+    let shop = Shop::open();
     for (query, code) in [
         ("limit=0", "invalid_parameter"),
         ("limit=251", "invalid_parameter"),
@@ -413,26 +444,4 @@ fn unknown_ids_parameters_paths_and_methods_are_told_apart() {
     );
     let method = shop.api.delete("/v1/events");
     assert_eq!((method.status, method.code()), (405, "method_not_allowed"));
-    let taken = json!({"slug": "shop", "title": "Again", "contracts": ["standard"]});
-    let answer = shop.api.post("/v1/environments", &taken);
-    assert!(
-        matches!(answer.code(), "already_exists" | "invalid_environment"),
-        "{}",
-        answer.body
-    );
-    for (slug, code) in [
-        ("UPPER", "invalid_environment"),
-        ("", "invalid_environment"),
-    ] {
-        let body = json!({"slug": slug, "title": "T", "contracts": ["standard"]});
-        refused(&shop.api.post("/v1/environments", &body), 422, code, "slug");
-    }
-    let long_key = shop.api.with("idempotency-key", &"k".repeat(256));
-    let answer = long_key.post("/v1/events", &event("data", json!(1)));
-    assert_eq!(
-        (answer.status, answer.code()),
-        (400, "invalid_idempotency_key")
-    );
-    let key = shop.api.with("idempotency-key", &"k".repeat(255));
-    key.post("/v1/events", &event("data", json!(1))).expect(202);
 }

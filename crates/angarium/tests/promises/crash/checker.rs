@@ -192,9 +192,9 @@ impl fmt::Display for Verdict {
             .unwrap_or_default();
         write!(
             f,
-            "{} acknowledged, {} requests, lost {}, repeats {repeats} (most after one kill {most}), \
-             other ids {}, unrecorded requests {}, delivered without an answer to the publisher {}, \
-             final states other than one {}",
+            "{} acknowledged, {} requests, lost {}, repeats {repeats} (most after one kill \
+             {most}), other ids {}, unrecorded requests {}, delivered without an answer to the \
+             publisher {}, final states other than one {}",
             self.acknowledged,
             self.requests,
             self.lost.len(),

@@ -59,7 +59,7 @@ struct Tally {
     images: u64,
     events_checked: u64,
     missing: u64,
-    damaged: u64,
+    damaged: Vec<String>,
     opened_by_the_product: u64,
 }
 
@@ -100,28 +100,33 @@ fn cut(
         tally.images += 1;
         tally.events_checked += due.len() as u64;
         match keys(&folder.path().join("angarium.db")) {
-            Some(found) => {
+            Ok(found) => {
                 tally.missing += due.iter().filter(|key| !found.contains(key)).count() as u64;
             }
-            None => tally.damaged += 1,
+            Err(damage) => tally.damaged.push(damage),
         }
         tally.opened_by_the_product += u64::from(look(folder.path(), number as u64));
     }
     tally
 }
 
-/// The keys of the events in an image; none if it is damaged.
-fn keys(file: &Path) -> Option<BTreeSet<i64>> {
-    let database = rusqlite::Connection::open(file).ok()?;
-    let check: String = database
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .ok()?;
-    if check != "ok" {
-        return None;
+/// The keys of the events in an image, or what is wrong with it.
+fn keys(file: &Path) -> Result<BTreeSet<i64>, String> {
+    let read = || {
+        let database = rusqlite::Connection::open(file)?;
+        let check = "PRAGMA integrity_check";
+        let check: String = database.query_row(check, [], |row| row.get(0))?;
+        let mut select = database.prepare("SELECT key FROM event")?;
+        let keys = select.query_map([], |row| row.get(0))?;
+        Ok((check, keys.collect::<rusqlite::Result<_>>()?))
+    };
+    match read() {
+        Ok((check, keys)) if check == "ok" => Ok(keys),
+        Ok((check, _)) => Err(check),
+        // Even the schema was lost, and with it every event.
+        Err(error) if error.to_string().starts_with("no such table") => Ok(BTreeSet::new()),
+        Err(error) => Err(rusqlite::Error::to_string(&error)),
     }
-    let mut select = database.prepare("SELECT key FROM event").ok()?;
-    let keys = select.query_map([], |row| row.get(0)).ok()?;
-    keys.collect::<Result<_, _>>().ok()
 }
 
 /// Publishes from several connections until the time is up.
@@ -196,7 +201,7 @@ fn no_acknowledged_event_is_lost_by_a_power_cut() {
         acked.len(),
         trace_length(&trace) >> 20
     );
-    assert_eq!((tally.missing, tally.damaged), (0, 0));
+    assert_eq!((tally.missing, tally.damaged), (0, Vec::new()));
     assert_eq!(tally.opened_by_the_product, images.div_ceil(opened_each));
 }
 
@@ -233,7 +238,11 @@ fn the_same_images_of_a_store_that_does_not_sync_show_lost_events() {
             acked.len()
         );
         assert_eq!(tally.missing > 0, loses, "synchronous={synchronous}");
-        assert_eq!(tally.damaged, 0, "synchronous={synchronous}");
+        assert_eq!(
+            tally.damaged,
+            Vec::<String>::new(),
+            "synchronous={synchronous}"
+        );
         let syncs = trace::read(&trace)
             .iter()
             .filter(|(_, c)| matches!(c, Change::Sync { .. }))

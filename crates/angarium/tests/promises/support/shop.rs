@@ -3,7 +3,6 @@
 use super::client::{Answer, Api};
 use super::server::{Server, Start};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -34,10 +33,6 @@ impl Shop {
         };
         shop.tenant("acme");
         shop
-    }
-
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
     }
 
     /// Ends the server by SIGTERM or kill, then starts it again on the same data.

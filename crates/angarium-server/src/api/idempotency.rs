@@ -40,7 +40,7 @@ impl Calls {
     fn enter(self: &Arc<Self>, scope: [u8; 32]) -> Option<Entered> {
         let calls = Arc::clone(self);
         let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        scopes.insert(scope).then_some(Entered { calls, scope })
+        scopes.insert(scope).then(|| Entered { calls, scope })
     }
 }
 

@@ -15,3 +15,5 @@ pub mod metrics;
 
 mod in_order;
 mod panics;
+
+pub mod server;

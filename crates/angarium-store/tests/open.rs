@@ -1,9 +1,12 @@
 //! Opening a store: who may, with which key, over which schema.
 
+use angarium_core::account::{Environment, Tenant};
+use angarium_core::id::{EnvironmentNo, ShardId, SigningKeyId, TenantNo};
+use angarium_core::secret::{SecretText, SigningKey};
 use angarium_core::time::Timestamp;
 use angarium_store::seal::MasterKey;
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
-use angarium_store::{Store as _, StoreError};
+use angarium_store::{AccountChange, Store as _, StoreError};
 use std::path::Path;
 
 fn config(directory: &Path) -> SqliteConfig {
@@ -100,4 +103,58 @@ async fn a_closed_store_refuses_what_comes_later() {
         store.accounts().await,
         Err(StoreError::Unavailable(_))
     ));
+}
+
+#[tokio::test]
+async fn a_secret_that_was_moved_to_another_row_is_damage() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = Timestamp::from_millis(1);
+    let store = SqliteStore::open(config(directory.path())).expect("a new store");
+    let environment = Environment {
+        no: EnvironmentNo::default(),
+        slug: "prod".into(),
+        title: String::new(),
+        contracts: Vec::new(),
+        hosts: Vec::new(),
+        created_at: at,
+    };
+    let mut changes = vec![AccountChange::CreateEnvironment(environment)];
+    for no in 1..=2 {
+        changes.push(AccountChange::PutTenant(Tenant {
+            no: TenantNo::default(),
+            environment: EnvironmentNo::new(1),
+            id: format!("tenant-{no}"),
+            name: None,
+            plan: None,
+            metadata: serde_json::Map::new(),
+            created_at: at,
+        }));
+        let key = SigningKey {
+            id: SigningKeyId::from_bytes([1; 16]),
+            secret: SecretText::new(format!("whsec_{no}")),
+            created_at: at,
+            retired_at: None,
+            signs_until: None,
+        };
+        changes.push(AccountChange::PutTenantKeys(
+            TenantNo::new(no),
+            "aleta".into(),
+            vec![key],
+        ));
+    }
+    for change in changes {
+        store
+            .change_account(change, None, at)
+            .await
+            .expect("changed");
+    }
+    let shards: Vec<_> = ShardId::all().collect();
+    assert!(store.load_shards(&shards).await.is_ok());
+    store.close().await;
+    let moved = "UPDATE tenant_key SET keys = (SELECT keys FROM tenant_key WHERE tenant = 2)";
+    tampered(directory.path(), moved).await;
+    let store = SqliteStore::open(config(directory.path())).expect("it opens");
+    let read = store.load_shards(&shards).await;
+    assert!(matches!(&read, Err(StoreError::Corrupt(_))), "{read:?}");
+    assert!(!format!("{read:?}").contains("whsec"));
 }

@@ -4,8 +4,7 @@
 //! item ends and no parser is needed.
 
 use super::{File, Finding};
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const COLUMNS_MAX: usize = 100;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -147,23 +146,14 @@ fn function_name(line: &str) -> Option<&str> {
 
 /// Source files that no `mod` line names: dead text that looks like code.
 fn unnamed_modules(sources: &[(&Path, &str)]) -> Vec<Finding> {
-    let texts: HashMap<&Path, &str> = sources.iter().copied().collect();
     let unnamed = |(path, _): &&(&Path, &str)| {
-        let Some((parents, name)) = parents(path) else {
+        let Some(module) = Module::of(path) else {
             return false;
         };
-        let names = |text: &&str| {
-            text.lines().any(|line| {
-                let line = line
-                    .trim_start_matches("pub ")
-                    .trim_start_matches("pub(crate) ");
-                line.trim() == format!("mod {name};") || line.contains(&format!("\"{name}.rs\""))
-            })
+        let named = |(parent, text): &(&Path, &str)| {
+            module.may_be_named_by(parent) && module.is_named_in(text)
         };
-        !parents
-            .iter()
-            .filter_map(|parent| texts.get(parent.as_path()))
-            .any(names)
+        !sources.iter().any(named)
     };
     sources
         .iter()
@@ -172,23 +162,52 @@ fn unnamed_modules(sources: &[(&Path, &str)]) -> Vec<Finding> {
         .collect()
 }
 
-/// The files that may name a module file, and the name; none for roots of crates and of tests.
-fn parents(path: &Path) -> Option<(Vec<PathBuf>, String)> {
-    let stem = path.file_stem()?.to_str()?;
-    let folder = path.parent()?;
-    let folder_name = folder.file_name()?.to_str()?;
-    let is_root = matches!(stem, "main" | "lib" | "build")
-        || matches!(folder_name, "tests" | "examples" | "benches" | "bin");
-    if is_root && !folder.ends_with("src/tests") {
-        return None;
+/// A file that is a module of another: `name` in the folder `home`.
+struct Module<'a> {
+    home: &'a Path,
+    name: &'a str,
+}
+
+impl<'a> Module<'a> {
+    /// None for the roots of crates and of tests.
+    fn of(path: &'a Path) -> Option<Self> {
+        let stem = path.file_stem()?.to_str()?;
+        let folder = path.parent()?;
+        let folder_name = folder.file_name()?.to_str()?;
+        let is_root = matches!(stem, "main" | "lib" | "build")
+            || matches!(folder_name, "tests" | "examples" | "benches" | "bin");
+        match stem {
+            _ if is_root && !folder.ends_with("src/tests") => None,
+            "mod" => Some(Self {
+                home: folder.parent()?,
+                name: folder_name,
+            }),
+            _ => Some(Self {
+                home: folder,
+                name: stem,
+            }),
+        }
     }
-    let (home, name) = match stem {
-        "mod" => (folder.parent()?, folder_name),
-        _ => (folder, stem),
-    };
-    let beside = home.with_extension("rs");
-    let inside = ["mod.rs", "main.rs", "lib.rs"].map(|root| home.join(root));
-    Some(([vec![beside], inside.to_vec()].concat(), name.to_owned()))
+
+    /// Whether that file stands where the `mod` line may be: beside the folder or at its head. In
+    /// `tests`, each file is the root of a test of its own and may name it.
+    fn may_be_named_by(&self, parent: &Path) -> bool {
+        let inside = ["mod.rs", "main.rs", "lib.rs"].map(|root| self.home.join(root));
+        let is_test_root = self.home.ends_with("tests") && parent.parent() == Some(self.home);
+        parent == self.home.with_extension("rs")
+            || inside.iter().any(|root| root == parent)
+            || is_test_root
+    }
+
+    fn is_named_in(&self, text: &str) -> bool {
+        let name = self.name;
+        text.lines().any(|line| {
+            let line = line
+                .trim_start_matches("pub ")
+                .trim_start_matches("pub(crate) ");
+            line.trim() == format!("mod {name};") || line.contains(&format!("\"{name}.rs\""))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -196,7 +215,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str, text: &str) -> File {
-        let (path, bytes) = (PathBuf::from(path), text.len() as u64);
+        let (path, bytes) = (path.into(), text.len() as u64);
         File {
             path,
             bytes,
@@ -241,7 +260,7 @@ mod tests {
     #[test]
     fn what_keeps_the_rules_is_let_through() {
         let text = format!(
-            "//! A.\ntrait T {{\n    fn declared(\n        a: u8,\n    );\n    fn short(&self);\n}}\n\
+            "//! A.\ntrait T {{\n    fn declared(\n        a: u8,\n    );\n    fn short();\n}}\n\
              fn f() {{\n{}}}\n#[cfg(test)]\nmod tests {{\n{}}}\n",
             "    work();\n".repeat(68),
             "    // test\n".repeat(300),

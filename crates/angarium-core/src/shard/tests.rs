@@ -1,1 +1,374 @@
-//! Tests.
+//! The machine's promises, driven step by step against a store of ten lines.
+
+mod changes;
+mod flow;
+mod recovering;
+
+use super::*;
+use crate::batch::{
+    AttemptRecord, BatchResult, Committed, DeliveryWrite, DueDelivery, DuePage, EndpointResult,
+    FanoutStart, NextState, RowActionKind,
+};
+use crate::contract::ContractLibrary;
+use crate::delivery::DeliveryState;
+use crate::endpoint::{
+    DeliveryOverride, EndpointConfig, EndpointCounters, EndpointSecrets, EndpointStatus, PlainHttp,
+};
+use crate::event::{DataKind, EventType, NewEvent};
+use crate::id::{EndpointId, Generation};
+use crate::outcome::Class;
+use crate::retry::RetrySpec;
+use crate::subscription::Subscription;
+use crate::time::Jitter;
+use bytes::Bytes;
+use std::time::Duration;
+
+const TENANT: TenantNo = TenantNo::new(1);
+const T0: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+/// A shard with a store that keeps `pending` rows only.
+struct Bench {
+    shard: Shard<u32>,
+    limits: Limits,
+    now: Timestamp,
+    last_key: EventKey,
+    last_endpoint: i64,
+    last_ticket: u32,
+    slots: usize,
+    /// Waiting rows: due, sequence, attempts, event.
+    pending: BTreeMap<DeliveryKey, (Option<Timestamp>, u64, u16)>,
+    events: BTreeMap<EventKey, Arc<Event>>,
+    ended: Vec<(DeliveryKey, DeliveryState)>,
+    attempts: Vec<Start>,
+    replies: Vec<(u32, Reply)>,
+    loads: Vec<Load>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    fn with_limits(limits: Limits) -> Self {
+        Self {
+            shard: Shard::new(
+                ShardId::of(TENANT),
+                Epoch::new(1),
+                EventKey::ZERO,
+                limits.clone(),
+            ),
+            limits,
+            now: T0,
+            last_key: EventKey::ZERO,
+            last_endpoint: 0,
+            last_ticket: 0,
+            slots: 1_000,
+            pending: BTreeMap::new(),
+            events: BTreeMap::new(),
+            ended: Vec::new(),
+            attempts: Vec::new(),
+            replies: Vec::new(),
+            loads: Vec::new(),
+        }
+    }
+
+    fn ticket(&mut self) -> u32 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    /// Gives the machine an input and keeps what it asks for.
+    fn act<R>(&mut self, input: impl FnOnce(&mut Shard<u32>, &mut Effects<u32>) -> R) -> R {
+        let mut fx = Effects::new(self.slots, self.slots);
+        let result = input(&mut self.shard, &mut fx);
+        self.slots = fx.slots;
+        self.attempts.extend(fx.attempts);
+        self.replies.extend(fx.replies);
+        self.loads.extend(fx.loads);
+        result
+    }
+
+    fn endpoint(&self, change: impl FnOnce(&mut EndpointConfig)) -> Arc<Endpoint> {
+        let subscription = Subscription::try_new(&["*".into()], None, vec![], &self.limits);
+        let mut config = EndpointConfig {
+            id: EndpointId::from_bytes([1; 16]),
+            tenant: TENANT,
+            contract: "anduin-legacy".into(),
+            url: "https://receiver.example/hook".into(),
+            subscription: subscription.expect("a subscription"),
+            method: None,
+            delivery: None,
+            concurrency: None,
+            description: None,
+            metadata: serde_json::Map::new(),
+            status: EndpointStatus::Active,
+            disabled_reason: None,
+            made_by: None,
+            version: 1,
+            created_at: T0,
+            updated_at: T0,
+            secrets: EndpointSecrets::default(),
+        };
+        config.delivery = Some(DeliveryOverride {
+            timeout: None,
+            retries: Some(RetrySpec::List(vec!["5s".into(), "25s".into()])),
+        });
+        change(&mut config);
+        let library = ContractLibrary::built_in(&self.limits).expect("the built-in contracts");
+        let contract = library.get(&config.contract).expect("a contract").clone();
+        let endpoint = Endpoint::prepare(config, contract, &self.limits, PlainHttp::Refused);
+        Arc::new(endpoint.expect("an endpoint"))
+    }
+
+    /// Makes an endpoint and commits it.
+    fn add(&mut self, change: impl FnOnce(&mut EndpointConfig)) -> EndpointNo {
+        let endpoint = self.endpoint(change);
+        let ticket = self.ticket();
+        self.act(|shard, fx| shard.create_endpoint(ticket, endpoint, None, fx));
+        self.commit();
+        EndpointNo::new(self.last_endpoint)
+    }
+
+    fn event(own_id: Option<&str>) -> Arc<NewEvent> {
+        Arc::new(NewEvent {
+            own_id: own_id.map(Into::into),
+            kind: EventType::from_stored("a.b"),
+            time: None,
+            subject: None,
+            ordering_key: None,
+            attributes: vec![],
+            data: Bytes::from_static(b"{}"),
+            data_kind: DataKind::Json,
+        })
+    }
+
+    fn publish(&mut self) -> u32 {
+        self.publish_as(None)
+    }
+
+    fn publish_many(&mut self, events: usize) {
+        for _ in 0..events {
+            self.publish();
+        }
+    }
+
+    fn publish_as(&mut self, own_id: Option<&str>) -> u32 {
+        let (ticket, now) = (self.ticket(), self.now);
+        let lookup = Lookup::Absent { at: now };
+        let call = Publish {
+            tenant: TENANT,
+            event: Self::event(own_id),
+            guard: None,
+            lookup,
+        };
+        self.act(|shard, fx| shard.publish(ticket, call, now, fx));
+        ticket
+    }
+
+    /// Commits what waits, if anything does.
+    fn commit(&mut self) {
+        while let Some(batch) = self.shard.take_batch() {
+            let result = BatchResult::Committed(self.write(&batch));
+            let now = self.now;
+            let ownership = self.act(|shard, fx| shard.committed(&batch, &result, now, fx));
+            assert_eq!(ownership, Ownership::Ours);
+        }
+    }
+
+    /// The store: what a batch does to the rows.
+    fn write(&mut self, batch: &ShardBatch) -> Committed {
+        let mut given = Committed::default();
+        for write in &batch.events {
+            self.last_key = self.last_key.next(self.now);
+            given.events.push(self.last_key);
+            let event = Event {
+                key: self.last_key,
+                tenant: write.tenant,
+                sequence: write.sequence,
+                accepted_at: write.accepted_at,
+                body: write.body.clone(),
+            };
+            self.events.insert(self.last_key, Arc::new(event));
+            for entry in &write.fanout {
+                if let FanoutStart::Pending { due } = entry.start {
+                    let key = crate::batch::first_delivery(self.last_key, entry.endpoint);
+                    self.pending.insert(key, (due, entry.sequence, 0));
+                }
+            }
+        }
+        for write in &batch.deliveries {
+            self.write_delivery(write);
+        }
+        for action in &batch.actions {
+            given
+                .actions
+                .push(self.write_action(action.key, action.kind, action.at));
+        }
+        for write in &batch.endpoints {
+            given.endpoints.push(self.write_endpoint(write));
+        }
+        given.high_water = self.last_key;
+        given
+    }
+
+    fn write_delivery(&mut self, write: &DeliveryWrite) {
+        match write.next {
+            NextState::Pending { due } => {
+                self.pending
+                    .insert(write.key, (due, write.sequence, write.attempts));
+            }
+            NextState::Ended { state, .. } => {
+                assert_eq!(self.pending.remove(&write.key).is_some(), write.has_row);
+                self.ended.push((write.key, state));
+            }
+        }
+    }
+
+    fn write_action(
+        &mut self,
+        key: DeliveryKey,
+        kind: RowActionKind,
+        at: Timestamp,
+    ) -> Option<DeliveryKey> {
+        match kind {
+            RowActionKind::Cancel => {
+                self.pending.remove(&key)?;
+                self.ended.push((key, DeliveryState::Cancelled));
+                Some(key)
+            }
+            RowActionKind::DueNow => {
+                self.pending.get_mut(&key)?.0 = Some(at);
+                Some(key)
+            }
+            RowActionKind::Redeliver => {
+                let generation = Generation::new(key.generation.get() + 1);
+                let key = DeliveryKey { generation, ..key };
+                self.pending.insert(key, (Some(at), 1, 0));
+                Some(key)
+            }
+        }
+    }
+
+    fn write_endpoint(&mut self, write: &EndpointWrite) -> EndpointResult {
+        let mine = |no: EndpointNo| move |key: &DeliveryKey| key.endpoint == no;
+        match write {
+            EndpointWrite::Create { .. } => {
+                self.last_endpoint += 1;
+                EndpointResult {
+                    no: EndpointNo::new(self.last_endpoint),
+                    rows: 0,
+                }
+            }
+            EndpointWrite::Replace { no, .. } | EndpointWrite::Delete { no, .. } => {
+                EndpointResult { no: *no, rows: 0 }
+            }
+            EndpointWrite::CancelWaiting { no, .. } => {
+                let keys: Vec<_> = self.pending.keys().copied().filter(mine(*no)).collect();
+                for key in &keys {
+                    self.pending.remove(key);
+                    self.ended.push((*key, DeliveryState::Cancelled));
+                }
+                EndpointResult {
+                    no: *no,
+                    rows: keys.len(),
+                }
+            }
+            EndpointWrite::Unpark { no, due, .. } => self.set_due(*no, Some(*due)),
+            EndpointWrite::Park { no, .. } => self.set_due(*no, None),
+        }
+    }
+
+    fn set_due(&mut self, no: EndpointNo, due: Option<Timestamp>) -> EndpointResult {
+        let rows = self
+            .pending
+            .iter_mut()
+            .filter(|(key, _)| key.endpoint == no);
+        let rows = rows.filter(|(_, row)| row.0.is_some() != due.is_some());
+        EndpointResult {
+            no,
+            rows: rows.map(|(_, row)| row.0 = due).count(),
+        }
+    }
+
+    /// Answers the loads that were asked for.
+    fn load(&mut self) {
+        for load in std::mem::take(&mut self.loads) {
+            let due = |(key, row): (&DeliveryKey, &(Option<Timestamp>, u64, u16))| {
+                let wanted = key.endpoint == load.endpoint && !load.skip.contains(key);
+                row.0.filter(|_| wanted).map(|due| (due, *key))
+            };
+            let mut rows: Vec<_> = self.pending.iter().filter_map(due).collect();
+            rows.sort_unstable();
+            let ready = rows
+                .iter()
+                .take_while(|(due, _)| *due <= load.due_by)
+                .count();
+            let taken = ready.min(load.limit);
+            let page = DuePage {
+                next_due: rows.get(taken).map(|(due, _)| *due),
+                deliveries: rows[..taken]
+                    .iter()
+                    .map(|(due, key)| DueDelivery {
+                        key: *key,
+                        sequence: self.pending[key].1,
+                        attempts: self.pending[key].2,
+                        due: *due,
+                        event: self.events[&key.event].clone(),
+                    })
+                    .collect(),
+            };
+            let now = self.now;
+            self.act(|shard, fx| shard.loaded(load.endpoint, page, now, fx));
+        }
+    }
+
+    /// Ends the oldest attempt that was started.
+    fn end(&mut self, class: Class) -> DeliveryKey {
+        let start = self.attempts.remove(0);
+        self.outcome(&start, class);
+        start.key
+    }
+
+    fn outcome(&mut self, start: &Start, class: Class) {
+        let attempt = Box::new(AttemptRecord {
+            n: start.attempt,
+            at: self.now,
+            took: Duration::from_millis(1),
+            class,
+            status: None,
+            detail: None,
+            request: Box::default(),
+            response: Box::default(),
+            body: Box::default(),
+        });
+        let now = self.now;
+        self.shard.outcome(start.key, attempt, Jitter::HALF, now);
+    }
+
+    fn pass(&mut self, span: Duration) {
+        self.now = self.now + span;
+        let now = self.now;
+        self.act(|shard, fx| shard.tick(now, fx));
+    }
+
+    fn reply_to(&self, ticket: u32) -> Option<&Reply> {
+        self.replies
+            .iter()
+            .find(|(other, _)| *other == ticket)
+            .map(|(_, reply)| reply)
+    }
+
+    /// Ends every attempt with success, commits and loads until nothing is left to do.
+    fn drain(&mut self) -> Vec<DeliveryKey> {
+        let mut sent = Vec::new();
+        for _ in 0..10_000 {
+            self.commit();
+            self.load();
+            if self.attempts.is_empty() {
+                return sent;
+            }
+            sent.push(self.end(Class::Success));
+        }
+        panic!("the machine does not come to rest");
+    }
+}

@@ -30,7 +30,7 @@ const GIVEN_ADMIN_KEY: &str = "ANGARIUM_ADMIN_KEY";
 pub struct Caller {
     /// The key.
     pub key: Arc<ApiKey>,
-    /// Judged when it is asked for: calls about the instance do not care what the header names.
+    /// Refused only where it counts: an environment is made by a call that may name it already.
     environment: Result<Option<Arc<Environment>>, Refusal>,
     tenant: Option<Arc<Tenant>>,
 }
@@ -49,7 +49,11 @@ impl Caller {
             Some(no) => Some(app.directory.tenant_by_no(no).ok_or_else(unauthorized)?),
             None => None,
         };
-        let environment = Self::meant_environment(app, &key, headers);
+        let own = match key.environment {
+            Some(no) => Some(app.directory.environment(no).ok_or_else(unauthorized)?),
+            None => None,
+        };
+        let environment = Self::meant_environment(app, own, headers);
         Ok(Self {
             key,
             environment,
@@ -59,13 +63,9 @@ impl Caller {
 
     fn meant_environment(
         app: &App,
-        key: &ApiKey,
+        own: Option<Arc<Environment>>,
         headers: &HeaderMap,
     ) -> Result<Option<Arc<Environment>>, Refusal> {
-        let own = match key.environment {
-            Some(no) => Some(app.directory.environment(no).ok_or_else(unauthorized)?),
-            None => None,
-        };
         let Some(named) = headers.get(ENVIRONMENT_HEADER) else {
             return Ok(own);
         };
@@ -141,7 +141,10 @@ impl Caller {
     /// # Errors
     /// `environment_not_found` when the header names none that the key may use.
     pub fn named_environment(&self) -> Result<Option<&Arc<Environment>>, Refusal> {
-        self.environment.as_ref().map(Option::as_ref).map_err(Refusal::clone)
+        match &self.environment {
+            Ok(named) => Ok(named.as_ref()),
+            Err(refusal) => Err(refusal.clone()),
+        }
     }
 
     /// The tenant that the key is bound to.

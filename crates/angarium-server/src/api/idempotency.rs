@@ -132,7 +132,9 @@ impl Idempotency {
     /// `idempotency_mismatch` before anything is accepted, and the store's.
     pub async fn turns(&self, app: &App, events: usize) -> Result<Vec<Turn>, Problem> {
         let Some(batch) = self.guard(GuardAnswer::Event) else {
-            return Ok(std::iter::repeat_with(|| Turn::First(None)).take(events).collect());
+            return Ok(std::iter::repeat_with(|| Turn::First(None))
+                .take(events)
+                .collect());
         };
         let mut turns = Vec::with_capacity(events);
         for place in 0..events {
@@ -142,7 +144,10 @@ impl Idempotency {
                     Turn::Repeated(stored.answer)
                 }
                 Some(_) => return Err(mismatch().into()),
-                None => Turn::First(Some(Guard { scope, ..batch.clone() })),
+                None => Turn::First(Some(Guard {
+                    scope,
+                    ..batch.clone()
+                })),
             });
         }
         Ok(turns)
@@ -267,7 +272,8 @@ fn header(headers: &HeaderMap, most: usize) -> Result<Option<&str>, Refusal> {
 
 /// A key of one caller on one route; the environment counts, because an admin key has many.
 fn scope(caller: &Caller, parts: &Parts, key: &str) -> [u8; 32] {
-    let environment = caller.named_environment().ok().flatten().map_or(0, |e| e.no.get());
+    let named = caller.named_environment().ok().flatten();
+    let environment = named.map_or(0, |environment| environment.no.get());
     sha256(&[
         &caller.key.id.to_bytes(),
         &environment.to_be_bytes(),

@@ -15,9 +15,9 @@ use angarium_server::egress::{Exchange, Transport};
 use angarium_server::entropy::OsEntropy;
 use angarium_server::metrics::Metrics;
 use angarium_server::runner::{Parts, Runner};
+use angarium_store::SharedStore;
 use angarium_store::seal::MasterKey;
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
-use angarium_store::SharedStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
@@ -37,7 +37,10 @@ struct AlwaysOk;
 impl Transport for AlwaysOk {
     async fn send(&self, _: EndpointNo, _: OutgoingRequest, _: Duration) -> Exchange {
         Exchange {
-            outcome: Outcome::Response { status: 200, retry_after: None },
+            outcome: Outcome::Response {
+                status: 200,
+                retry_after: None,
+            },
             took: Duration::from_millis(3),
             response: "content-type: text/plain".into(),
             body: (*b"thanks").into(),
@@ -134,9 +137,17 @@ impl Stage {
     pub(crate) async fn ready() -> Self {
         let stage = Self::new().await;
         let environment = json!({"slug": "prod", "contracts": ["standard", "aleta"]});
-        let made = stage.post("/v1/environments").json(environment).send().await;
+        let made = stage
+            .post("/v1/environments")
+            .json(environment)
+            .send()
+            .await;
         assert_eq!(made.status, 201, "{}", made.text);
-        let tenant = stage.call("PUT", "/v1/tenants/acme").json(json!({})).send().await;
+        let tenant = stage
+            .call("PUT", "/v1/tenants/acme")
+            .json(json!({}))
+            .send()
+            .await;
         assert_eq!(tenant.status, 201, "{}", tenant.text);
         stage
     }
@@ -147,7 +158,11 @@ impl Stage {
             .uri(path)
             .header("authorization", format!("Bearer {ADMIN}"))
             .header("angarium-environment", "prod");
-        Call { stage: self.clone(), request, body: Bytes::new() }
+        Call {
+            stage: self.clone(),
+            request,
+            body: Bytes::new(),
+        }
     }
 
     pub(crate) fn get(&self, path: &str) -> Call {
@@ -167,7 +182,11 @@ impl Stage {
 
     /// Makes an endpoint of `acme` and returns its id.
     pub(crate) async fn endpoint(&self, body: Value) -> String {
-        let made = self.post("/v1/tenants/acme/endpoints").json(body).send().await;
+        let made = self
+            .post("/v1/tenants/acme/endpoints")
+            .json(body)
+            .send()
+            .await;
         assert_eq!(made.status, 201, "{}", made.text);
         made.json()["id"].as_str().expect("an id").to_owned()
     }
@@ -208,7 +227,8 @@ impl Call {
     }
 
     pub(crate) fn key(self, key: &str) -> Self {
-        self.header("authorization", &format!("Bearer {key}")).without("angarium-environment")
+        self.header("authorization", &format!("Bearer {key}"))
+            .without("angarium-environment")
     }
 
     pub(crate) async fn send(self) -> Answer {

@@ -121,7 +121,8 @@ CREATE TABLE event (
     data         BLOB    NOT NULL
 ) STRICT;
 
--- Deliveries that have ended, each with its last attempt: on the happy path the only row.
+-- Deliveries that have ended, each with its last attempt: on the happy path the only row. A rowid
+-- table: it measured the same as a clustered one, whose rows overflow from some 2,000 bytes on.
 CREATE TABLE delivery (
     event      INTEGER NOT NULL,
     endpoint   INTEGER NOT NULL,
@@ -143,7 +144,7 @@ CREATE TABLE delivery (
     response   TEXT,
     body       BLOB,
     PRIMARY KEY (event, endpoint, generation)
-) WITHOUT ROWID, STRICT;
+) STRICT;
 
 -- Free for successes.
 CREATE INDEX undelivered_by_endpoint ON delivery (endpoint, state, event) WHERE state <> 4;

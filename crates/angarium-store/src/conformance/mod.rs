@@ -45,7 +45,8 @@ pub trait Restarts: Harness {
 macro_rules! store_cases {
     ($harness:expr) => {
         $crate::cases! { $harness;
-            commits: keys_rise_in_commit_order_across_shards, a_stale_epoch_rejects_only_its_own_batch,
+            commits: keys_rise_in_commit_order_across_shards,
+                a_stale_epoch_rejects_only_its_own_batch,
                 a_repeated_batch_changes_nothing, an_event_reads_back_as_it_was_published,
                 a_checkpoint_keeps_counters_and_never_goes_back;
             deliveries: the_happy_path_writes_no_pending_row,

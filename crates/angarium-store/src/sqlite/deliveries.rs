@@ -27,7 +27,8 @@ pub(super) const INSERT_ATTEMPT: &str = "
     ON CONFLICT DO NOTHING";
 
 pub(super) const INSERT_PENDING: &str = "
-    INSERT INTO pending (event, endpoint, generation, shard, sequence, attempts, state, due, repeats)
+    INSERT INTO pending (event, endpoint, generation, shard, sequence, attempts, state, due,
+                         repeats)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT DO NOTHING";
 
@@ -49,8 +50,9 @@ pub(super) const SELECT_ENDED: &str = "
     SELECT sequence FROM delivery WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
 
 pub(super) const LAST_GENERATION: &str = "
-    SELECT max(ifnull((SELECT max(generation) FROM delivery WHERE event = ?1 AND endpoint = ?2), 0),
-               ifnull((SELECT max(generation) FROM pending WHERE event = ?1 AND endpoint = ?2), 0))";
+    SELECT max(
+        ifnull((SELECT max(generation) FROM delivery WHERE event = ?1 AND endpoint = ?2), 0),
+        ifnull((SELECT max(generation) FROM pending WHERE event = ?1 AND endpoint = ?2), 0))";
 
 const SELECT_TENANT: &str = "SELECT tenant FROM endpoint WHERE no = ?1";
 

@@ -6,7 +6,7 @@ use super::{commit, deliveries, endpoints, events, guards, lists, open, recovery
 use crate::seal::MasterKey;
 use rusqlite::Connection;
 
-const DELIVERY: &str = "SEARCH delivery USING PRIMARY KEY";
+const DELIVERY: &str = "INDEX sqlite_autoindex_delivery_1 (event=?";
 const PENDING: &str = "SEARCH pending USING PRIMARY KEY";
 
 /// Each hot query, and a part of the plan that it must have.

@@ -19,7 +19,8 @@ pub(super) const ENDPOINTS: &str = "
 
 pub(super) const DELETED_WITH_ROWS: &str = "
     SELECT no FROM endpoint WHERE shard = ?1 AND deleted_at IS NOT NULL
-    AND EXISTS (SELECT 1 FROM pending WHERE pending.endpoint = endpoint.no) ORDER BY deleted_at, no";
+    AND EXISTS (SELECT 1 FROM pending WHERE pending.endpoint = endpoint.no)
+    ORDER BY deleted_at, no";
 
 pub(super) const NEXT_DUE: &str = "
     SELECT min(due) FROM pending WHERE endpoint = ?1 AND due IS NOT NULL";

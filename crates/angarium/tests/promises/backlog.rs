@@ -54,9 +54,15 @@ fn all_that_waited_for_a_receiver_arrives_when_it_is_back_within_bounded_memory(
     );
     assert!(peak < MEMORY_MAX, "{} MiB", peak >> 20);
     let left = |state: &str| {
-        shop.api.list(&format!("/v1/deliveries?tenant=acme&state={state}&limit=250")).len()
+        shop.api
+            .list(&format!(
+                "/v1/deliveries?tenant=acme&state={state}&limit=250"
+            ))
+            .len()
     };
-    eventually("nothing waits any more", DRAIN, || left("pending") == 0 && left("in_flight") == 0);
+    eventually("nothing waits any more", DRAIN, || {
+        left("pending") == 0 && left("in_flight") == 0
+    });
     assert_eq!(left("dead"), 0);
 }
 
@@ -69,9 +75,14 @@ fn publish(shop: &Shop, count: u64) {
         };
         let events: Vec<Value> = (start..start + BATCH).map(event).collect();
         let body = json!({"events": events}).to_string();
-        let answer = connection.exchange(&shop.api, "POST", "/v1/events/batch", Some(body.as_bytes()));
+        let answer =
+            connection.exchange(&shop.api, "POST", "/v1/events/batch", Some(body.as_bytes()));
         let answer = answer.expect("an answer").expect(202);
         let results = answer["results"].as_array().expect("results");
-        assert!(results.iter().all(|result| result["status"] == 202), "{}", results[0]);
+        assert!(
+            results.iter().all(|result| result["status"] == 202),
+            "{}",
+            results[0]
+        );
     }
 }

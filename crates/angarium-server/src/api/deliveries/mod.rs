@@ -274,4 +274,3 @@ fn mark_in_flight(app: &App, rows: &mut [DeliveryRow]) {
         }
     }
 }
-

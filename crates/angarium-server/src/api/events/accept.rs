@@ -34,12 +34,26 @@ pub(super) async fn accept(
         }
     };
     let event = Arc::new(event);
-    match app.runner.publish(tenant.no, Arc::clone(&event), guard).await? {
-        Published::Accepted { key, sequence, endpoints } => {
+    match app
+        .runner
+        .publish(tenant.no, Arc::clone(&event), guard)
+        .await?
+    {
+        Published::Accepted {
+            key,
+            sequence,
+            endpoints,
+        } => {
             app.metrics.accepted();
             let own = event.own_id.clone();
             let id = own.map_or(EventId::Made(key), EventId::Own).to_string();
-            Ok(Accepted { id, sequence, duplicate: false, endpoints, warning })
+            Ok(Accepted {
+                id,
+                sequence,
+                duplicate: false,
+                endpoints,
+                warning,
+            })
         }
         Published::Known(key) => {
             app.metrics.duplicate();

@@ -163,7 +163,8 @@ pub(in crate::api) async fn publish_batch(
     let events = ingest::batch(&body, &app.limits)?;
     let turns = idempotency.turns(&app, events.len()).await?;
     let items = events.iter().zip(turns);
-    let results = in_order(items.map(|(event, turn)| accept_item(&app, &caller, event, turn))).await;
+    let results =
+        in_order(items.map(|(event, turn)| accept_item(&app, &caller, event, turn))).await;
     Ok(Answer::accepted(&BatchAccepted { results }))
 }
 

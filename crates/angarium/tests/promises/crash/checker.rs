@@ -53,7 +53,9 @@ pub(super) fn check(
         verdict.unacknowledged += usize::from(acked_as.is_none());
         let other_id = acked_as.is_some_and(|id| !seen.ids.contains(id));
         if seen.ids.len() != 1 || other_id {
-            verdict.renamed.push(format!("{n} at {receiver}: {:?}, {acked_as:?}", seen.ids));
+            verdict
+                .renamed
+                .push(format!("{n} at {receiver}: {:?}, {acked_as:?}", seen.ids));
         }
     }
     for n in acknowledged.keys() {
@@ -72,7 +74,9 @@ pub(super) fn check(
 fn acknowledged(published: &Journal, verdict: &mut Verdict) -> BTreeMap<String, String> {
     let (mut ids, mut sequences) = (BTreeMap::new(), BTreeSet::new());
     for fact in published.read() {
-        let [n, id, sequence] = fact.as_slice() else { panic!("a damaged journal: {fact:?}") };
+        let [n, id, sequence] = fact.as_slice() else {
+            panic!("a damaged journal: {fact:?}")
+        };
         ids.insert(n.clone(), id.clone());
         verdict.sequences_twice += usize::from(!sequences.insert(sequence.clone()));
     }
@@ -110,14 +114,19 @@ fn compare_with_api(
     let requests: BTreeMap<(&str, &str), u64> = seen
         .iter()
         .flat_map(|((receiver, _), seen)| {
-            seen.ids.iter().map(|id| ((receiver.as_str(), id.as_str()), seen.requests))
+            seen.ids
+                .iter()
+                .map(|id| ((receiver.as_str(), id.as_str()), seen.requests))
         })
         .collect();
     let mut delivered: BTreeMap<(&str, String), u64> = BTreeMap::new();
     for (receiver, endpoint) in RECEIVERS.into_iter().zip(endpoints) {
         for row in api.list(&format!("/v1/deliveries?tenant=acme&endpoint={endpoint}")) {
             let id = text(&row["event"], "id").to_owned();
-            let sent = requests.get(&(receiver, id.as_str())).copied().unwrap_or_default();
+            let sent = requests
+                .get(&(receiver, id.as_str()))
+                .copied()
+                .unwrap_or_default();
             let recorded = row["attempts"].as_u64().unwrap_or_default();
             verdict.unrecorded += sent.saturating_sub(recorded);
             verdict.invented += recorded.saturating_sub(sent);
@@ -128,9 +137,14 @@ fn compare_with_api(
     }
     for id in acknowledged.values() {
         for receiver in RECEIVERS {
-            let times = delivered.get(&(receiver, id.clone())).copied().unwrap_or_default();
+            let times = delivered
+                .get(&(receiver, id.clone()))
+                .copied()
+                .unwrap_or_default();
             if times != 1 {
-                verdict.not_delivered_once.push(format!("{id} at {receiver}: {times} times"));
+                verdict
+                    .not_delivered_once
+                    .push(format!("{id} at {receiver}: {times} times"));
             }
         }
     }
@@ -141,15 +155,28 @@ impl Verdict {
     pub(super) fn assert_promises(&self, kills: u64, in_flight: u64) {
         let some = |all: &[String]| all[..all.len().min(5)].join(", ");
         assert!(self.lost.is_empty(), "lost: {}", some(&self.lost));
-        assert!(self.renamed.is_empty(), "other ids: {}", some(&self.renamed));
+        assert!(
+            self.renamed.is_empty(),
+            "other ids: {}",
+            some(&self.renamed)
+        );
         let states = &self.not_delivered_once;
-        assert!(states.is_empty(), "{} final states: {}", states.len(), some(states));
+        assert!(
+            states.is_empty(),
+            "{} final states: {}",
+            states.len(),
+            some(states)
+        );
         assert_eq!(self.sequences_twice, 0);
         for (kill, repeats) in &self.repeats_by_kill {
             assert!(*kill > 0, "{repeats} repeats before any kill");
             assert!(*repeats <= in_flight, "{repeats} repeats after kill {kill}");
         }
-        assert!(self.unrecorded <= kills * in_flight, "{} unrecorded", self.unrecorded);
+        assert!(
+            self.unrecorded <= kills * in_flight,
+            "{} unrecorded",
+            self.unrecorded
+        );
         assert_eq!(self.invented, 0, "attempts that no receiver saw");
     }
 }
@@ -157,12 +184,17 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let repeats: u64 = self.repeats_by_kill.values().sum();
-        let most = self.repeats_by_kill.values().max().copied().unwrap_or_default();
+        let most = self
+            .repeats_by_kill
+            .values()
+            .max()
+            .copied()
+            .unwrap_or_default();
         write!(
             f,
-            "{} acknowledged, {} requests, lost {}, repeats {repeats} (most after one kill {most}), \
-             other ids {}, unrecorded requests {}, delivered without an answer to the publisher {}, \
-             final states other than one {}",
+            "{} acknowledged, {} requests, lost {}, repeats {repeats} (most after one kill \
+             {most}), other ids {}, unrecorded requests {}, delivered without an answer to the \
+             publisher {}, final states other than one {}",
             self.acknowledged,
             self.requests,
             self.lost.len(),

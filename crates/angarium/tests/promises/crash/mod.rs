@@ -84,7 +84,9 @@ impl Run {
             Some(connection) => Ok(connection),
             None => Connection::open(&api.address),
         };
-        let Ok(mut connection) = connection else { return false };
+        let Ok(mut connection) = connection else {
+            return false;
+        };
         let Ok(answer) = connection.exchange(&api, "POST", "/v1/events", Some(body)) else {
             return false;
         };
@@ -92,7 +94,8 @@ impl Run {
         match answer.status {
             202 => {
                 let (id, sequence) = (text(&answer.body, "id"), &answer.body["sequence"]);
-                self.published.note(&[&n.to_string(), id, &sequence.to_string()]);
+                self.published
+                    .note(&[&n.to_string(), id, &sequence.to_string()]);
                 true
             }
             429 | 503 => false,
@@ -144,22 +147,26 @@ fn a_killed_server_loses_nothing_and_repeats_at_most_what_was_in_flight() {
     let run = Run::new(folder.path());
     let receivers = RECEIVERS.map(|name| receiver(&run, name, seed));
     let start = Start::local(&folder.path().join("data"));
-    let mut server = start.run();
-    let endpoints = set_up(&server.admin().with("angarium-environment", "shop"), &receivers);
+    let server = start.run();
+    let endpoints = set_up(
+        &server.admin().with("angarium-environment", "shop"),
+        &receivers,
+    );
     run.set_api(Some(&server));
 
     let mut restarts = Vec::new();
-    std::thread::scope(|scope| {
+    let server = std::thread::scope(|scope| {
         for _ in 0..PUBLISHERS {
             scope.spawn(|| run.publish_until_over());
         }
         // Whatever fails here, the publishers must end, or the scope would wait for ever.
         let _end = EndOnDrop(&run.over);
-        for _ in 0..kills {
+        let last = (0..kills).fold(server, |server, _| {
             std::thread::sleep(Duration::from_millis(50 + dice.below(450)));
-            server = kill_and_restart(&run, &start, server, &mut restarts);
-        }
+            kill_and_restart(&run, &start, server, &mut restarts)
+        });
         std::thread::sleep(Duration::from_millis(300));
+        last
     });
 
     let api = run.api().expect("the server runs");
@@ -177,7 +184,10 @@ fn a_killed_server_loses_nothing_and_repeats_at_most_what_was_in_flight() {
     println!(
         "crash: {kills} kills, seed {seed}, {verdict}; ready again after at most {:?}, median {:?}",
         restarts.last().copied().unwrap_or_default(),
-        restarts.get(restarts.len() / 2).copied().unwrap_or_default(),
+        restarts
+            .get(restarts.len() / 2)
+            .copied()
+            .unwrap_or_default(),
     );
     verdict.assert_promises(kills, WINDOW * RECEIVERS.len() as u64);
     drop(server);

@@ -59,7 +59,7 @@ struct Tally {
     images: u64,
     events_checked: u64,
     missing: u64,
-    damaged: u64,
+    damaged: Vec<String>,
     opened_by_the_product: u64,
 }
 
@@ -72,7 +72,11 @@ fn cut(
     mut look: impl FnMut(&Path, u64) -> bool,
 ) -> Tally {
     let changes = trace::read(trace);
-    let first = acked.iter().map(|one| one.position).min().expect("something was acknowledged");
+    let first = acked
+        .iter()
+        .map(|one| one.position)
+        .min()
+        .expect("something was acknowledged");
     let begin = changes.partition_point(|(end, _)| *end < first);
     let span = (changes.len() - begin) as u64;
     let mut moments: Vec<usize> = (0..images)
@@ -81,36 +85,48 @@ fn cut(
     moments.sort_unstable();
     let (mut disk, mut done, mut tally) = (Disk::default(), 0, Tally::default());
     for (number, moment) in moments.into_iter().enumerate() {
-        changes[done..moment].iter().for_each(|(_, change)| disk.apply(change));
+        changes[done..moment]
+            .iter()
+            .for_each(|(_, change)| disk.apply(change));
         done = moment;
         let folder = tempfile::tempdir().expect("a folder");
         disk.image(folder.path(), dice);
         let cut_at = changes[..moment].last().map_or(0, |(end, _)| *end);
-        let due: Vec<i64> =
-            acked.iter().filter(|one| one.position <= cut_at).map(|one| one.key).collect();
+        let due: Vec<i64> = acked
+            .iter()
+            .filter(|one| one.position <= cut_at)
+            .map(|one| one.key)
+            .collect();
         tally.images += 1;
         tally.events_checked += due.len() as u64;
         match keys(&folder.path().join("angarium.db")) {
-            Some(found) => {
+            Ok(found) => {
                 tally.missing += due.iter().filter(|key| !found.contains(key)).count() as u64;
             }
-            None => tally.damaged += 1,
+            Err(damage) => tally.damaged.push(damage),
         }
         tally.opened_by_the_product += u64::from(look(folder.path(), number as u64));
     }
     tally
 }
 
-/// The keys of the events in an image; none if it is damaged.
-fn keys(file: &Path) -> Option<BTreeSet<i64>> {
-    let database = rusqlite::Connection::open(file).ok()?;
-    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).ok()?;
-    if check != "ok" {
-        return None;
+/// The keys of the events in an image, or what is wrong with it.
+fn keys(file: &Path) -> Result<BTreeSet<i64>, String> {
+    let read = || -> rusqlite::Result<(String, BTreeSet<i64>)> {
+        let database = rusqlite::Connection::open(file)?;
+        let check = "PRAGMA integrity_check";
+        let check: String = database.query_row(check, [], |row| row.get(0))?;
+        let mut select = database.prepare("SELECT key FROM event")?;
+        let keys = select.query_map([], |row| row.get(0))?;
+        Ok((check, keys.collect::<Result<_, _>>()?))
+    };
+    match read() {
+        Ok((check, keys)) if check == "ok" => Ok(keys),
+        Ok((check, _)) => Err(check),
+        // Even the schema was lost, and with it every event.
+        Err(error) if error.to_string().starts_with("no such table") => Ok(BTreeSet::new()),
+        Err(error) => Err(rusqlite::Error::to_string(&error)),
     }
-    let mut select = database.prepare("SELECT key FROM event").ok()?;
-    let keys = select.query_map([], |row| row.get(0)).ok()?;
-    keys.collect::<Result<_, _>>().ok()
 }
 
 /// Publishes from several connections until the time is up.
@@ -126,7 +142,10 @@ fn publish(api: &Api, trace: &Path, until: Instant, acked: &Mutex<Vec<Acked>>) {
             let Ok(EventId::Made(key)) = EventId::parse(text(&event, "id")) else {
                 panic!("not an id that Angarium makes: {event}");
             };
-            acked.lock().expect("not poisoned").push(Acked { key: key.get(), position });
+            acked.lock().expect("not poisoned").push(Acked {
+                key: key.get(),
+                position,
+            });
         }
     };
     std::thread::scope(|scope| (0..PUBLISHERS).for_each(|_| drop(scope.spawn(one))));
@@ -156,7 +175,8 @@ fn record_server(folder: &Path) -> (PathBuf, Vec<Acked>) {
     api.post("/v1/environments", &environment).expect(201);
     api.put("/v1/tenants/acme", &json!({}));
     let endpoint = json!({"url": receiver.url("/"), "types": ["*"]});
-    api.post("/v1/tenants/acme/endpoints", &endpoint).expect(201);
+    api.post("/v1/tenants/acme/endpoints", &endpoint)
+        .expect(201);
     load(&server);
     assert!(server.stop().success());
     let server = start.run();
@@ -181,15 +201,21 @@ fn no_acknowledged_event_is_lost_by_a_power_cut() {
         acked.len(),
         trace_length(&trace) >> 20
     );
-    assert_eq!((tally.missing, tally.damaged), (0, 0));
+    assert_eq!((tally.missing, tally.damaged), (0, Vec::new()));
     assert_eq!(tally.opened_by_the_product, images.div_ceil(opened_each));
 }
 
 /// Whether the product starts on an image and answers for its events.
 fn opens(data: &Path, image: &Path) -> bool {
-    for entry in std::fs::read_dir(data).expect("the data directory").flatten() {
+    for entry in std::fs::read_dir(data)
+        .expect("the data directory")
+        .flatten()
+    {
         let to = image.join(entry.file_name());
-        let is_store = entry.file_name().to_string_lossy().starts_with("angarium.db");
+        let is_store = entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with("angarium.db");
         if !is_store && !to.exists() && entry.path().is_file() {
             std::fs::copy(entry.path(), to).expect("a copy, such as of the master key");
         }
@@ -207,10 +233,20 @@ fn the_same_images_of_a_store_that_does_not_sync_show_lost_events() {
         let folder = tempfile::tempdir().expect("a folder");
         let (trace, acked) = driver::record(folder.path(), &recorder(folder.path()), synchronous);
         let tally = cut(&trace, &acked, images, &mut dice, |_, _| true);
-        println!("power cut, synchronous={synchronous}: {} acknowledged, {tally:?}", acked.len());
+        println!(
+            "power cut, synchronous={synchronous}: {} acknowledged, {tally:?}",
+            acked.len()
+        );
         assert_eq!(tally.missing > 0, loses, "synchronous={synchronous}");
-        assert_eq!(tally.damaged, 0, "synchronous={synchronous}");
-        let syncs = trace::read(&trace).iter().filter(|(_, c)| matches!(c, Change::Sync { .. })).count();
+        assert_eq!(
+            tally.damaged,
+            Vec::<String>::new(),
+            "synchronous={synchronous}"
+        );
+        let syncs = trace::read(&trace)
+            .iter()
+            .filter(|(_, c)| matches!(c, Change::Sync { .. }))
+            .count();
         println!("power cut, synchronous={synchronous}: {syncs} syncs");
     }
 }

@@ -3,7 +3,6 @@
 use super::client::{Answer, Api};
 use super::server::{Server, Start};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -27,13 +26,13 @@ impl Shop {
         let api = server.admin().with("angarium-environment", "shop");
         let environment = json!({"slug": "shop", "title": "Shop", "contracts": ["standard"]});
         api.post("/v1/environments", &environment).expect(201);
-        let shop = Self { server, api, folder };
+        let shop = Self {
+            server,
+            api,
+            folder,
+        };
         shop.tenant("acme");
         shop
-    }
-
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
     }
 
     /// Ends the server by SIGTERM or kill, then starts it again on the same data.
@@ -42,7 +41,11 @@ impl Shop {
         end(server);
         let server = Start::local(&folder.path().join("data")).run();
         let api = server.admin().with("angarium-environment", "shop");
-        Self { server, api, folder }
+        Self {
+            server,
+            api,
+            folder,
+        }
     }
 
     pub(crate) fn tenant(&self, id: &str) {
@@ -52,7 +55,9 @@ impl Shop {
 
     /// An endpoint of `acme`; answers with it.
     pub(crate) fn endpoint(&self, body: &Value) -> Value {
-        self.api.post("/v1/tenants/acme/endpoints", body).expect(201)
+        self.api
+            .post("/v1/tenants/acme/endpoints", body)
+            .expect(201)
     }
 
     /// An endpoint that gets everything, and is tried again after each of `retries`.
@@ -63,7 +68,8 @@ impl Shop {
 
     /// Publishes to `acme`.
     pub(crate) fn publish(&self, kind: &str, data: &Value) -> Value {
-        self.try_publish(&json!({"tenant": "acme", "type": kind, "data": data})).expect(202)
+        self.try_publish(&json!({"tenant": "acme", "type": kind, "data": data}))
+            .expect(202)
     }
 
     pub(crate) fn try_publish(&self, event: &Value) -> Answer {
@@ -72,7 +78,8 @@ impl Shop {
 
     /// The deliveries of an event.
     pub(crate) fn deliveries(&self, event: &str) -> Vec<Value> {
-        self.api.list(&format!("/v1/deliveries?tenant=acme&event={event}"))
+        self.api
+            .list(&format!("/v1/deliveries?tenant=acme&event={event}"))
     }
 
     /// Waits until the event's only delivery is in this state; answers with it and its attempts.
@@ -89,5 +96,7 @@ impl Shop {
 
 /// A member that is text.
 pub(crate) fn text<'a>(object: &'a Value, member: &str) -> &'a str {
-    object[member].as_str().unwrap_or_else(|| panic!("no `{member}` in {object}"))
+    object[member]
+        .as_str()
+        .unwrap_or_else(|| panic!("no `{member}` in {object}"))
 }

@@ -1,0 +1,160 @@
+//! Crashes, commits of unknown result, other owners.
+
+use super::*;
+use crate::batch::RecoveredEvent;
+
+impl Bench {
+    /// The process dies and another one takes the shard over: memory is gone, rows and events stay.
+    fn restart(&mut self, endpoints: &[(EndpointNo, EndpointStatus)], recorded: &[DeliveryKey]) {
+        self.attempts.clear();
+        self.loads.clear();
+        let (limits, now) = (self.limits.clone(), self.now);
+        self.shard = Shard::new(ShardId::of(TENANT), Epoch::new(2), EventKey::ZERO, limits);
+        for (no, status) in endpoints {
+            let endpoint = self.endpoint(|config| config.status = *status);
+            let due = |(key, row): (&DeliveryKey, &(Option<Timestamp>, u64, u16))| {
+                row.0.filter(|_| key.endpoint == *no)
+            };
+            let next_due = self.pending.iter().filter_map(due).min();
+            let health = EndpointHealth::default();
+            let counters = EndpointCounters {
+                endpoint: *no,
+                sequence: 0,
+                health,
+            };
+            self.shard.recover_endpoint(endpoint, &counters, next_due);
+        }
+        for event in self.events.clone().into_values() {
+            let has_row = |no: EndpointNo| {
+                let key = crate::batch::first_delivery(event.key, no);
+                self.pending.contains_key(&key) || recorded.contains(&key)
+            };
+            let fanout = vec![(EndpointNo::new(1), event.sequence)];
+            let recorded = fanout
+                .iter()
+                .map(|(no, _)| *no)
+                .filter(|no| has_row(*no))
+                .collect();
+            let shard = ShardId::of(TENANT);
+            let recovered = RecoveredEvent {
+                shard,
+                event: event.clone(),
+                fanout,
+                recorded,
+            };
+            self.shard.recover_event(&recovered, now);
+        }
+        self.act(|shard, fx| shard.begin(now, fx));
+    }
+}
+
+#[test]
+fn after_a_crash_every_pair_without_a_row_is_sent_and_no_other() {
+    let mut bench = Bench::new();
+    let no = bench.add(|_| {});
+    bench.publish_many(3);
+    bench.commit();
+    let delivered = bench.end(Class::Success);
+    let failed = bench.end(Class::ServerError);
+    bench.commit();
+    bench.restart(&[(no, EndpointStatus::Active)], &[delivered]);
+    assert_eq!(bench.attempts.len(), 1, "the one that was in flight");
+    assert!(![delivered, failed].contains(&bench.attempts[0].key));
+    bench.end(Class::Success);
+    bench.commit();
+    bench.pass(Duration::from_secs(5));
+    bench.load();
+    assert_eq!(
+        (bench.attempts[0].key, bench.attempts[0].attempt),
+        (failed, 2)
+    );
+}
+
+#[test]
+fn sequences_go_on_after_a_crash_where_they_stopped() {
+    let mut bench = Bench::new();
+    let no = bench.add(|_| {});
+    bench.publish_many(3);
+    bench.commit();
+    bench.restart(&[(no, EndpointStatus::Active)], &[]);
+    let ticket = bench.publish();
+    bench.commit();
+    assert!(matches!(
+        bench.reply_to(ticket),
+        Some(Reply::Accepted { sequence: 4, .. })
+    ));
+    assert_eq!(bench.attempts.last().map(|start| start.sequence), Some(4));
+}
+
+#[test]
+fn a_pair_whose_endpoint_is_gone_reads_as_cancelled() {
+    let mut bench = Bench::new();
+    bench.add(|_| {});
+    bench.publish();
+    bench.commit();
+    bench.restart(&[], &[]);
+    bench.commit();
+    assert_eq!(bench.ended.len(), 1);
+    assert_eq!(bench.ended[0].1, DeliveryState::Cancelled);
+}
+
+#[test]
+fn a_pair_whose_endpoint_was_paused_before_the_crash_gets_a_row_and_waits() {
+    let mut bench = Bench::new();
+    let no = bench.add(|_| {});
+    bench.publish();
+    bench.commit();
+    bench.restart(&[(no, EndpointStatus::Paused)], &[]);
+    bench.commit();
+    assert!(bench.attempts.is_empty());
+    assert_eq!(
+        bench.pending.values().map(|row| row.0).collect::<Vec<_>>(),
+        [None]
+    );
+}
+
+#[test]
+fn a_recovery_larger_than_memory_gives_rows_to_the_rest() {
+    let mut bench = Bench::new();
+    let no = bench.add(|config| config.concurrency = Some(1));
+    for _ in 0..50 {
+        bench.publish();
+    }
+    bench.commit();
+    bench.limits.endpoint_ready = 8;
+    bench.restart(&[(no, EndpointStatus::Active)], &[]);
+    bench.commit();
+    assert_eq!(bench.pending.len(), 42);
+    assert_eq!(bench.drain().len(), 50);
+}
+
+#[test]
+fn a_commit_of_unknown_result_answers_everyone_that_nothing_is_promised() {
+    let mut bench = Bench::new();
+    bench.add(|_| {});
+    let first = bench.publish_as(Some("a"));
+    let batch = bench.shard.take_batch().expect("an event");
+    let duplicate = bench.publish_as(Some("a"));
+    let second = bench.publish();
+    assert_eq!(batch.events.len(), 1);
+    let limits = bench.limits.clone();
+    let empty = Shard::new(ShardId::of(TENANT), Epoch::new(2), EventKey::ZERO, limits);
+    let answers = std::mem::replace(&mut bench.shard, empty).abandon();
+    let mut answered: Vec<_> = answers.iter().map(|(ticket, _)| *ticket).collect();
+    answered.sort_unstable();
+    assert_eq!(answered, [first, duplicate, second]);
+    let unavailable = |reply: &Reply| matches!(reply, Reply::Refused(refusal) if refusal.code == Code::Unavailable);
+    assert!(answers.iter().all(|(_, reply)| unavailable(reply)));
+}
+
+#[test]
+fn a_stale_epoch_says_that_the_shard_is_lost() {
+    let mut bench = Bench::new();
+    bench.publish();
+    let batch = bench.shard.take_batch().expect("an event");
+    let now = bench.now;
+    let lost = |shard: &mut Shard<u32>, fx: &mut Effects<u32>| {
+        shard.committed(&batch, &BatchResult::StaleEpoch, now, fx)
+    };
+    assert_eq!(bench.act(lost), Ownership::Lost);
+}

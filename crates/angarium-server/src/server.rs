@@ -1,0 +1,309 @@
+//! Puts the parts together: store, contracts, egress, runner, API; and takes them apart in the
+//! order that loses nothing.
+
+use crate::api::auth::ensure_admin_key;
+use crate::api::{self, App};
+use crate::clock::{Clock, SystemClock};
+use crate::directory::Directory;
+use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers};
+use crate::entropy::{Entropy, OsEntropy};
+use crate::http::{self, ConnectionLimits};
+use crate::runner::{self, Parts, Runner};
+use angarium_core::address::AddressPolicy;
+use angarium_core::contract::{ContractError, ContractLibrary};
+use angarium_core::endpoint::PlainHttp;
+use angarium_core::limits::Limits;
+use angarium_core::secret::SecretText;
+use angarium_store::seal::MasterKey;
+use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
+use angarium_store::{Accounts, SharedStore, StoreError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// What a server is started with; every value is checked.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Directory of the embedded store.
+    pub data: PathBuf,
+    /// What secrets are encrypted with.
+    pub master_key: MasterKey,
+    /// The instance's admin key; without one the first start makes one.
+    pub admin_key: Option<SecretText>,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Directory of contracts beside the built-in ones.
+    pub contracts: Option<PathBuf>,
+    /// Whether deliveries may go to `http://`.
+    pub plain_http: PlainHttp,
+    /// Which addresses deliveries may go to.
+    pub addresses: AddressPolicy,
+    /// Root certificates beside the public ones, as PEM.
+    pub extra_roots: Vec<String>,
+    /// The limits in force.
+    pub limits: Limits,
+    /// How long a stop waits for what is in flight.
+    pub grace: Duration,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A contract file is wrong.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// The directory of contracts, or a file in it, cannot be read.
+    #[error("contracts cannot be read from {path}")]
+    ContractFile {
+        /// What cannot be read.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An environment follows a contract that is not loaded.
+    #[error("environment {environment} follows the contract {contract}, which is not loaded")]
+    MissingContract {
+        /// The environment's slug.
+        environment: String,
+        /// The contract's name.
+        contract: String,
+    },
+    /// The shards cannot be recovered.
+    #[error(transparent)]
+    Recovery(#[from] runner::StartError),
+    /// Deliveries cannot leave.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Starts servers.
+#[derive(Debug)]
+pub struct Server;
+
+/// A server that serves.
+pub struct RunningServer {
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// The admin key that this first start made, to be shown once.
+    pub new_admin_key: Option<SecretText>,
+    api: ApiListener,
+    runner: Arc<Runner>,
+    store: SharedStore,
+    grace: Duration,
+}
+
+impl Server {
+    /// Opens the store, reads the contracts, recovers what was under way, and serves.
+    ///
+    /// # Errors
+    /// [`StartError`]; the store is closed again.
+    pub async fn start(config: ServerConfig) -> Result<RunningServer, StartError> {
+        let contracts = Arc::new(load_contracts(config.contracts.as_deref(), &config.limits)?);
+        let store: SharedStore = Arc::new(SqliteStore::open(SqliteConfig {
+            path: Some(config.data.clone()),
+            master_key: config.master_key.clone(),
+            synchronous: Synchronous::Full,
+            mode: Mode::Threads,
+        })?);
+        let started = start_on(&store, config, contracts).await;
+        if started.is_err() {
+            store.close().await;
+        }
+        started
+    }
+}
+
+impl RunningServer {
+    /// Stops cleanly: no new call is taken, calls under way are answered, attempts in flight have
+    /// the grace time to end and are recorded, the store is closed. What outlasts the grace is
+    /// sent again after the next start.
+    pub async fn shutdown(self) {
+        let until = Instant::now() + self.grace;
+        self.api.close().await;
+        let left = until.saturating_duration_since(Instant::now());
+        self.runner.stop(left).await;
+        self.store.close().await;
+    }
+}
+
+async fn start_on(
+    store: &SharedStore,
+    config: ServerConfig,
+    contracts: Arc<ContractLibrary>,
+) -> Result<RunningServer, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let (listener, address) = listen(config.listen).await?;
+    let given = config.admin_key.as_ref();
+    let new_admin_key = ensure_admin_key(&**store, given, &*clock, &*entropy).await?;
+    let accounts = store.accounts().await?;
+    check_contracts(&accounts, &contracts)?;
+    let runner = Runner::start(Parts {
+        store: Arc::clone(store),
+        transport: Arc::new(egress(&config)?),
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+        contracts: Arc::clone(&contracts),
+        limits: config.limits.clone(),
+        plain_http: config.plain_http,
+    })
+    .await?;
+    let app = Arc::new(App {
+        runner: Arc::clone(&runner),
+        store: Arc::clone(store),
+        directory: Directory::new(accounts),
+        contracts: Arc::clone(&contracts),
+        limits: config.limits,
+        clock,
+        entropy,
+        addresses: config.addresses,
+        plain_http: config.plain_http,
+        metrics: Arc::default(),
+        calls: Arc::default(),
+        lanes: Default::default(),
+        turns: Default::default(),
+    });
+    Ok(RunningServer {
+        address,
+        new_admin_key,
+        api: ApiListener::open(listener, app, config.grace),
+        runner,
+        store: Arc::clone(store),
+        grace: config.grace,
+    })
+}
+
+/// The task that answers calls, and the way to end it.
+struct ApiListener {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl ApiListener {
+    fn open(listener: TcpListener, app: Arc<App>, grace: Duration) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let limits = ConnectionLimits {
+            stop_time: grace,
+            ..ConnectionLimits::default()
+        };
+        let router = api::router(Arc::clone(&app));
+        // Whoever drops the sender stops the listener too.
+        let stopped = async move { stopped.await.unwrap_or_default() };
+        let task = tokio::spawn(http::serve(listener, app, router, limits, stopped));
+        Self { stop, task }
+    }
+
+    /// Takes no new calls, and returns when those under way are answered or cut.
+    async fn close(self) {
+        let _ = self.stop.send(());
+        match self.task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the API's listener failed"),
+            Err(error) => tracing::error!(%error, "the API's listener ended"),
+        }
+    }
+}
+
+fn egress(config: &ServerConfig) -> Result<Egress, EgressError> {
+    Egress::new(EgressConfig {
+        policy: config.addresses.clone(),
+        extra_roots: config.extra_roots.clone(),
+        name_servers: NameServers::System,
+        limits: EgressLimits::new(&config.limits),
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+/// The built-in contracts, and those of a directory: its `*.toml` files in the order of their
+/// names. A contract of the same name takes the place of a built-in one.
+///
+/// # Errors
+/// A file cannot be read, or is not a contract.
+pub fn load_contracts(
+    directory: Option<&Path>,
+    limits: &Limits,
+) -> Result<ContractLibrary, StartError> {
+    let mut library = ContractLibrary::built_in(limits)?;
+    let Some(directory) = directory else {
+        return Ok(library);
+    };
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        |source| StartError::ContractFile { path, source }
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable(directory))? {
+        files.push(entry.map_err(unreadable(directory))?.path());
+    }
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
+    files.sort();
+    for file in files {
+        let text = std::fs::read_to_string(&file).map_err(unreadable(&file))?;
+        library.add(&file.display().to_string(), &text, limits)?;
+    }
+    Ok(library)
+}
+
+/// Every contract that an environment follows is loaded.
+fn check_contracts(accounts: &Accounts, library: &ContractLibrary) -> Result<(), StartError> {
+    for environment in &accounts.environments {
+        let missing = |name: &&String| library.get(name).is_none();
+        if let Some(contract) = environment.contracts.iter().find(missing) {
+            return Err(StartError::MissingContract {
+                environment: environment.slug.clone(),
+                contract: contract.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_adds_contracts_and_a_wrong_file_is_named() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let limits = Limits::default();
+        let load = || load_contracts(Some(directory.path()), &limits);
+        std::fs::write(directory.path().join("notes.txt"), "not a contract").expect("written");
+        assert_eq!(
+            load().expect("the built-in ones are sound").iter().count(),
+            load_contracts(None, &limits)
+                .expect("as before")
+                .iter()
+                .count(),
+        );
+        std::fs::write(directory.path().join("mine.toml"), "contract = 7").expect("written");
+        let error = load().expect_err("it is no contract").to_string();
+        assert!(error.contains("mine.toml:1"), "{error}");
+        let nowhere = directory.path().join("nowhere");
+        let error = load_contracts(Some(&nowhere), &limits).expect_err("it is not there");
+        assert!(error.to_string().contains("nowhere"), "{error}");
+    }
+}

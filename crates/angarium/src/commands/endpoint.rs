@@ -1,0 +1,158 @@
+//! `angarium endpoint`.
+
+use crate::client::{Client, Connection, segment, with_query};
+use crate::commands::{PageArgs, document, member};
+use crate::output::{Column, Output};
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::{Map, Value, json};
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("TENANT", "/tenant"),
+    ("URL", "/url"),
+    ("TYPES", "/types"),
+    ("CONTRACT", "/contract"),
+    ("STATUS", "/status"),
+    ("FAILURES", "/health/consecutive_failures"),
+];
+
+/// What is done with endpoints.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Makes an endpoint; its secret is shown once.
+    Create {
+        /// Whose it is.
+        #[arg(long)]
+        tenant: String,
+        #[command(flatten)]
+        members: Members,
+    },
+    /// Lists endpoints.
+    List {
+        /// Of this tenant only.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// `active`, `paused` or `disabled`.
+        #[arg(long)]
+        status: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Shows one.
+    Show(One),
+    /// Changes what is given, keeps the rest.
+    Update {
+        #[command(flatten)]
+        one: One,
+        #[command(flatten)]
+        members: Members,
+    },
+    /// Deletes one; what waits is cancelled.
+    Delete(One),
+    /// Deliveries wait until it is resumed.
+    Pause(One),
+    /// Deliveries that waited start.
+    Resume(One),
+    /// Deliveries start again, those that are parked too.
+    Enable(One),
+    /// New events are suppressed; what waits stays parked.
+    Disable(One),
+    /// Makes a new signing secret, shown once.
+    RotateSecret(One),
+}
+
+/// Which endpoint.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// Its id (`ep_…`).
+    id: String,
+}
+
+/// The members of an endpoint.
+#[derive(Debug, Args)]
+pub(crate) struct Members {
+    /// URL that deliveries go to.
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Event types and patterns (`a.*`), separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "TYPE")]
+    types: Vec<String>,
+    /// The contract; the environment's first if not given.
+    #[arg(long)]
+    contract: Option<String>,
+    /// For people.
+    #[arg(long)]
+    description: Option<String>,
+    /// Any other member of the API, such as `delivery={"retries":["1s"]}`; repeatable.
+    #[arg(long, value_parser = member, value_name = "NAME=JSON")]
+    set: Vec<(String, Value)>,
+}
+
+impl Members {
+    fn document(self) -> Value {
+        let types = (!self.types.is_empty()).then(|| json!(self.types));
+        let mut members: Map<String, Value> = document([
+            ("url", self.to.map(|url| json!(url))),
+            ("types", types),
+            ("contract", self.contract.map(|name| json!(name))),
+            ("description", self.description.map(|text| json!(text))),
+        ]);
+        members.extend(self.set);
+        Value::Object(members)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The call's.
+pub(crate) async fn run(
+    connection: Connection,
+    output: Output,
+    action: Action,
+) -> anyhow::Result<()> {
+    let mut client = Client::new(&connection)?;
+    let path = |one: &One| format!("/v1/endpoints/{}", segment(&one.id));
+    let (one, verb) = match action {
+        Action::Create { tenant, members } => {
+            let path = format!("/v1/tenants/{}/endpoints", segment(&tenant));
+            output.object(&client.post(&path, &members.document()).await?);
+            return Ok(());
+        }
+        Action::List {
+            tenant,
+            status,
+            page,
+        } => {
+            let [limit, cursor] = page.parameters();
+            let filters = [("tenant", tenant.as_deref()), ("status", status.as_deref())];
+            let path = with_query("/v1/endpoints", &[filters[0], filters[1], limit, cursor]);
+            output.list(&client.get(&path).await?, COLUMNS);
+            return Ok(());
+        }
+        Action::Show(one) => {
+            output.object(&client.get(&path(&one)).await?);
+            return Ok(());
+        }
+        Action::Update { one, members } => {
+            let body = Some(Bytes::from(members.document().to_string()));
+            output.object(&client.call(Method::PATCH, &path(&one), body).await?);
+            return Ok(());
+        }
+        Action::Delete(one) => {
+            client.call(Method::DELETE, &path(&one), None).await?;
+            output.done(&format!("endpoint {} is deleted", one.id));
+            return Ok(());
+        }
+        Action::Pause(one) => (one, "pause"),
+        Action::Resume(one) => (one, "resume"),
+        Action::Enable(one) => (one, "enable"),
+        Action::Disable(one) => (one, "disable"),
+        Action::RotateSecret(one) => (one, "rotate-secret"),
+    };
+    let path = format!("{}/{verb}", path(&one));
+    output.object(&client.call(Method::POST, &path, None).await?);
+    Ok(())
+}

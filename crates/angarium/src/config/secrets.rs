@@ -1,0 +1,164 @@
+//! The two secrets of the configuration. They are never flags: a command line is public.
+
+use super::{ConfigError, Settings};
+use angarium_core::secret::SecretText;
+use angarium_store::seal;
+use angarium_server::entropy::{Entropy, OsEntropy, random};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// The environment variable of the master key.
+const MASTER_KEY: &str = "ANGARIUM_MASTER_KEY";
+/// The environment variable of the instance's admin key.
+const ADMIN_KEY: &str = "ANGARIUM_ADMIN_KEY";
+/// The file that `--dev` makes in the data directory.
+const DEV_KEY_FILE: &str = "master.key";
+
+/// Said when there is no master key: what it is for and how to make one.
+pub(super) const NO_MASTER_KEY: &str = "there is no master key, and without one no secret can be \
+stored.
+  Make one:        openssl rand -base64 32 > master.key   (or: angarium key generate-master)
+  and start with:  angarium serve --master-key-file master.key
+  or put its text into the environment variable ANGARIUM_MASTER_KEY.
+  Keep a copy apart from the backups: without it they cannot be read.
+  To try things out:  angarium serve --dev   makes one in the data directory";
+
+/// The master key and where it came from.
+pub(crate) struct MasterKey {
+    /// The key itself.
+    pub(crate) key: seal::MasterKey,
+    /// For people.
+    pub(crate) origin: String,
+    /// The file that was written for it, when it was made just now.
+    pub(crate) made: Option<PathBuf>,
+}
+
+/// Finds the master key: environment, file, and with `--dev` the one in the data directory, made
+/// if it is not there.
+///
+/// # Errors
+/// There is none, or it is not one.
+pub(crate) fn master_key(settings: &Settings) -> Result<MasterKey, ConfigError> {
+    match find_master_key(settings) {
+        Err(ConfigError::NoMasterKey) if settings.dev => made(settings.data.join(DEV_KEY_FILE)),
+        found => found,
+    }
+}
+
+/// Finds the master key, and makes none.
+///
+/// # Errors
+/// There is none, or it is not one.
+pub(crate) fn find_master_key(settings: &Settings) -> Result<MasterKey, ConfigError> {
+    if let Some(text) = variable(MASTER_KEY) {
+        return decoded(&text, MASTER_KEY.to_owned());
+    }
+    if let Some(path) = &settings.master_key_file {
+        return from_file(path);
+    }
+    let dev_file = settings.data.join(DEV_KEY_FILE);
+    match settings.dev && dev_file.exists() {
+        true => from_file(&dev_file),
+        false => Err(ConfigError::NoMasterKey),
+    }
+}
+
+/// The instance's admin key, if the environment has one.
+pub(crate) fn admin_key() -> Option<SecretText> {
+    variable(ADMIN_KEY).map(SecretText::new)
+}
+
+/// A new master key's text.
+pub(crate) fn generate(entropy: &dyn Entropy) -> String {
+    STANDARD.encode(random::<32>(entropy))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+fn from_file(path: &Path) -> Result<MasterKey, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
+        path: path.to_owned(),
+        verb: "read",
+        source,
+    })?;
+    decoded(&text, path.display().to_string())
+}
+
+fn decoded(text: &str, origin: String) -> Result<MasterKey, ConfigError> {
+    let bad = |reason| ConfigError::BadMasterKey {
+        origin: origin.clone(),
+        reason,
+    };
+    let bytes = STANDARD
+        .decode(text.trim())
+        .map_err(|_| bad("it is not base64".to_owned()))?;
+    let length = bytes.len();
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| bad(format!("it has {length} bytes, not 32")))?;
+    Ok(MasterKey {
+        key: seal::MasterKey::from_bytes(bytes),
+        origin,
+        made: None,
+    })
+}
+
+fn made(path: PathBuf) -> Result<MasterKey, ConfigError> {
+    let text = generate(&OsEntropy);
+    write_private(&path, &text).map_err(|source| ConfigError::File {
+        path: path.clone(),
+        verb: "written",
+        source,
+    })?;
+    Ok(MasterKey {
+        made: Some(path.clone()),
+        ..decoded(&text, path.display().to_string())?
+    })
+}
+
+/// Writes a file that only its owner can read, and that was not there before.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_master_key_is_32_bytes_in_base64_and_nothing_else() {
+        let text = generate(&OsEntropy);
+        assert!(decoded(&format!("{text}\n"), "x".to_owned()).is_ok());
+        for (bad, reason) in [("§", "it is not base64"), ("AAAA", "it has 3 bytes, not 32")] {
+            let error = decoded(bad, "x".to_owned()).err().expect(bad).to_string();
+            assert_eq!(error, format!("x is not a master key: {reason}"));
+        }
+    }
+
+    #[test]
+    fn a_made_key_is_for_its_owner_only_and_reads_back() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("data").join(DEV_KEY_FILE);
+        let key = made(path.clone()).expect("it is made");
+        let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let read = from_file(&path).expect("it reads back").key;
+        assert_eq!(*read.to_base64(), *key.key.to_base64());
+    }
+}

@@ -1,0 +1,223 @@
+//! The demo's server with its environments, tenants and endpoints, and the events to publish.
+
+use super::board::Board;
+use super::receiver::Receivers;
+use super::scene::{Conduct, KeyScope, SCENES, Scene, TENANT, contracts};
+use crate::client::{Client, Connection};
+use crate::machine;
+use angarium_core::address::AddressPolicy;
+use angarium_core::contract::ContractLibrary;
+use angarium_core::endpoint::PlainHttp;
+use angarium_core::limits::Limits;
+use angarium_core::secret::SecretText;
+use angarium_core::time::Timestamp;
+use angarium_server::clock::{Clock, SystemClock};
+use angarium_server::entropy::{OsEntropy, random};
+use angarium_server::server::{RunningServer, Server, ServerConfig};
+use angarium_store::seal::MasterKey;
+use anyhow::Context;
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A retry schedule that can be watched.
+const RETRIES: [&str; 3] = ["1s", "1s", "2s"];
+/// How long the server's end waits for what is in flight.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A running server on which everybody has their place.
+pub(super) struct Stage {
+    server: RunningServer,
+    admin_key: SecretText,
+    clients: Vec<Client>,
+    programme: Vec<Sample>,
+    published: usize,
+    last_time: Timestamp,
+    _data: TempDir,
+}
+
+/// An example event of a contract.
+struct Sample {
+    contract: &'static str,
+    /// Which client speaks for the contract's environment.
+    client: usize,
+    kind: String,
+    data: Value,
+}
+
+impl Stage {
+    /// Starts the server and makes everybody's place.
+    ///
+    /// # Errors
+    /// The server's, or a call's.
+    pub(super) async fn set(receivers: &Receivers) -> anyhow::Result<Self> {
+        let data = tempfile::tempdir().context("no temporary directory can be made")?;
+        let mut server = Server::start(config(&data, receivers.ca.clone())).await?;
+        let admin_key = server.new_admin_key.take();
+        let admin_key = admin_key.context("a new store has no admin key yet")?;
+        let mut clients = Vec::new();
+        for contract in contracts() {
+            let mut client = Client::new(&Connection {
+                url: format!("http://{}", server.address),
+                key: Some(admin_key.expose().to_owned()),
+                environment: Some(contract.to_owned()),
+            })?;
+            furnish(&mut client, contract, receivers).await?;
+            clients.push(client);
+        }
+        Ok(Self {
+            server,
+            admin_key,
+            clients,
+            programme: programme()?,
+            published: 0,
+            last_time: Timestamp::default(),
+            _data: data,
+        })
+    }
+
+    /// The server's address.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.server.address)
+    }
+
+    /// A key that may do everything here.
+    pub(super) fn admin_key(&self) -> &str {
+        self.admin_key.expose()
+    }
+
+    /// Publishes the next sample, noted on the board before it can arrive.
+    ///
+    /// # Errors
+    /// The server refused it.
+    pub(super) async fn publish_next(&mut self, board: &mut Board) -> anyhow::Result<()> {
+        let sample = &self.programme[self.published % self.programme.len()];
+        self.published += 1;
+        let id = format!("demo-{}", self.published);
+        let after_last = self.last_time + Duration::from_millis(1);
+        self.last_time = SystemClock.now().max(after_last);
+        let time = self.last_time.to_string();
+        let at = SCENES.iter().filter(|scene| scene.contract == sample.contract);
+        board.publish(&id, &time, &sample.kind, at);
+        let event = json!({
+            "tenant": TENANT,
+            "type": sample.kind,
+            "id": id,
+            "time": time,
+            "subject": "demo-subject",
+            "key": "demo-entity",
+            "attributes": {"object_owner_id": "demo-owner", "owner_id": "demo-advisor"},
+            "data": sample.data,
+        });
+        self.clients[sample.client].post("/v1/events", &event).await?;
+        Ok(())
+    }
+
+    /// Stops the server as SIGTERM would.
+    pub(super) async fn strike(self) {
+        self.server.shutdown().await;
+    }
+}
+
+fn config(data: &TempDir, ca: String) -> ServerConfig {
+    let mut limits = Limits::default();
+    limits.node_window = machine::node_window(machine::raise_file_limit(), limits.node_window);
+    let loopback = "127.0.0.0/8".parse().expect("it is a range");
+    ServerConfig {
+        data: data.path().to_owned(),
+        master_key: MasterKey::from_bytes(random(&OsEntropy)),
+        admin_key: None,
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        contracts: None,
+        plain_http: PlainHttp::Allowed,
+        addresses: AddressPolicy {
+            allowed: vec![loopback],
+        },
+        extra_roots: vec![ca],
+        limits,
+        grace: GRACE,
+    }
+}
+
+/// Makes the environment, the tenant and the endpoints of a contract.
+async fn furnish(
+    client: &mut Client,
+    contract: &str,
+    receivers: &Receivers,
+) -> anyhow::Result<()> {
+    let environment = json!({"slug": contract, "title": contract, "contracts": [contract]});
+    client.post("/v1/environments", &environment).await?;
+    let tenant = json!({"name": "Acme, a customer"}).to_string();
+    let path = format!("/v1/tenants/{TENANT}");
+    client.call(Method::PUT, &path, Some(Bytes::from(tenant))).await?;
+    for scene in SCENES.iter().filter(|scene| scene.contract == contract) {
+        let secret = place(client, scene, &receivers.url(scene)).await?;
+        receivers.learn(scene, &secret);
+    }
+    Ok(())
+}
+
+/// Makes an endpoint, and answers the secret that its deliveries are signed with.
+async fn place(client: &mut Client, scene: &Scene, url: &str) -> anyhow::Result<String> {
+    let mut endpoint = json!({"url": url, "types": ["*"], "description": scene.endpoint});
+    if scene.conduct == Conduct::FailsTwice {
+        endpoint["delivery"] = json!({"retries": RETRIES});
+    }
+    let given = format!("demo-{}", hex::encode(random::<16>(&OsEntropy)));
+    if scene.key == KeyScope::Given {
+        endpoint["secret"] = json!(given);
+    }
+    let path = format!("/v1/tenants/{TENANT}/endpoints");
+    let made = client.post(&path, &endpoint).await?;
+    let secret = match scene.key {
+        KeyScope::None => return Ok(String::new()),
+        KeyScope::Given => return Ok(given),
+        KeyScope::Endpoint => made["secret"].as_str().map(str::to_owned),
+        KeyScope::Tenant => {
+            let path = format!("/v1/tenants/{TENANT}/signing-keys");
+            let keys = client.get(&path).await?;
+            keys.pointer("/data/0/secret").and_then(Value::as_str).map(str::to_owned)
+        }
+    };
+    secret.with_context(|| format!("{} has no signing secret", scene.endpoint))
+}
+
+/// The examples of every contract, taken in turn: each contract's first, each one's second …
+fn programme() -> anyhow::Result<Vec<Sample>> {
+    let library = ContractLibrary::built_in(&Limits::default())?;
+    let mut programme = Vec::new();
+    for (client, name) in contracts().into_iter().enumerate() {
+        let contract = library.get(name).context("the contract is built in")?;
+        for (turn, event) in contract.events().iter().enumerate() {
+            let sample = Sample {
+                contract: name,
+                client,
+                kind: event.name.as_str().to_owned(),
+                data: serde_json::from_str(&event.example)?,
+            };
+            programme.push((turn, sample));
+        }
+    }
+    programme.sort_by_key(|(turn, _)| *turn);
+    Ok(programme.into_iter().map(|(_, sample)| sample).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_contract_of_the_scenes_has_its_examples_in_the_programme() {
+        let programme = programme().expect("the built-in contracts are sound");
+        for contract in contracts() {
+            let samples = programme.iter().filter(|sample| sample.contract == contract);
+            assert!(samples.count() > 0, "{contract} has no example");
+        }
+        let first_turn = &programme[..contracts().len()];
+        let names: Vec<_> = first_turn.iter().map(|sample| sample.contract).collect();
+        assert_eq!(names, contracts());
+    }
+}

@@ -2,10 +2,10 @@
 //!
 //! `POST /v1/events`, the hot path, is answered before the router is asked.
 
-use crate::api::{App, publish_directly};
+use crate::api::{App, is_direct, publish_directly};
 use axum::Router;
 use axum::response::Response;
-use http::{Method, Request};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -249,7 +249,7 @@ struct Front {
 
 impl Front {
     async fn answer(self, request: Request<Incoming>) -> Response {
-        if request.method() == Method::POST && request.uri().path() == "/v1/events" {
+        if is_direct(&request) {
             return publish_directly(&self.app, request).await;
         }
         match self.router.call(request).await {

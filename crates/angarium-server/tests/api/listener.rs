@@ -1,9 +1,13 @@
 //! The listener, and what is served without a key.
 
 use super::stage::{ADMIN, Stage};
+use angarium_core::time::Timestamp;
+use angarium_server::clock::Clock;
 use angarium_server::http::{ConnectionLimits, serve};
+use angarium_server::metrics::Figures;
 use serde_json::json;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -111,6 +115,43 @@ async fn a_head_that_does_not_come_and_an_idle_connection_are_ended() {
         let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest));
         ended.await.expect("it ends").expect("the end");
     }
+}
+
+/// Breaks when it is asked.
+struct Broken;
+
+impl Clock for Broken {
+    fn now(&self) -> Timestamp {
+        panic!("on purpose")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_own_call_only_and_is_counted() {
+    let stage = Stage::by(Arc::new(Broken)).await;
+    let server = served(&stage, ConnectionLimits::default()).await;
+    let mut stream = connect(server.address).await;
+    let guarded = "idempotency-key: k\r\n";
+    for (method, path, more) in [
+        ("PUT", "/v1/tenants/a", ""),
+        ("POST", "/v1/events", ""),
+        ("POST", "/v1/events", guarded),
+    ] {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\n\
+             {more}content-length: 0\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let said = answer(&mut stream).await;
+        assert!(said.starts_with("HTTP/1.1 500 "), "{said}");
+        assert!(
+            said.contains("\"code\":\"internal\"") && !said.contains("on purpose"),
+            "{said}"
+        );
+    }
+    let now = Timestamp::from_millis(0);
+    let figures = stage.app.metrics.print(&Figures::default(), now);
+    assert!(figures.contains("angarium_panics_total 3"), "{figures}");
 }
 
 #[tokio::test]

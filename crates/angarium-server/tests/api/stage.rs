@@ -9,7 +9,7 @@ use angarium_core::outcome::Outcome;
 use angarium_core::request::OutgoingRequest;
 use angarium_core::secret::SecretText;
 use angarium_server::api::{App, auth, router};
-use angarium_server::clock::SystemClock;
+use angarium_server::clock::{Clock, SystemClock};
 use angarium_server::directory::Directory;
 use angarium_server::egress::{Exchange, Transport};
 use angarium_server::entropy::OsEntropy;
@@ -104,6 +104,11 @@ pub(crate) struct Call {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
+        Self::by(Arc::new(SystemClock)).await
+    }
+
+    /// With a clock of the API's own.
+    pub(crate) async fn by(api_clock: Arc<dyn Clock>) -> Self {
         let store: SharedStore = Arc::new(
             SqliteStore::open(SqliteConfig {
                 path: None,
@@ -113,10 +118,6 @@ impl Stage {
             })
             .expect("a store"),
         );
-        Self::on(store).await
-    }
-
-    pub(crate) async fn on(store: SharedStore) -> Self {
         let limits = Limits::default();
         let contracts = Arc::new(ContractLibrary::built_in(&limits).expect("contracts"));
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(OsEntropy));
@@ -126,7 +127,7 @@ impl Stage {
         let runner = Runner::start(Parts {
             store: Arc::clone(&store),
             transport: Arc::new(AlwaysOk),
-            clock: clock.clone(),
+            clock,
             entropy: entropy.clone(),
             contracts: Arc::clone(&contracts),
             limits: limits.clone(),
@@ -138,7 +139,7 @@ impl Stage {
             store,
             contracts,
             limits,
-            clock,
+            clock: api_clock,
             entropy,
             addresses: AddressPolicy::default(),
             plain_http: PlainHttp::Allowed,

@@ -112,11 +112,11 @@ pub(in crate::api) enum ItemResult {
 #[utoipa::path(post, path = "/v1/events", tag = "events", request_body = EventBody,
     responses((status = 202, description = "Accepted and durable", body = Accepted)))]
 pub(in crate::api) async fn publish(State(app): State<Arc<App>>, request: Request) -> Response {
-    publish_directly(&app, request).await
+    publish_any(&app, request).await
 }
 
-/// As the call `POST /v1/events`, for a listener that serves this path before it routes.
-pub async fn publish_directly<B>(app: &Arc<App>, request: http::Request<B>) -> Response
+/// As the call, for a body of any kind.
+pub(in crate::api) async fn publish_any<B>(app: &App, request: http::Request<B>) -> Response
 where
     B: hyper::body::Body<Data = Bytes>,
     B::Error: Into<axum::BoxError>,

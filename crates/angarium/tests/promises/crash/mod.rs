@@ -12,7 +12,7 @@ use crate::support::client::{Api, Connection};
 use crate::support::dice::Dice;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::server::{Server, Start};
-use crate::support::shop::text;
+use crate::support::shop::{self, text};
 use crate::support::{eventually, rounds};
 use journal::Journal;
 use serde_json::json;
@@ -171,13 +171,8 @@ fn a_killed_server_loses_nothing_and_repeats_at_most_what_was_in_flight() {
 
     let api = run.api().expect("the server runs");
     eventually("nothing waits any more", DRAIN, || {
-        let waits = |state: &str| {
-            let path = format!("/v1/deliveries?tenant=acme&state={state}&limit=1");
-            let page = api.get(&path).expect(200);
-            page["data"].as_array().is_none_or(|rows| !rows.is_empty()) || !page["next"].is_null()
-        };
         std::thread::sleep(Duration::from_millis(200));
-        !waits("pending") && !waits("in_flight")
+        shop::waiting(&api) == 0
     });
     let verdict = checker::check(&api, &run.published, &run.received, &endpoints);
     restarts.sort_unstable();

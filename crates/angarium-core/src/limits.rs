@@ -96,7 +96,7 @@ limits! {
     /// Most attempts in flight on one node; it follows the descriptor limit.
     node_window: usize = 16_384, "attempts", None;
     /// Most deliveries of one endpoint that wait in memory; the rest wait in the store.
-    endpoint_ready: usize = 256, "deliveries", None;
+    endpoint_ready: usize = 2_048, "deliveries", None;
     /// Most bytes of payload that wait in memory for one shard.
     shard_ready_bytes: usize = 4 * 1024 * 1024, "bytes", None;
     /// Most publishes of one shard that wait for their commit; more are shed before they are accepted.

@@ -30,7 +30,8 @@ const GIVEN_ADMIN_KEY: &str = "ANGARIUM_ADMIN_KEY";
 pub struct Caller {
     /// The key.
     pub key: Arc<ApiKey>,
-    environment: Option<Arc<Environment>>,
+    /// Refused only where it counts: an environment is made by a call that may name it already.
+    environment: Result<Option<Arc<Environment>>, Refusal>,
     tenant: Option<Arc<Tenant>>,
 }
 
@@ -38,8 +39,7 @@ impl Caller {
     /// Finds out who calls.
     ///
     /// # Errors
-    /// `unauthorized` for no key or one that is wrong, expired or revoked; `environment_not_found`
-    /// when the header names none that the key may use.
+    /// `unauthorized` for no key or one that is wrong, expired or revoked.
     pub fn identify(app: &App, headers: &HeaderMap) -> Result<Self, Refusal> {
         let key = bearer(headers)
             .and_then(|text| app.directory.key(&hash(text)))
@@ -49,7 +49,11 @@ impl Caller {
             Some(no) => Some(app.directory.tenant_by_no(no).ok_or_else(unauthorized)?),
             None => None,
         };
-        let environment = Self::meant_environment(app, &key, headers)?;
+        let own = match key.environment {
+            Some(no) => Some(app.directory.environment(no).ok_or_else(unauthorized)?),
+            None => None,
+        };
+        let environment = Self::meant_environment(app, own, headers);
         Ok(Self {
             key,
             environment,
@@ -59,13 +63,9 @@ impl Caller {
 
     fn meant_environment(
         app: &App,
-        key: &ApiKey,
+        own: Option<Arc<Environment>>,
         headers: &HeaderMap,
     ) -> Result<Option<Arc<Environment>>, Refusal> {
-        let own = match key.environment {
-            Some(no) => Some(app.directory.environment(no).ok_or_else(unauthorized)?),
-            None => None,
-        };
         let Some(named) = headers.get(ENVIRONMENT_HEADER) else {
             return Ok(own);
         };
@@ -127,17 +127,24 @@ impl Caller {
     /// The environment that the call is about.
     ///
     /// # Errors
-    /// `environment_required` when an admin key does not name one.
+    /// `environment_required` when an admin key does not name one; `environment_not_found` when the
+    /// header names none that the key may use.
     pub fn environment(&self) -> Result<&Arc<Environment>, Refusal> {
-        self.environment.as_ref().ok_or_else(|| {
+        self.named_environment()?.ok_or_else(|| {
             let message = "a key of the instance names the environment in this header";
             Refusal::field(Code::EnvironmentRequired, "Angarium-Environment", message)
         })
     }
 
     /// The environment that the call is about, where one is named.
-    pub fn named_environment(&self) -> Option<&Arc<Environment>> {
-        self.environment.as_ref()
+    ///
+    /// # Errors
+    /// `environment_not_found` when the header names none that the key may use.
+    pub fn named_environment(&self) -> Result<Option<&Arc<Environment>>, Refusal> {
+        match &self.environment {
+            Ok(named) => Ok(named.as_ref()),
+            Err(refusal) => Err(refusal.clone()),
+        }
     }
 
     /// The tenant that the key is bound to.

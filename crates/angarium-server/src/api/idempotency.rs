@@ -40,7 +40,7 @@ impl Calls {
     fn enter(self: &Arc<Self>, scope: [u8; 32]) -> Option<Entered> {
         let calls = Arc::clone(self);
         let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        scopes.insert(scope).then_some(Entered { calls, scope })
+        scopes.insert(scope).then(|| Entered { calls, scope })
     }
 }
 
@@ -248,7 +248,8 @@ fn header(headers: &HeaderMap, most: usize) -> Result<Option<&str>, Refusal> {
 
 /// A key of one caller on one route; the environment counts, because an admin key has many.
 fn scope(caller: &Caller, parts: &Parts, key: &str) -> [u8; 32] {
-    let environment = caller.named_environment().map_or(0, |e| e.no.get());
+    let named = caller.named_environment().ok().flatten();
+    let environment = named.map_or(0, |environment| environment.no.get());
     sha256(&[
         &caller.key.id.to_bytes(),
         &environment.to_be_bytes(),

@@ -79,6 +79,11 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], limits: &Limits) -> Result<
 /// # Errors
 /// As [`parse`], but for `json_too_deep`.
 pub fn parse_whole<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+    // serde would take an array for an object, its items by their places.
+    if body.trim_ascii_start().starts_with(b"[") {
+        let message = "the body is a JSON object, not an array";
+        return Err(Refusal::whole(Code::InvalidJson, message));
+    }
     serde_json::from_slice(body).map_err(|_| explain::<T>(body))
 }
 

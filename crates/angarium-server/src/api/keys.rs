@@ -147,7 +147,7 @@ pub(super) async fn list(
     Reader(caller): Reader,
     Query(query): Query<KeysQuery>,
 ) -> Result<Json<Listed<KeyView>>, Problem> {
-    let named = caller.named_environment().map(|environment| environment.no);
+    let named = caller.named_environment()?.map(|environment| environment.no);
     let name = ListName(format!("keys/{}/{named:?}", caller.key.id));
     let limit = page::limit(query.limit.as_deref(), &app.limits)?;
     let before = name.parse(query.cursor.as_deref())?;
@@ -224,7 +224,7 @@ fn environment_of(
     let Some(slug) = &new.environment else {
         return match new.tenant {
             Some(_) => caller.environment().cloned().map(Some),
-            None => Ok(caller.named_environment().cloned()),
+            None => Ok(caller.named_environment()?.cloned()),
         };
     };
     let found = app.directory.environment_by_slug(slug);

@@ -65,10 +65,10 @@ fn a_scope_allows_what_it_names_and_nothing_else() {
     let shop = Shop::open();
     let event = json!({"tenant": "acme", "type": "a", "data": 1});
     let endpoint = json!({"url": "https://example.com/", "types": ["a"]});
-    // Scope, then whether it may publish, manage, read.
+    // Scope, then whether it may publish, manage, read. Who may manage may also read.
     let rows = [
         ("publish", [true, false, false]),
-        ("manage", [false, true, false]),
+        ("manage", [false, true, true]),
         ("read", [false, false, true]),
     ];
     for (scope, [publishes, manages, reads]) in rows {

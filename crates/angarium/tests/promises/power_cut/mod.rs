@@ -112,13 +112,13 @@ fn cut(
 
 /// The keys of the events in an image, or what is wrong with it.
 fn keys(file: &Path) -> Result<BTreeSet<i64>, String> {
-    let read = || {
+    let read = || -> rusqlite::Result<(String, BTreeSet<i64>)> {
         let database = rusqlite::Connection::open(file)?;
         let check = "PRAGMA integrity_check";
         let check: String = database.query_row(check, [], |row| row.get(0))?;
         let mut select = database.prepare("SELECT key FROM event")?;
         let keys = select.query_map([], |row| row.get(0))?;
-        Ok((check, keys.collect::<rusqlite::Result<_>>()?))
+        Ok((check, keys.collect::<Result<_, _>>()?))
     };
     match read() {
         Ok((check, keys)) if check == "ok" => Ok(keys),

@@ -34,6 +34,7 @@ pub(super) struct DeliveriesQuery {
     /// Of this event; a publisher's own id needs `tenant`, unless the key is a tenant's.
     event: Option<String>,
     /// In this state.
+    #[param(pattern = "^(queued|pending|in_flight|delivered|dead|cancelled|suppressed)$")]
     state: Option<String>,
     /// Whose last attempt was of this class.
     class: Option<String>,

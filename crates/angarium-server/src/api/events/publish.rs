@@ -84,16 +84,25 @@ pub(in crate::api) struct BatchAccepted {
 
 /// What became of one event of a batch.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct ItemResult {
-    /// 202, or the status of the refusal.
-    #[schema(minimum = 202, maximum = 599)]
-    status: u16,
-    /// The accepted event.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    accepted: Option<Accepted>,
-    /// Why it was refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ProblemBody>,
+#[serde(untagged)]
+pub(in crate::api) enum ItemResult {
+    /// It was accepted.
+    Accepted {
+        /// Always 202.
+        #[schema(minimum = 202, maximum = 202)]
+        status: u16,
+        /// As the answer to the one event.
+        #[serde(flatten)]
+        accepted: Accepted,
+    },
+    /// It was refused.
+    Refused {
+        /// The status that the one event would have got.
+        #[schema(minimum = 400, maximum = 599)]
+        status: u16,
+        /// Why.
+        error: ProblemBody,
+    },
 }
 
 /// Publish an event
@@ -170,17 +179,15 @@ pub(in crate::api) async fn publish_batch(
 
 async fn accept_item(app: &App, caller: &Caller, body: &Bytes, turn: Turn) -> ItemResult {
     match accept(app, caller, body, turn).await {
-        Ok(accepted) => ItemResult {
+        Ok(accepted) => ItemResult::Accepted {
             status: 202,
-            accepted: Some(accepted),
-            error: None,
+            accepted,
         },
         Err(Problem(refusal)) => {
             app.metrics.refused(refusal.code);
-            ItemResult {
+            ItemResult::Refused {
                 status: refusal.code.status(),
-                accepted: None,
-                error: Some(problem::body(&refusal)),
+                error: problem::body(&refusal),
             }
         }
     }

@@ -53,7 +53,9 @@ fn all_that_waited_for_a_receiver_arrives_when_it_is_back_within_bounded_memory(
         resumed.elapsed(),
     );
     assert!(peak < MEMORY_MAX, "{} MiB", peak >> 20);
-    eventually("nothing waits any more", DRAIN, || shop::waiting(&shop.api) == 0);
+    eventually("nothing waits any more", DRAIN, || {
+        shop::waiting(&shop.api) == 0
+    });
     let dead = shop.api.list("/v1/deliveries?tenant=acme&state=dead");
     assert_eq!(dead, Vec::<Value>::new());
 }

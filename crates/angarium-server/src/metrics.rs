@@ -307,7 +307,10 @@ mod tests {
         for line in [
             "angarium_events_refused_total{code=\"invalid_event_type\"} 1",
             "angarium_attempts_total{class=\"timeout\"} 3",
-            "angarium_http_requests_total{method=\"other\",route=\"/v1/events/{id}\",status=\"200\"} 1",
+            concat!(
+                "angarium_http_requests_total{method=\"other\",",
+                "route=\"/v1/events/{id}\",status=\"200\"} 1"
+            ),
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

@@ -167,7 +167,7 @@ async fn start_on(
         runner: Arc::clone(&runner),
         store: Arc::clone(store),
         directory: Directory::new(accounts),
-        contracts: (*contracts).clone(),
+        contracts: Arc::clone(&contracts),
         limits: config.limits,
         clock,
         entropy,
@@ -176,7 +176,7 @@ async fn start_on(
         metrics: Arc::default(),
         calls: Arc::default(),
         lanes: Default::default(),
-        rotations: Default::default(),
+        turns: Default::default(),
     });
     Ok(RunningServer {
         address,

@@ -294,9 +294,10 @@ mod tests {
 
     #[test]
     fn a_refusal_reads_as_field_reason_code_and_status() {
-        let problem: Problem = serde_json::from_str(
-            r#"{"type":"x","title":"t","status":422,"detail":"no","code":"invalid_url","field":"url"}"#,
-        )
+        let problem: Problem = serde_json::from_str(concat!(
+            r#"{"type":"x","title":"t","status":422,"#,
+            r#""detail":"no","code":"invalid_url","field":"url"}"#
+        ))
         .expect("it is a problem");
         assert_eq!(problem.to_string(), "url: no (invalid_url, 422)");
     }

@@ -1,7 +1,8 @@
 //! A commit has ended: deliveries of new events become ready, slots become free, callers get their
 //! answers.
 
-use super::queue::{Existence, Held, Kept, Queue, Recorded};
+use super::held::{Existence, Held, Kept, Recorded};
+use super::queue::Queue;
 use super::{Effects, EndpointTicket, Reply, Shard, Tickets};
 use crate::batch::{
     BatchResult, Committed, DeliveryWrite, EndpointResult, EndpointWrite, EventWrite, FanoutStart,

@@ -69,7 +69,6 @@ pub(super) struct EventTypeBody {
     example: Option<Value>,
     /// How the schema is applied.
     #[serde(default)]
-    #[schema(inline, example = "off")]
     validate: ValidationName,
 }
 
@@ -90,7 +89,6 @@ pub(super) struct EventTypeView {
     #[schema(value_type = Value)]
     example: Option<Value>,
     /// How the schema is applied.
-    #[schema(inline)]
     validate: ValidationName,
     /// The contract whose catalog has it; null for the environment's own.
     contract: Option<String>,

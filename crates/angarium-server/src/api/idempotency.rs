@@ -126,17 +126,41 @@ impl Idempotency {
         })
     }
 
-    /// The record of one event of a batch: its scope is the batch's and its place.
-    pub fn guard_item(&self, index: usize) -> Option<Guard> {
-        let guard = self.guard(GuardAnswer::Event)?;
-        let scope = item_scope(&guard.scope, index);
-        Some(Guard { scope, ..guard })
+    /// What is to be done with each event of a batch; its scope is the batch's and its place.
+    ///
+    /// # Errors
+    /// `idempotency_mismatch` before anything is accepted, and the store's.
+    pub async fn turns(&self, app: &App, events: usize) -> Result<Vec<Turn>, Problem> {
+        let Some(batch) = self.guard(GuardAnswer::Event) else {
+            return Ok(std::iter::repeat_with(|| Turn::First(None))
+                .take(events)
+                .collect());
+        };
+        let mut turns = Vec::with_capacity(events);
+        for place in 0..events {
+            let scope = sha256(&[&batch.scope, &place.to_be_bytes()]);
+            turns.push(match app.store.guarded_answer(&scope, app.now()).await? {
+                Some(stored) if stored.fingerprint == batch.fingerprint => {
+                    Turn::Repeated(stored.answer)
+                }
+                Some(_) => return Err(mismatch().into()),
+                None => Turn::First(Some(Guard {
+                    scope,
+                    ..batch.clone()
+                })),
+            });
+        }
+        Ok(turns)
     }
 }
 
-/// The scope of one event of a batch.
-pub fn item_scope(batch: &[u8; 32], index: usize) -> [u8; 32] {
-    sha256(&[batch, &index.to_be_bytes()])
+/// What is to be done with one event.
+#[derive(Debug)]
+pub enum Turn {
+    /// Accept it, with this record if there is to be one.
+    First(Option<Guard>),
+    /// It was accepted; answer as before.
+    Repeated(Answered),
 }
 
 /// A mutating call: who makes it, its body, and what guards it.
@@ -276,8 +300,7 @@ fn in_flight() -> Refusal {
     Refusal::field(Code::IdempotencyInFlight, "Idempotency-Key", message)
 }
 
-/// The refusal of another body under the same key.
-pub fn mismatch() -> Refusal {
+fn mismatch() -> Refusal {
     let message = "this key was used with another body; a new call needs a new key";
     Refusal::field(Code::IdempotencyMismatch, "Idempotency-Key", message)
 }

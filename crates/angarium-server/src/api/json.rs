@@ -323,7 +323,7 @@ mod tests {
         let rows = [
             ("{", Code::InvalidJson, None),
             ("{\"name\":\"a\"} x", Code::InvalidJson, None),
-            ("[]x", Code::InvalidField, None),
+            ("[]x", Code::InvalidJson, None),
             ("\u{7}", Code::InvalidJson, None),
             ("", Code::MissingField, Some("name")),
             ("{\"name\":1}", Code::InvalidField, Some("name")),

@@ -147,7 +147,9 @@ pub(super) async fn list(
     Reader(caller): Reader,
     Query(query): Query<KeysQuery>,
 ) -> Result<Json<Listed<KeyView>>, Problem> {
-    let named = caller.named_environment()?.map(|environment| environment.no);
+    let named = caller
+        .named_environment()?
+        .map(|environment| environment.no);
     let name = ListName(format!("keys/{}/{named:?}", caller.key.id));
     let limit = page::limit(query.limit.as_deref(), &app.limits)?;
     let before = name.parse(query.cursor.as_deref())?;

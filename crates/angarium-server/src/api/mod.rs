@@ -56,7 +56,7 @@ pub struct App {
     /// Accounts in memory.
     pub directory: Directory,
     /// The contracts that are loaded.
-    pub contracts: ContractLibrary,
+    pub contracts: Arc<ContractLibrary>,
     /// The limits in force.
     pub limits: Limits,
     /// Tells the time.
@@ -73,8 +73,8 @@ pub struct App {
     pub calls: Arc<idempotency::Calls>,
     /// Keeps changes of one account in order.
     pub lanes: change::Lanes,
-    /// Keeps rotations of one tenant's signing keys in order.
-    pub rotations: change::Lanes,
+    /// Keeps turns of one tenant's signing keys in order.
+    pub turns: change::Lanes,
 }
 
 impl App {

@@ -9,17 +9,20 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use http::{HeaderValue, header};
+use std::collections::BTreeMap;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, OpenApi, PathItem, Ref, RefOr, Required, ResponseBuilder,
+    Content, ContentBuilder, InfoBuilder, OpenApi, PathItem, Ref, RefOr, Required, ResponseBuilder,
+    Schema,
 };
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::SwaggerUi;
 
 /// The page may run its own scripts and styles, and fetch from here; nothing else.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; \
+    style-src 'self' 'unsafe-inline'; \
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
@@ -53,15 +56,44 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let problem = (ProblemBody::name().into_owned(), ProblemBody::schema());
     components.schemas.insert(problem.0, problem.1);
+    let optional = bodies_without_required_members(&components.schemas);
     for (path, item) in &mut document.paths.paths {
         if path.starts_with("/v1/") {
-            complete_item(item);
+            complete_item(item, &optional);
         }
     }
     document
 }
 
-fn complete_item(item: &mut PathItem) {
+/// Schemas of bodies that may be absent: a body without content reads as `{}`.
+fn bodies_without_required_members(schemas: &BTreeMap<String, RefOr<Schema>>) -> Vec<String> {
+    let has_none = |schema: &RefOr<Schema>| match schema {
+        RefOr::T(Schema::Object(object)) => object.required.is_empty(),
+        _ => false,
+    };
+    let names = schemas.iter().filter(|(_, schema)| has_none(schema));
+    names
+        .map(|(name, _)| format!("#/components/schemas/{name}"))
+        .collect()
+}
+
+fn free_body(operation: &mut Operation, optional: &[String]) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else {
+        return;
+    };
+    let is_optional = |content: &RefOr<Content>| match content {
+        RefOr::T(Content {
+            schema: Some(RefOr::Ref(schema)),
+            ..
+        }) => optional.contains(&schema.ref_location),
+        _ => false,
+    };
+    if body.content.values().any(is_optional) {
+        body.required = Some(Required::False);
+    }
+}
+
+fn complete_item(item: &mut PathItem, optional: &[String]) {
     let reading = [&mut item.get];
     for operation in reading.into_iter().flatten() {
         complete_operation(operation, ALWAYS.to_vec());
@@ -74,6 +106,7 @@ fn complete_item(item: &mut PathItem) {
     ];
     for operation in changing.into_iter().flatten() {
         complete_operation(operation, [ALWAYS, WITH_BODY].concat());
+        free_body(operation, optional);
         let most = angarium_core::limits::Limits::default().idempotency_key_chars;
         let key = text().min_length(Some(1)).max_length(Some(most));
         let description = "The same key and body replays the first answer for 24 h";

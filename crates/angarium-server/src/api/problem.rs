@@ -26,7 +26,7 @@ pub struct ProblemBody {
     status: u16,
     /// The stable code.
     #[schema(example = "invalid_field")]
-    pub code: &'static str,
+    code: &'static str,
     /// What is wrong and what is allowed.
     detail: String,
     /// The member, parameter or header at fault.

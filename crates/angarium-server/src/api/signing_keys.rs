@@ -103,7 +103,7 @@ pub(super) async fn rotate(
     let contract = contract_of(&app, contracts, call.body.contract.as_deref())?;
     let rule = tenant_rule(&app, &contract).ok_or_else(no_tenant_key)?;
     let new = new_key(&rule, call.body.secret.as_ref(), app.now(), &*app.entropy)?;
-    let _turn = app.rotations.turn(&tenant.no).await;
+    let _turn = app.turns.turn(&tenant.no).await;
     let keys = succeed(
         &known_keys(&app, &tenant, &contract),
         new,
@@ -126,7 +126,7 @@ pub(super) async fn ensure_tenant_key(
     let Some(rule) = tenant_rule(app, contract) else {
         return Ok(());
     };
-    let _turn = app.rotations.turn(&tenant.no).await;
+    let _turn = app.turns.turn(&tenant.no).await;
     if !known_keys(app, tenant, contract).is_empty() {
         return Ok(());
     }

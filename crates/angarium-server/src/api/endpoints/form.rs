@@ -31,6 +31,7 @@ pub(in crate::api) struct NewEndpoint {
     #[schema(min_items = 1, max_items = 256, example = json!(["order.*"]))]
     types: Vec<String>,
     /// Subjects, of which one must be the event's.
+    #[schema(min_items = 1, max_items = 256)]
     subjects: Option<Vec<String>>,
     /// Attributes that the event must have.
     #[serde(default)]
@@ -80,7 +81,7 @@ pub(in crate::api) struct EndpointChange {
     types: Option<Vec<String>>,
     /// Subjects, of which one must be the event's.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 256)]
     subjects: Option<Option<Vec<String>>>,
     /// Attributes that the event must have.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
@@ -156,6 +157,7 @@ pub(in crate::api) enum AuthBody {
 
 /// Delivery settings of an endpoint.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "the document's shape of core's DeliveryOverride")]
 pub(in crate::api) struct DeliverySettings {
     /// Time limit of one attempt, from `1s` to `30s`.

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use view::{EndpointView, MadeEndpointView};
 
-/// How often a change is begun anew when another one came first.
+/// How often a change is begun anew when the shard made one meanwhile.
 const TRIES: usize = 4;
 
 /// The new secret of an endpoint.
@@ -260,7 +260,7 @@ pub(super) async fn rotate_secret(
     amend(&app, &call, &id, rotate, print).await
 }
 
-/// Reads an endpoint, changes it, and puts it in its place; anew if another change came first.
+/// Reads an endpoint, changes it, and puts it in its place; anew if the shard changed it meanwhile.
 async fn amend<T>(
     app: &App,
     call: &Command<T>,
@@ -268,6 +268,7 @@ async fn amend<T>(
     apply: impl Fn(&mut EndpointConfig) -> Result<(), Refusal>,
     print: impl Fn(&EndpointView) -> Answer,
 ) -> Result<Answer, Problem> {
+    let _turn = app.turns.turn(&id).await;
     for _ in 0..TRIES {
         let mut row = find(app, &call.caller, id).await?;
         row.config.version += 1;

@@ -1,5 +1,6 @@
 //! `/v1/events`: publish, and read what was published.
 
+mod accept;
 mod publish;
 mod view;
 

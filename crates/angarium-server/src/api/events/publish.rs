@@ -1,20 +1,15 @@
 //! The way in: one event, or a batch of them. A 202 means committed and synced.
 
+use super::accept::accept;
 use crate::api::App;
 use crate::api::auth::Caller;
-use crate::api::idempotency::{Idempotency, Opened, mismatch, replayed};
+use crate::api::idempotency::{Idempotency, Opened, Turn, replayed};
 use crate::api::json::{self, Answer};
-use crate::api::problem::{self, Problem, ProblemBody, not_found};
+use crate::api::problem::{self, Problem, ProblemBody};
 use crate::in_order::in_order;
-use crate::ingest::{self, Publication};
-use crate::runner::Published;
-use angarium_core::account::{Scope, Tenant, Validation};
-use angarium_core::batch::{Guard, GuardAnswer};
-use angarium_core::event::{Event, NewEvent};
-use angarium_core::id::{EventId, EventKey, TenantNo};
-use angarium_core::refusal::{Code, Refusal};
-use angarium_store::Answered;
-use angarium_store::read::EventRow;
+use crate::ingest;
+use angarium_core::account::Scope;
+use angarium_core::batch::GuardAnswer;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -68,16 +63,16 @@ pub(in crate::api) struct BatchBody {
 pub(in crate::api) struct Accepted {
     /// The event's id: the publisher's own, or one that was made.
     #[schema(example = "order-17-paid")]
-    id: String,
+    pub(super) id: String,
     /// The event's place among the tenant's.
-    sequence: u64,
+    pub(super) sequence: u64,
     /// Whether it was known already; then this is the first event's answer.
-    duplicate: bool,
+    pub(super) duplicate: bool,
     /// How many endpoints it goes to.
-    endpoints: usize,
+    pub(super) endpoints: usize,
     /// What is wrong with the data, where the event type only warns.
     #[serde(skip_serializing_if = "Option::is_none")]
-    warning: Option<String>,
+    pub(super) warning: Option<String>,
 }
 
 /// What became of each event of a batch.
@@ -89,16 +84,25 @@ pub(in crate::api) struct BatchAccepted {
 
 /// What became of one event of a batch.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct ItemResult {
-    /// 202, or the status of the refusal.
-    #[schema(minimum = 202, maximum = 599)]
-    status: u16,
-    /// The accepted event.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    accepted: Option<Accepted>,
-    /// Why it was refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ProblemBody>,
+#[serde(untagged)]
+pub(in crate::api) enum ItemResult {
+    /// It was accepted.
+    Accepted {
+        /// Always 202.
+        #[schema(minimum = 202, maximum = 202)]
+        status: u16,
+        /// As the answer to the one event.
+        #[serde(flatten)]
+        accepted: Accepted,
+    },
+    /// It was refused.
+    Refused {
+        /// The status that the one event would have got.
+        #[schema(minimum = 400, maximum = 599)]
+        status: u16,
+        /// Why.
+        error: ProblemBody,
+    },
 }
 
 /// Publish an event
@@ -133,14 +137,18 @@ where
     let caller = Caller::identify(app, &parts.headers)?;
     caller.require(Scope::Publish)?;
     let body = json::read(body, app.limits.body_bytes).await?;
-    let idempotency = match Idempotency::open(app, &caller, &parts, &body).await? {
-        Opened::First(idempotency) => idempotency,
-        Opened::Repeated(answer) => return repeat(app, &caller, &body, answer).await,
-    };
-    json::check_content_type(&parts.headers, &body)?;
-    let guard = idempotency.guard(GuardAnswer::Event);
-    let accepted = accept(app, &caller, &body, guard).await?;
-    Ok(Answer::accepted(&accepted).into_response())
+    match Idempotency::open(app, &caller, &parts, &body).await? {
+        Opened::First(idempotency) => {
+            json::check_content_type(&parts.headers, &body)?;
+            let turn = Turn::First(idempotency.guard(GuardAnswer::Event));
+            let accepted = accept(app, &caller, &body, turn).await?;
+            Ok(Answer::accepted(&accepted).into_response())
+        }
+        Opened::Repeated(answer) => {
+            let accepted = accept(app, &caller, &body, Turn::Repeated(answer)).await?;
+            Ok(replayed(Answer::accepted(&accepted).into_response()))
+        }
+    }
 }
 
 /// Publish a batch
@@ -156,203 +164,31 @@ pub(in crate::api) async fn publish_batch(
     let caller = Caller::identify(&app, &parts.headers)?;
     caller.require(Scope::Publish)?;
     let body = json::read(body, app.limits.batch_bytes).await?;
+    // A batch has no record of its own: each of its events has one.
     let Opened::First(idempotency) = Idempotency::open(&app, &caller, &parts, &body).await? else {
-        return Err(not_found("batch").into());
+        return Err(problem::internal().into());
     };
     json::check_content_type(&parts.headers, &body)?;
     let events = ingest::batch(&body, &app.limits)?;
-    let items = events.iter().enumerate().map(|(i, event)| {
-        let guard = idempotency.guard_item(i);
-        accept_item(&app, &caller, event, guard)
-    });
-    let results = in_order(items).await;
-    if results.iter().any(is_mismatch) {
-        return Err(mismatch().into());
-    }
+    let turns = idempotency.turns(&app, events.len()).await?;
+    let items = events.iter().zip(turns);
+    let results =
+        in_order(items.map(|(event, turn)| accept_item(&app, &caller, event, turn))).await;
     Ok(Answer::accepted(&BatchAccepted { results }))
 }
 
-/// One event of a batch: what it answered before, or what it answers now.
-async fn accept_item(app: &App, caller: &Caller, body: &Bytes, guard: Option<Guard>) -> ItemResult {
-    match accept_guarded(app, caller, body, guard).await {
-        Ok(accepted) => ItemResult {
+async fn accept_item(app: &App, caller: &Caller, body: &Bytes, turn: Turn) -> ItemResult {
+    match accept(app, caller, body, turn).await {
+        Ok(accepted) => ItemResult::Accepted {
             status: 202,
-            accepted: Some(accepted),
-            error: None,
+            accepted,
         },
         Err(Problem(refusal)) => {
             app.metrics.refused(refusal.code);
-            let error = Some(problem::body(&refusal));
-            ItemResult {
+            ItemResult::Refused {
                 status: refusal.code.status(),
-                accepted: None,
-                error,
+                error: problem::body(&refusal),
             }
         }
     }
-}
-
-async fn accept_guarded(
-    app: &App,
-    caller: &Caller,
-    body: &Bytes,
-    guard: Option<Guard>,
-) -> Result<Accepted, Problem> {
-    let Some(guard) = guard else {
-        return accept(app, caller, body, None).await;
-    };
-    match app.store.guarded_answer(&guard.scope, app.now()).await? {
-        None => accept(app, caller, body, Some(guard)).await,
-        Some(stored) if stored.fingerprint != guard.fingerprint => Err(mismatch().into()),
-        Some(stored) => {
-            let Publication { tenant, event } = ingest::event(body, &app.limits)?;
-            let tenant = tenant_of(app, caller, tenant.as_deref())?;
-            let warning = warning(app, &tenant, &event)?;
-            first_event(app, tenant.no, answered_event(stored.answer)?, warning).await
-        }
-    }
-}
-
-/// Accepts one event: parse, check, commit.
-async fn accept(
-    app: &App,
-    caller: &Caller,
-    body: &Bytes,
-    guard: Option<Guard>,
-) -> Result<Accepted, Problem> {
-    let Publication { tenant, event } = ingest::event(body, &app.limits)?;
-    let tenant = tenant_of(app, caller, tenant.as_deref())?;
-    let warning = warning(app, &tenant, &event)?;
-    let event = Arc::new(event);
-    match app
-        .runner
-        .publish(tenant.no, Arc::clone(&event), guard)
-        .await?
-    {
-        Published::Accepted {
-            key,
-            sequence,
-            endpoints,
-        } => {
-            app.metrics.accepted();
-            let own = event.own_id.clone();
-            let id = own.map_or(EventId::Made(key), EventId::Own).to_string();
-            Ok(Accepted {
-                id,
-                sequence,
-                duplicate: false,
-                endpoints,
-                warning,
-            })
-        }
-        Published::Known(key) => {
-            app.metrics.duplicate();
-            known(app, tenant.no, key, &event, warning).await
-        }
-    }
-}
-
-/// The first event of this id answers again, unless this one says something else.
-async fn known(
-    app: &App,
-    tenant: TenantNo,
-    key: EventKey,
-    event: &NewEvent,
-    warning: Option<String>,
-) -> Result<Accepted, Problem> {
-    let row = stored(app, tenant, key).await?;
-    if !is_same(&row.event, event) {
-        let message = "this id was published before with another type, key or data";
-        return Err(Refusal::field(Code::EventIdConflict, "id", message).into());
-    }
-    Ok(Accepted {
-        duplicate: true,
-        ..answer_of(&row, warning)
-    })
-}
-
-fn is_same(first: &Event, event: &NewEvent) -> bool {
-    first.body.kind == event.kind
-        && first.body.ordering_key == event.ordering_key
-        && first.body.data == event.data
-}
-
-/// What the event's own publish answered.
-async fn first_event(
-    app: &App,
-    tenant: TenantNo,
-    key: EventKey,
-    warning: Option<String>,
-) -> Result<Accepted, Problem> {
-    let row = stored(app, tenant, key).await?;
-    Ok(answer_of(&row, warning))
-}
-
-async fn stored(app: &App, tenant: TenantNo, key: EventKey) -> Result<EventRow, Problem> {
-    let row = app.store.event(tenant, key).await?;
-    row.ok_or_else(|| not_found("event").into())
-}
-
-fn answer_of(row: &EventRow, warning: Option<String>) -> Accepted {
-    Accepted {
-        id: row.event.id().to_string(),
-        sequence: row.event.sequence,
-        duplicate: false,
-        endpoints: row.fanout.len(),
-        warning,
-    }
-}
-
-/// A publish that was answered before answers the same.
-async fn repeat(
-    app: &App,
-    caller: &Caller,
-    body: &Bytes,
-    answer: Answered,
-) -> Result<Response, Problem> {
-    let Publication { tenant, event } = ingest::event(body, &app.limits)?;
-    let tenant = tenant_of(app, caller, tenant.as_deref())?;
-    let warning = warning(app, &tenant, &event)?;
-    let accepted = first_event(app, tenant.no, answered_event(answer)?, warning).await?;
-    Ok(replayed(Answer::accepted(&accepted).into_response()))
-}
-
-fn answered_event(answer: Answered) -> Result<EventKey, Refusal> {
-    match answer {
-        Answered::Event(key) => Ok(key),
-        Answered::Given { .. } | Answered::Delivery(_) => Err(problem::internal()),
-    }
-}
-
-fn tenant_of(app: &App, caller: &Caller, id: Option<&str>) -> Result<Arc<Tenant>, Refusal> {
-    let tenant = caller.tenant_meant(app, id)?;
-    tenant.ok_or_else(|| {
-        let message = "an event names its tenant, unless the key is a tenant's";
-        Refusal::field(Code::MissingField, "tenant", message)
-    })
-}
-
-/// Holds the data against the event type's schema, as the type says.
-fn warning(app: &App, tenant: &Tenant, event: &NewEvent) -> Result<Option<String>, Refusal> {
-    let Some(entry) = app
-        .directory
-        .event_type(tenant.environment, event.kind.as_str())
-    else {
-        return Ok(None);
-    };
-    let Some(violation) = entry.violation(&event.data) else {
-        return Ok(None);
-    };
-    match entry.config.validate {
-        Validation::Off => Ok(None),
-        Validation::Warn => Ok(Some(violation)),
-        Validation::Reject => Err(Refusal::field(Code::SchemaViolation, "data", violation)),
-    }
-}
-
-fn is_mismatch(item: &ItemResult) -> bool {
-    let mismatch = Code::IdempotencyMismatch.as_str();
-    item.error
-        .as_ref()
-        .is_some_and(|error| error.code == mismatch)
 }

@@ -1,0 +1,136 @@
+//! One event: parsed, checked, committed, answered.
+
+use super::publish::Accepted;
+use crate::api::App;
+use crate::api::auth::Caller;
+use crate::api::idempotency::Turn;
+use crate::api::problem::{self, Problem, not_found};
+use crate::ingest::{self, Publication};
+use crate::runner::Published;
+use angarium_core::account::{Tenant, Validation};
+use angarium_core::event::{Event, NewEvent};
+use angarium_core::id::{EventId, EventKey, TenantNo};
+use angarium_core::refusal::{Code, Refusal};
+use angarium_store::Answered;
+use angarium_store::read::EventRow;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Accepts an event, or answers as when it was accepted.
+pub(super) async fn accept(
+    app: &App,
+    caller: &Caller,
+    body: &Bytes,
+    turn: Turn,
+) -> Result<Accepted, Problem> {
+    let Publication { tenant, event } = ingest::event(body, &app.limits)?;
+    let tenant = tenant_of(app, caller, tenant.as_deref())?;
+    let warning = warning(app, &tenant, &event)?;
+    let guard = match turn {
+        Turn::First(guard) => guard,
+        Turn::Repeated(answer) => {
+            let row = stored(app, tenant.no, answered_event(answer)?).await?;
+            return Ok(answer_of(&row, warning));
+        }
+    };
+    let event = Arc::new(event);
+    match app
+        .runner
+        .publish(tenant.no, Arc::clone(&event), guard)
+        .await?
+    {
+        Published::Accepted {
+            key,
+            sequence,
+            endpoints,
+        } => {
+            app.metrics.accepted();
+            let own = event.own_id.clone();
+            let id = own.map_or(EventId::Made(key), EventId::Own).to_string();
+            Ok(Accepted {
+                id,
+                sequence,
+                duplicate: false,
+                endpoints,
+                warning,
+            })
+        }
+        Published::Known(key) => {
+            app.metrics.duplicate();
+            known(app, tenant.no, key, &event, warning).await
+        }
+    }
+}
+
+/// The first event of this id answers again, unless this one says something else.
+async fn known(
+    app: &App,
+    tenant: TenantNo,
+    key: EventKey,
+    event: &NewEvent,
+    warning: Option<String>,
+) -> Result<Accepted, Problem> {
+    let row = stored(app, tenant, key).await?;
+    if !is_same(&row.event, event) {
+        let message = "this id was published before with another type, key or data";
+        return Err(Refusal::field(Code::EventIdConflict, "id", message).into());
+    }
+    Ok(Accepted {
+        duplicate: true,
+        ..answer_of(&row, warning)
+    })
+}
+
+fn is_same(first: &Event, event: &NewEvent) -> bool {
+    first.body.kind == event.kind
+        && first.body.ordering_key == event.ordering_key
+        && first.body.data == event.data
+}
+
+async fn stored(app: &App, tenant: TenantNo, key: EventKey) -> Result<EventRow, Problem> {
+    let row = app.store.event(tenant, key).await?;
+    row.ok_or_else(|| not_found("event").into())
+}
+
+fn answer_of(row: &EventRow, warning: Option<String>) -> Accepted {
+    Accepted {
+        id: row.event.id().to_string(),
+        sequence: row.event.sequence,
+        duplicate: false,
+        endpoints: row.fanout.len(),
+        warning,
+    }
+}
+
+fn answered_event(answer: Answered) -> Result<EventKey, Refusal> {
+    match answer {
+        Answered::Event(key) => Ok(key),
+        Answered::Given { .. } | Answered::Delivery(_) => Err(problem::internal()),
+    }
+}
+
+fn tenant_of(app: &App, caller: &Caller, id: Option<&str>) -> Result<Arc<Tenant>, Refusal> {
+    let tenant = caller.tenant_meant(app, id)?;
+    tenant.ok_or_else(|| {
+        let message = "an event names its tenant, unless the key is a tenant's";
+        Refusal::field(Code::MissingField, "tenant", message)
+    })
+}
+
+/// Holds the data against the event type's schema, as the type says.
+fn warning(app: &App, tenant: &Tenant, event: &NewEvent) -> Result<Option<String>, Refusal> {
+    let Some(entry) = app
+        .directory
+        .event_type(tenant.environment, event.kind.as_str())
+    else {
+        return Ok(None);
+    };
+    let Some(violation) = entry.violation(&event.data) else {
+        return Ok(None);
+    };
+    match entry.config.validate {
+        Validation::Off => Ok(None),
+        Validation::Warn => Ok(Some(violation)),
+        Validation::Reject => Err(Refusal::field(Code::SchemaViolation, "data", violation)),
+    }
+}

@@ -1,0 +1,8 @@
+//! The native API from outside: a real store, a real runner, a transport that always succeeds.
+
+mod accounts;
+mod endpoints;
+mod events;
+mod idempotency;
+mod listener;
+mod stage;

@@ -6,8 +6,8 @@
 
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{EndpointConfig, EndpointCounters};
-use crate::event::{Event, NewEvent};
-use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, Generation, ShardId, TenantNo};
+use crate::event::NewEvent;
+use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
 use crate::outcome::Class;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -295,50 +295,4 @@ pub struct EndpointResult {
     /// Waiting rows that were cancelled, parked or unparked; fewer than the limit means none are
     /// left.
     pub rows: usize,
-}
-
-/// An event above the checkpoint, as recovery reads it.
-#[derive(Debug, Clone)]
-pub struct RecoveredEvent {
-    /// Its shard.
-    pub shard: ShardId,
-    /// The event.
-    pub event: Arc<Event>,
-    /// The endpoints it matched, with their sequence numbers.
-    pub fanout: Vec<(EndpointNo, u64)>,
-    /// Those of them whose first delivery has a row already.
-    pub recorded: Vec<EndpointNo>,
-}
-
-/// A waiting delivery that was read from the store.
-#[derive(Debug, Clone)]
-pub struct DueDelivery {
-    /// Which.
-    pub key: DeliveryKey,
-    /// The endpoint's sequence number.
-    pub sequence: u64,
-    /// Attempts so far.
-    pub attempts: u16,
-    /// When it was due.
-    pub due: Timestamp,
-    /// The event.
-    pub event: Arc<Event>,
-}
-
-/// A page of due deliveries of one endpoint, earliest first.
-#[derive(Debug, Clone, Default)]
-pub struct DuePage {
-    /// The deliveries.
-    pub deliveries: Vec<DueDelivery>,
-    /// The earliest due time among the rows that were neither returned nor skipped.
-    pub next_due: Option<Timestamp>,
-}
-
-/// A delivery key of generation 0.
-pub const fn first_delivery(event: EventKey, endpoint: EndpointNo) -> DeliveryKey {
-    DeliveryKey {
-        event,
-        endpoint,
-        generation: Generation::new(0),
-    }
 }

@@ -5,7 +5,7 @@
 //!  queued ──▶ pending ──▶ in flight ──▶ delivered
 //!  (behind      ▲  retry      │
 //!   its lane's  └─────────────┴───────▶ dead{why}     cancelled: from any state before
-//!   head)                                             suppressed: the endpoint was off at acceptance
+//!   head)                                             suppressed: the endpoint was off
 //! ```
 //!
 //! A final state is final: a redelivery is a new delivery that names the old one.
@@ -15,7 +15,10 @@ use crate::retry::RetryPolicy;
 use crate::time::{Jitter, Timestamp};
 
 macro_rules! stored_enum {
-    ($(#[$enum_doc:meta])* $type:ident { $($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)* }) => {
+    (
+        $(#[$enum_doc:meta])*
+        $type:ident { $($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)* }
+    ) => {
         $(#[$enum_doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $type { $($(#[$doc])* $name = $number,)* }

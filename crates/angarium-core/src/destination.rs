@@ -392,7 +392,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_accepted_is_accepted_again_unchanged(text in "https?://[a-zA-Z0-9.:@%\\[\\]/?#_-]{1,40}") {
+        fn what_was_accepted_is_accepted_again_unchanged(
+            text in "https?://[a-zA-Z0-9.:@%\\[\\]/?#_-]{1,40}"
+        ) {
             if let Ok(destination) = parse(&text) {
                 prop_assert_eq!(parse(&destination.text), Ok(destination.clone()));
                 prop_assert!(destination.text.starts_with(destination.origin()));

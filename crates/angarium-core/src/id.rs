@@ -56,7 +56,8 @@ impl EventKey {
 macro_rules! numbers {
     ($($(#[$doc:meta])* $name:ident($inner:ty);)*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name($inner);
 
@@ -68,7 +69,9 @@ macro_rules! numbers {
         }
 
         impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Display::fmt(&self.0, f) }
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
         }
     )*};
 }
@@ -84,7 +87,8 @@ numbers! {
     ShardId(u16);
     /// Which ownership of a shard this is; a commit with an older one is refused.
     Epoch(i64);
-    /// 0 for the delivery that the event's fan-out implies, higher for redeliveries (rule 3). Below 2^20.
+    /// 0 for the delivery that the event's fan-out implies, higher for redeliveries (rule 3).
+    /// Below 2^20.
     Generation(u32);
 }
 
@@ -113,6 +117,17 @@ pub struct DeliveryKey {
     pub endpoint: EndpointNo,
     /// Which delivery of that pair.
     pub generation: Generation,
+}
+
+impl DeliveryKey {
+    /// The delivery that an event's fan-out implies.
+    pub const fn first(event: EventKey, endpoint: EndpointNo) -> Self {
+        Self {
+            event,
+            endpoint,
+            generation: Generation::new(0),
+        }
+    }
 }
 
 const GENERATION_BITS: u32 = 20;
@@ -188,8 +203,10 @@ macro_rules! type_ids {
         pub struct $name(u128);
 
         impl $name {
-            /// Time-ordered as UUID version 7: milliseconds first, then 74 of the given random bits.
-            pub fn from_parts(now: Timestamp, random: [u8; 10]) -> Self { Self(uuid_v7(now, random)) }
+            /// Time-ordered as UUID version 7: milliseconds first, then 74 of the random bits.
+            pub fn from_parts(now: Timestamp, random: [u8; 10]) -> Self {
+                Self(uuid_v7(now, random))
+            }
             /// From the stored bytes.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self { Self(u128::from_be_bytes(bytes)) }
             /// The stored bytes.
@@ -197,12 +214,16 @@ macro_rules! type_ids {
         }
 
         impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write_type_id(f, $prefix, self.0) }
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_type_id(f, $prefix, self.0)
+            }
         }
 
         impl FromStr for $name {
             type Err = UnknownId;
-            fn from_str(text: &str) -> Result<Self, UnknownId> { parse_type_id($prefix, text).map(Self) }
+            fn from_str(text: &str) -> Result<Self, UnknownId> {
+                parse_type_id($prefix, text).map(Self)
+            }
         }
     )*};
 }

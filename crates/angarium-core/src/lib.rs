@@ -24,3 +24,4 @@ pub mod outcome;
 pub mod request;
 pub mod retry;
 pub mod shard;
+pub mod waiting;

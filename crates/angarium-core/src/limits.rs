@@ -6,7 +6,10 @@
 use crate::refusal::Code;
 
 macro_rules! limits {
-    ($($(#[doc = $doc:literal])* $name:ident: $kind:ty = $default:expr, $unit:literal, $code:expr;)*) => {
+    ($(
+        $(#[doc = $doc:literal])*
+        $name:ident: $kind:ty = $default:expr, $unit:literal, $code:expr;
+    )*) => {
         /// The limits in force. All are configurable; `Default` has the documented values.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits { $($(#[doc = $doc])* pub $name: $kind,)* }
@@ -99,7 +102,7 @@ limits! {
     endpoint_ready: usize = 2_048, "deliveries", None;
     /// Most bytes of payload that wait in memory for one shard.
     shard_ready_bytes: usize = 4 * 1024 * 1024, "bytes", None;
-    /// Most publishes of one shard that wait for their commit; more are shed before they are accepted.
+    /// Most publishes of one shard that wait for their commit; more are shed before acceptance.
     shard_uncommitted: usize = 8_192, "events", Some(Code::Overloaded);
     /// Most bytes of a receiver's answer that are read before its connection is dropped.
     answer_read_bytes: usize = 64 * 1024, "bytes", None;

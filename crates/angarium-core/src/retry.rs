@@ -69,12 +69,15 @@ impl RetryPolicy {
     pub fn try_new(spec: &RetrySpec, spread: f64, limits: &Limits) -> Result<Self, Refusal> {
         let invalid =
             |field: String, message: String| Refusal::field(Code::InvalidSchedule, field, message);
-        let span = |field: String, text: &str| {
-            parse_span(text).filter(|span| *span <= LONGEST).ok_or_else(|| {
-                let message = format!("{text:?} is not a span such as \"250ms\", \"5s\", \"30m\", \"2h\" (at most 7d)");
+        let span =
+            |field: String, text: &str| {
+                parse_span(text).filter(|span| *span <= LONGEST).ok_or_else(|| {
+                let message = format!(
+                    "{text:?} is not a span such as \"250ms\", \"5s\" or \"2h\", at most \"7d\""
+                );
                 invalid(field, message)
             })
-        };
+            };
         if !(0.0..=1.0).contains(&spread) {
             return Err(invalid("jitter".into(), "a share between 0 and 1".into()));
         }
@@ -242,7 +245,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_wait_is_never_below_a_second_nor_above_the_cap(n in 1u16..2000, jitter in 0.0..1.0f64) {
+        fn a_wait_is_never_below_a_second_nor_above_the_cap(
+            n in 1u16..2000, jitter in 0.0..1.0f64
+        ) {
             let at = growing().next(n, T0, Jitter::new(jitter), T0).expect("within the window");
             prop_assert!(at.since(T0) >= FLOOR && at.since(T0) <= Duration::from_secs(3600));
         }

@@ -21,7 +21,7 @@ pub enum StoreError {
     Corrupt(String),
     /// The schema is newer than this program.
     #[error(
-        "the store has schema version {found}, this program knows up to {known}: use a newer program"
+        "the store has schema version {found}, this program knows up to {known}: use a newer one"
     )]
     NewerSchema {
         /// The store's.

@@ -16,7 +16,7 @@ pub mod conformance;
 pub use error::{StoreError, StoreResult};
 
 use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant};
-use angarium_core::batch::{BatchResult, DuePage, Guard, RecoveredEvent, ShardBatch};
+use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::{EndpointConfig, EndpointCounters};
 use angarium_core::event::Event;
 use angarium_core::id::{
@@ -25,6 +25,7 @@ use angarium_core::id::{
 };
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
+use angarium_core::waiting::{DuePage, RecoveredEvent};
 use async_trait::async_trait;
 use read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
@@ -92,8 +93,8 @@ pub trait Store: Send + Sync + 'static {
     // Accounts: what the directory and the API call.
     // --------------------------------------------------------------
 
-    /// Environments, tenants with their signing keys, API keys and event types, whole: the directory
-    /// holds them in memory.
+    /// Environments, tenants with their signing keys, API keys and event types, whole: the
+    /// directory holds them in memory.
     async fn accounts(&self) -> StoreResult<Accounts>;
 
     /// Changes an account, with the idempotency record of the call, in one commit.
@@ -150,7 +151,7 @@ pub trait Store: Send + Sync + 'static {
         query: &DeliveryQuery,
     ) -> StoreResult<Page<DeliveryRow, DeliveryKey>>;
 
-    // Upkeep. -----------------------------------------------------------------------------------------------------
+    // Upkeep. ------------------------------------------------------------------------------------
 
     /// One bounded step of background work: fills listing and id indexes, forgets expired
     /// idempotency records.

@@ -22,11 +22,27 @@ pub(crate) struct Connection {
     #[arg(default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
     /// API key.
-    #[arg(long, env = "ANGARIUM_KEY", value_name = "KEY", global = true, hide_env_values = true)]
+    #[arg(
+        long,
+        env = "ANGARIUM_KEY",
+        value_name = "KEY",
+        global = true,
+        hide_env_values = true
+    )]
     pub(crate) key: Option<String>,
     /// Environment that an admin key means.
     #[arg(long, env = "ANGARIUM_ENVIRONMENT", value_name = "SLUG", global = true)]
     pub(crate) environment: Option<String>,
+}
+
+impl Connection {
+    /// The same, for calls that are about the instance.
+    pub(crate) fn to_instance(&self) -> Self {
+        Self {
+            environment: None,
+            ..self.clone()
+        }
+    }
 }
 
 /// A call that did not bring what was asked for.
@@ -278,9 +294,10 @@ mod tests {
 
     #[test]
     fn a_refusal_reads_as_field_reason_code_and_status() {
-        let problem: Problem = serde_json::from_str(
-            r#"{"type":"x","title":"t","status":422,"detail":"no","code":"invalid_url","field":"url"}"#,
-        )
+        let problem: Problem = serde_json::from_str(concat!(
+            r#"{"type":"x","title":"t","status":422,"#,
+            r#""detail":"no","code":"invalid_url","field":"url"}"#
+        ))
         .expect("it is a problem");
         assert_eq!(problem.to_string(), "url: no (invalid_url, 422)");
     }

@@ -18,7 +18,9 @@ pub(crate) fn raise_file_limit() -> usize {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    granted.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX))
+    granted.map_or(usize::MAX, |count| {
+        usize::try_from(count).unwrap_or(usize::MAX)
+    })
 }
 
 /// How many attempts may be in flight with so many descriptors: three quarters of what is left
@@ -46,7 +48,9 @@ pub(crate) fn processor_time(pid: u32) -> std::io::Result<Duration> {
     let ticks = processor_ticks(&stat)
         .ok_or_else(|| std::io::Error::other(format!("/proc/{pid}/stat has another form")))?;
     let per_second = rustix::param::clock_ticks_per_second().max(1);
-    Ok(Duration::from_micros(ticks.saturating_mul(1_000_000) / per_second))
+    Ok(Duration::from_micros(
+        ticks.saturating_mul(1_000_000) / per_second,
+    ))
 }
 
 /// `utime` and `stime`, the 14th and 15th field; the name in parentheses may hold anything.

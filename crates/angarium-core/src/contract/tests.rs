@@ -1,3 +1,5 @@
+//! Contracts with a mistake, each with its line and reason; and what a sound one says.
+
 use super::*;
 use crate::limits::Limits;
 use crate::refusal::Code;

@@ -1,3 +1,5 @@
+//! What is sent, byte for byte.
+
 use super::*;
 use crate::contract::{Contract, ContractLibrary};
 use crate::endpoint::{
@@ -307,7 +309,13 @@ fn facts_are_escaped_for_where_they_stand_and_absent_members_leave_no_comma() {
     let contract = written(
         r#"[request]
         headers = { X-About = "about {event.subject}" }
-        body = { s = "{event.subject}", k = "{event.key}", in = { k = "{event.key}", t = "<{event.subject}> {{}}" }, n = "{sequence}", l = ["{event.key}", 1], data = "{event.data}" }"#,
+        [request.body]
+        s = "{event.subject}"
+        k = "{event.key}"
+        in = { k = "{event.key}", t = "<{event.subject}> {{}}" }
+        n = "{sequence}"
+        l = ["{event.key}", 1]
+        data = "{event.data}""#,
     );
     let endpoint = prepare(config(&[]), contract).expect("an endpoint");
     let bare = event("a", "null");
@@ -325,8 +333,10 @@ fn facts_are_escaped_for_where_they_stand_and_absent_members_leave_no_comma() {
     let subject = "ü\"\\\u{1}%\n";
     assert_eq!(
         parsed,
-        serde_json::json!({"s": subject, "k": "k", "in": {"k": "k", "t": format!("<{subject}> {{}}")},
-            "n": 7, "l": ["k", 1], "data": "/wA="})
+        serde_json::json!({
+            "s": subject, "k": "k", "in": {"k": "k", "t": format!("<{subject}> {{}}")},
+            "n": 7, "l": ["k", 1], "data": "/wA="
+        })
     );
     assert_eq!(
         header(&request, "x-about"),

@@ -1,13 +1,15 @@
 //! Attempts begin and end: slots are filled, outcomes are judged and written.
 
-use super::queue::{Existence, Held, Queue, Recorded};
+use super::held::{Existence, Held, Recorded};
+use super::queue::Queue;
 use super::{Effects, Load, Shard, Start};
-use crate::batch::{AttemptRecord, DeliveryWrite, DuePage, NextState};
+use crate::batch::{AttemptRecord, DeliveryWrite, NextState};
 use crate::delivery::{DeliveryState, EndReason, Verdict, judge};
 use crate::endpoint::EndpointStatus;
 use crate::id::{DeliveryKey, EndpointNo};
 use crate::outcome::Class;
 use crate::time::{Jitter, Timestamp};
+use crate::waiting::DuePage;
 
 impl<T> Shard<T> {
     /// The time of [`Shard::wake_at`] has come.

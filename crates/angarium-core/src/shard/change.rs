@@ -1,9 +1,9 @@
 //! People change endpoints and deliveries. A change goes through the owning shard like an event:
 //! when it is answered, it is durable and in force (design.md, rule 6).
 
-use super::queue::{Existence, Held};
+use super::held::{Existence, Held};
 use super::{Effects, EndpointTicket, Reply, Shard};
-use crate::batch::{DeliveryWrite, EndpointWrite, Guard, NextState, RowAction, RowActionKind};
+use crate::batch::{DeliveryWrite, EndpointWrite, Guard, NextState};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::id::{DeliveryKey, EndpointNo, TenantNo};
@@ -32,15 +32,6 @@ pub(super) const fn cancel_waiting(no: EndpointNo, at: Timestamp) -> EndpointWri
         at,
         limit: SLICE,
     }
-}
-
-/// Whether a caller who wants a delivery retried saw it waiting or ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// It waits for its next attempt.
-    Waiting,
-    /// It is delivered, dead, cancelled or suppressed.
-    Ended,
 }
 
 impl<T> Shard<T> {
@@ -119,7 +110,7 @@ impl<T> Shard<T> {
         self.push_endpoint_write(EndpointWrite::Delete { no, at: now, guard }, waiting);
     }
 
-    fn alive(
+    pub(super) fn alive(
         &mut self,
         tenant: TenantNo,
         no: EndpointNo,
@@ -213,95 +204,4 @@ impl<T> Shard<T> {
             },
         );
     }
-
-    /// Retries a delivery: at once if it waits, as a new delivery if it has ended (rule 13).
-    pub fn retry(
-        &mut self,
-        ticket: T,
-        action: DeliveryAction,
-        seen: Seen,
-        now: Timestamp,
-        fx: &mut Effects<T>,
-    ) {
-        let key = action.key;
-        let queue = match self.alive(action.tenant, key.endpoint) {
-            Ok(queue) => queue,
-            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
-        };
-        if queue.is_sending(key) {
-            let message = "an attempt is under way; look again when it has ended";
-            let refusal = Refusal::whole(Code::InvalidState, message);
-            return fx.replies.push((ticket, Reply::Refused(refusal)));
-        }
-        let kind = match seen {
-            Seen::Waiting => RowActionKind::DueNow,
-            Seen::Ended => RowActionKind::Redeliver,
-        };
-        if seen == Seen::Waiting
-            && let Some(held) = queue.take(key)
-        {
-            self.spill(key.endpoint, held, now);
-        }
-        self.act(ticket, action, kind, now);
-    }
-
-    /// Ends a waiting delivery; in flight, no retry follows (rule 13).
-    pub fn cancel(
-        &mut self,
-        ticket: T,
-        action: DeliveryAction,
-        now: Timestamp,
-        fx: &mut Effects<T>,
-    ) {
-        let key = action.key;
-        let queue = match self.alive(action.tenant, key.endpoint) {
-            Ok(queue) => queue,
-            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
-        };
-        if queue.is_sending(key) {
-            if let Some(sending) = queue.sending_mut(key) {
-                sending.cancelled = true;
-            }
-            return fx.replies.push((ticket, Reply::Delivery(key)));
-        }
-        if let Some(held) = queue.take(key) {
-            self.spill(key.endpoint, held, now);
-        }
-        self.act(ticket, action, RowActionKind::Cancel, now);
-    }
-
-    /// Takes a delivery out of memory into a row, so that an action on the row follows in the same
-    /// batch.
-    fn spill(&mut self, no: EndpointNo, held: Held, now: Timestamp) {
-        self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
-        self.write_held(
-            no,
-            &held,
-            NextState::Pending {
-                due: Some(held.due.max(now)),
-            },
-        );
-    }
-
-    fn act(&mut self, ticket: T, action: DeliveryAction, kind: RowActionKind, at: Timestamp) {
-        let DeliveryAction { key, guard, .. } = action;
-        self.batch.actions.push(RowAction {
-            key,
-            kind,
-            at,
-            guard,
-        });
-        self.tickets.actions.push(ticket);
-    }
-}
-
-/// A person's wish concerning one delivery.
-#[derive(Debug, Clone)]
-pub struct DeliveryAction {
-    /// Whose delivery it is.
-    pub tenant: TenantNo,
-    /// Which.
-    pub key: DeliveryKey,
-    /// The call's idempotency record.
-    pub guard: Option<Guard>,
 }

@@ -1,7 +1,8 @@
 //! A commit has ended: deliveries of new events become ready, slots become free, callers get their
 //! answers.
 
-use super::queue::{Existence, Held, Kept, Queue, Recorded};
+use super::held::{Existence, Held, Kept, Recorded};
+use super::queue::Queue;
 use super::{Effects, EndpointTicket, Reply, Shard, Tickets};
 use crate::batch::{
     BatchResult, Committed, DeliveryWrite, EndpointResult, EndpointWrite, EventWrite, FanoutStart,
@@ -256,8 +257,7 @@ impl<T> Shard<T> {
         limit: usize,
         now: Timestamp,
     ) {
-        let no = result.no;
-        let more = result.rows >= limit;
+        let (no, more) = (result.no, result.rows >= limit);
         let status = self
             .queues
             .get(&no)

@@ -21,10 +21,12 @@
 //!   for those that have none.
 //! - After a commit of unknown result the machine is dropped and made anew from the store.
 
+mod action;
 mod attempt;
 mod change;
 mod checkpoint;
 mod commit;
+mod held;
 mod own_ids;
 mod publish;
 mod queue;
@@ -33,7 +35,7 @@ mod recovery;
 #[cfg(test)]
 mod tests;
 
-pub use change::{DeliveryAction, Seen};
+pub use action::{DeliveryAction, Seen};
 pub use commit::Ownership;
 pub use own_ids::Lookup;
 pub use publish::Publish;

@@ -2,8 +2,8 @@
 //!
 //! What does not fit stays in the store as rows; the queue knows when the earliest of them is due.
 
+use super::held::{Existence, Held, Kept, LoadWish, Recorded, Sending};
 use crate::endpoint::{Endpoint, EndpointHealth, EndpointStatus};
-use crate::event::Event;
 use crate::id::{DeliveryKey, EventKey, Generation};
 use crate::limits::Limits;
 use crate::time::Timestamp;
@@ -15,48 +15,6 @@ use std::time::Duration;
 const NEAR: Duration = Duration::from_secs(60);
 /// An attempt that takes longer makes its endpoint slow (design.md, rule 9).
 const SLOW: Duration = Duration::from_secs(1);
-
-/// A delivery in memory that is not in flight.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) event: Arc<Event>,
-    pub(super) generation: Generation,
-    pub(super) sequence: u64,
-    /// Attempts so far.
-    pub(super) attempts: u16,
-    /// Since when it could be sent.
-    pub(super) due: Timestamp,
-    /// Whether it has a `pending` row.
-    pub(super) has_row: bool,
-}
-
-/// An attempt under way, or ended and not yet recorded.
-#[derive(Debug)]
-pub(super) struct Sending {
-    pub(super) held: Held,
-    pub(super) started_at: Timestamp,
-    /// A person cancelled it meanwhile: no retry follows.
-    pub(super) cancelled: bool,
-    /// The outcome is in a batch; the slot is free when that is committed.
-    pub(super) recorded: Option<Recorded>,
-}
-
-/// What follows once the record of an attempt is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Recorded {
-    /// The delivery has ended.
-    Ended,
-    /// It waits for its next attempt, with a row; without a time while the endpoint is off.
-    Waits(Option<Timestamp>),
-}
-
-/// Whether the endpoint still exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Existence {
-    Alive,
-    /// A deletion is being committed, or rows of it are still being cancelled.
-    Deleted,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -322,18 +280,4 @@ impl Queue {
             && self.sending.is_empty()
             && self.reserved == 0
     }
-}
-
-/// Where a retry waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    InMemory,
-    InStore,
-}
-
-/// What to load for a queue.
-#[derive(Debug)]
-pub(super) struct LoadWish {
-    pub(super) skip: Vec<(EventKey, Generation)>,
-    pub(super) limit: usize,
 }

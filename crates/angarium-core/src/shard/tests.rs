@@ -6,8 +6,8 @@ mod recovering;
 
 use super::*;
 use crate::batch::{
-    AttemptRecord, BatchResult, Committed, DeliveryWrite, DueDelivery, DuePage, EndpointResult,
-    FanoutStart, NextState, RowActionKind,
+    AttemptRecord, BatchResult, Committed, DeliveryWrite, EndpointResult, FanoutStart, NextState,
+    RowActionKind,
 };
 use crate::contract::ContractLibrary;
 use crate::delivery::DeliveryState;
@@ -20,6 +20,7 @@ use crate::outcome::Class;
 use crate::retry::RetrySpec;
 use crate::subscription::Subscription;
 use crate::time::Jitter;
+use crate::waiting::{DueDelivery, DuePage};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -191,7 +192,7 @@ impl Bench {
             self.events.insert(self.last_key, Arc::new(event));
             for entry in &write.fanout {
                 if let FanoutStart::Pending { due } = entry.start {
-                    let key = crate::batch::first_delivery(self.last_key, entry.endpoint);
+                    let key = DeliveryKey::first(self.last_key, entry.endpoint);
                     self.pending.insert(key, (due, entry.sequence, 0));
                 }
             }

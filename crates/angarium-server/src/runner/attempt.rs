@@ -68,8 +68,10 @@ impl Runner {
             _ if owned.epoch != epoch => {}
             Ok(page) => owned.machine.loaded(endpoint, page, now, fx),
             Err(error) => {
-                tracing::error!(%error, endpoint = %endpoint, "waiting deliveries could not be read");
-                owned.machine.not_loaded(endpoint, now + LOAD_AGAIN, now, fx);
+                tracing::error!(%error, %endpoint, "waiting deliveries cannot be read");
+                owned
+                    .machine
+                    .not_loaded(endpoint, now + LOAD_AGAIN, now, fx);
             }
         });
     }

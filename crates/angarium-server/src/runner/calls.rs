@@ -42,28 +42,17 @@ impl Runner {
     ) -> Result<Published, Refusal> {
         let mut lookup = Lookup::NotYet;
         loop {
+            let (event, guard) = (Arc::clone(&event), guard.clone());
             let call = Publish {
                 tenant,
-                event: event.clone(),
-                guard: guard.clone(),
+                event: Arc::clone(&event),
+                guard,
                 lookup,
             };
             let publish = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
                 owned.machine.publish(ticket, call, now, fx);
             };
             match self.ask(tenant, publish).await? {
-                Reply::Accepted {
-                    key,
-                    sequence,
-                    endpoints,
-                } => {
-                    return Ok(Published::Accepted {
-                        key,
-                        sequence,
-                        endpoints,
-                    });
-                }
-                Reply::Known(key) => return Ok(Published::Known(key)),
                 Reply::LookUp => {
                     let at = self.now();
                     match self.find_own_id(tenant, &event).await? {
@@ -71,7 +60,7 @@ impl Runner {
                         None => lookup = Lookup::Absent { at },
                     }
                 }
-                other => return Err(unexpected(&other)),
+                reply => return published(reply),
             }
         }
     }
@@ -225,6 +214,22 @@ impl Runner {
             Ok(reply) => Ok(reply),
             Err(_) => Err(unavailable()),
         }
+    }
+}
+
+fn published(reply: Reply) -> Result<Published, Refusal> {
+    match reply {
+        Reply::Accepted {
+            key,
+            sequence,
+            endpoints,
+        } => Ok(Published::Accepted {
+            key,
+            sequence,
+            endpoints,
+        }),
+        Reply::Known(key) => Ok(Published::Known(key)),
+        other => Err(unexpected(&other)),
     }
 }
 

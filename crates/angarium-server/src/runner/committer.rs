@@ -46,7 +46,7 @@ impl Runner {
             }
             Err(error) => {
                 let shards: Vec<ShardId> = batches.iter().map(|batch| batch.shard).collect();
-                tracing::error!(%error, shards = shards.len(), "a commit failed; its shards are read anew");
+                tracing::error!(%error, "a commit failed; its shards are read anew");
                 self.reload(shards).await;
             }
         }

@@ -41,12 +41,13 @@ use crate::read::{
 };
 use crate::seal::{MasterKey, Sealer};
 use crate::{AccountChange, AccountChanged, Accounts, ShardState, Store, StoredAnswer, Upkeep};
-use angarium_core::batch::{BatchResult, DuePage, Guard, RecoveredEvent, ShardBatch};
+use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, TenantNo,
 };
 use angarium_core::time::Timestamp;
+use angarium_core::waiting::{DuePage, RecoveredEvent};
 use async_trait::async_trait;
 use endpoints::EndpointQuery;
 use fault::Fault;

@@ -4,10 +4,10 @@ use super::fault::Fault;
 use super::readers::View;
 use super::{accounts, endpoints, events};
 use crate::{LoadedEndpoint, ShardState};
-use angarium_core::batch::{DueDelivery, DuePage, RecoveredEvent};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, ShardId, TenantNo};
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
+use angarium_core::waiting::{DueDelivery, DuePage, RecoveredEvent};
 use rusqlite::params;
 use std::collections::{HashMap, HashSet};
 

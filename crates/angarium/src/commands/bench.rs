@@ -154,7 +154,13 @@ impl Served {
         let data = tempfile::tempdir().context("no temporary directory can be made")?;
         let key = hex::encode(random::<32>(&OsEntropy));
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", "--dev", "--listen=127.0.0.1:0", "--allow-http", "--log=error"])
+            .args([
+                "serve",
+                "--dev",
+                "--listen=127.0.0.1:0",
+                "--allow-http",
+                "--log=error",
+            ])
             .arg("--allow-cidr=127.0.0.0/8")
             .arg("--data")
             .arg(data.path())
@@ -182,14 +188,19 @@ impl Served {
     }
 
     async fn furnish(&self, sink: SocketAddr, fanout: usize) -> anyhow::Result<()> {
-        let mut client = Client::new(&self.connection)?;
         let environment = json!({"slug": "bench", "title": "bench", "contracts": ["standard"]});
-        client.post("/v1/environments", &environment).await?;
+        let mut instance = Client::new(&self.connection.to_instance())?;
+        instance.post("/v1/environments", &environment).await?;
+        let mut client = Client::new(&self.connection)?;
         let nothing = Some(Bytes::from_static(b"{}"));
-        client.call(Method::PUT, "/v1/tenants/bench", nothing).await?;
+        client
+            .call(Method::PUT, "/v1/tenants/bench", nothing)
+            .await?;
         for n in 0..fanout {
             let endpoint = json!({"url": format!("http://{sink}/{n}"), "types": ["*"]});
-            client.post("/v1/tenants/bench/endpoints", &endpoint).await?;
+            client
+                .post("/v1/tenants/bench/endpoints", &endpoint)
+                .await?;
         }
         Ok(())
     }

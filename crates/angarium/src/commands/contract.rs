@@ -50,7 +50,11 @@ fn check(files: &[PathBuf], limits: &Limits) -> anyhow::Result<()> {
         match read(file, limits) {
             Ok(contract) => {
                 let events = contract.events().len();
-                line(&format!("{}: {}, {events} events: ok", file.display(), contract.name()));
+                line(&format!(
+                    "{}: {}, {events} events: ok",
+                    file.display(),
+                    contract.name()
+                ));
             }
             Err(error) => {
                 wrong += 1;
@@ -58,7 +62,11 @@ fn check(files: &[PathBuf], limits: &Limits) -> anyhow::Result<()> {
             }
         }
     }
-    anyhow::ensure!(wrong == 0, "{wrong} of {} contracts cannot be used", files.len());
+    anyhow::ensure!(
+        wrong == 0,
+        "{wrong} of {} contracts cannot be used",
+        files.len()
+    );
     Ok(())
 }
 
@@ -72,7 +80,11 @@ fn show(name: &str, limits: &Limits) -> anyhow::Result<()> {
     anyhow::ensure!(
         file.exists(),
         "`{name}` is neither a built-in contract ({}) nor a file",
-        library.iter().map(|c| c.name()).collect::<Vec<_>>().join(", ")
+        library
+            .iter()
+            .map(|c| c.name())
+            .collect::<Vec<_>>()
+            .join(", ")
     );
     line(read(file, limits)?.to_string().trim_end());
     Ok(())

@@ -55,7 +55,7 @@ pub(crate) async fn run(
     output: Output,
     action: Action,
 ) -> anyhow::Result<()> {
-    let mut client = Client::new(&connection)?;
+    let mut client = Client::new(&connection.to_instance())?;
     let one = |slug: &str| format!("/v1/environments/{}", segment(slug));
     match action {
         Action::Create {
@@ -71,7 +71,11 @@ pub(crate) async fn run(
                 ("contracts", Some(json!(contract))),
                 ("hosts", hosts),
             ]);
-            output.object(&client.post("/v1/environments", &Value::Object(body)).await?);
+            output.object(
+                &client
+                    .post("/v1/environments", &Value::Object(body))
+                    .await?,
+            );
         }
         Action::List(page) => {
             let path = with_query("/v1/environments", &page.parameters());

@@ -82,7 +82,11 @@ mod tests {
         for (argument, name, value) in [
             ("plan=basic", "plan", json!("basic")),
             ("concurrency=4", "concurrency", json!(4)),
-            (r#"delivery={"retries":["1s"]}"#, "delivery", json!({"retries": ["1s"]})),
+            (
+                r#"delivery={"retries":["1s"]}"#,
+                "delivery",
+                json!({"retries": ["1s"]}),
+            ),
         ] {
             assert_eq!(member(argument), Ok((name.to_owned(), value)));
         }

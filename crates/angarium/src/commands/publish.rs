@@ -70,7 +70,9 @@ impl Publish {
             time: self.time.as_deref(),
             subject: self.subject.as_deref(),
             key: self.ordering_key.as_deref(),
-            attributes: attributes.map(|(name, value)| (name, as_text(value))).collect(),
+            attributes: attributes
+                .map(|(name, value)| (name, as_text(value)))
+                .collect(),
             data,
         };
         Ok(serde_json::to_vec(&body)?.into())
@@ -81,11 +83,9 @@ impl Publish {
 fn as_text(value: Value) -> Value {
     match value {
         Value::String(_) => value,
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::Array(_)
-        | Value::Object(_) => Value::String(value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Value::String(value.to_string())
+        }
     }
 }
 

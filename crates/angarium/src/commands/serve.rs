@@ -21,7 +21,10 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     let key = config::master_key(&settings)?;
     logs::start(&settings.log, settings.log_format)?;
     if let Some(path) = &key.made {
-        line(&format!("made a master key for development in {}", path.display()));
+        line(&format!(
+            "made a master key for development in {}",
+            path.display()
+        ));
     }
     let config = server_config(&settings, &key, descriptors)?;
     runtime()?.block_on(serve(config))
@@ -34,7 +37,8 @@ async fn serve(config: ServerConfig) -> anyhow::Result<()> {
         line(&format!("admin key, shown this once: {}", key.expose()));
     }
     line(&format!("listening on http://{}", server.address));
-    tracing::info!(reason = stop.wait().await, "draining");
+    let reason = stop.wait().await;
+    tracing::info!(reason, "draining");
     server.shutdown().await;
     tracing::info!("stopped");
     Ok(())
@@ -74,7 +78,10 @@ impl Stop {
 /// No threads.
 pub(crate) fn runtime() -> anyhow::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.enable_all().build().context("no threads can be started")
+    builder
+        .enable_all()
+        .build()
+        .context("no threads can be started")
 }
 
 /// Opens the store of these settings, as `serve` does.

@@ -64,8 +64,8 @@ pub(crate) async fn run(
             plan,
             metadata,
         } => {
-            let metadata = (!metadata.is_empty())
-                .then(|| Value::Object(metadata.into_iter().collect()));
+            let metadata =
+                (!metadata.is_empty()).then(|| Value::Object(metadata.into_iter().collect()));
             let body = Value::Object(document([
                 ("name", name.map(|name| json!(name))),
                 ("plan", plan.map(|plan| json!(plan))),

@@ -50,7 +50,11 @@ fn limit(row: &LimitRow) -> String {
     if let Some(code) = row.code {
         let _ = write!(text, "; refused with {}", code.as_str());
     }
-    let _ = writeln!(text, "; --limit {}=…\n{} = {}\n", row.name, row.name, row.value);
+    let _ = writeln!(
+        text,
+        "; --limit {}=…\n{} = {}\n",
+        row.name, row.name, row.value
+    );
     text
 }
 

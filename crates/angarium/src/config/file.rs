@@ -96,10 +96,7 @@ impl Lines<'_> {
             DeValue::String(text) => text.to_string(),
             DeValue::Boolean(flag) => flag.to_string(),
             DeValue::Integer(number) => number.as_str().replace('_', ""),
-            DeValue::Float(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => {
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
                 return Err(ConfigError::Key {
                     path: self.path.to_owned(),
                     line,
@@ -143,6 +140,9 @@ mod tests {
     #[test]
     fn what_no_flag_could_carry_is_refused_with_its_line() {
         let error = parse("\n\ngrace = 1.5\n", "f.toml").expect_err("a float is no value");
-        assert!(error.to_string().starts_with("f.toml, line 3: grace:"), "{error}");
+        assert!(
+            error.to_string().starts_with("f.toml, line 3: grace:"),
+            "{error}"
+        );
     }
 }

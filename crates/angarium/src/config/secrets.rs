@@ -2,8 +2,8 @@
 
 use super::{ConfigError, Settings};
 use angarium_core::secret::SecretText;
-use angarium_store::seal;
 use angarium_server::entropy::{Entropy, OsEntropy, random};
+use angarium_store::seal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fs::OpenOptions;
@@ -144,7 +144,10 @@ mod tests {
     fn a_master_key_is_32_bytes_in_base64_and_nothing_else() {
         let text = generate(&OsEntropy);
         assert!(decoded(&format!("{text}\n"), "x".to_owned()).is_ok());
-        for (bad, reason) in [("§", "it is not base64"), ("AAAA", "it has 3 bytes, not 32")] {
+        for (bad, reason) in [
+            ("§", "it is not base64"),
+            ("AAAA", "it has 3 bytes, not 32"),
+        ] {
             let error = decoded(bad, "x".to_owned()).err().expect(bad).to_string();
             assert_eq!(error, format!("x is not a master key: {reason}"));
         }
@@ -156,7 +159,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("data").join(DEV_KEY_FILE);
         let key = made(path.clone()).expect("it is made");
-        let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+        let mode = std::fs::metadata(&path)
+            .expect("it is there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         let read = from_file(&path).expect("it reads back").key;
         assert_eq!(*read.to_base64(), *key.key.to_base64());

@@ -54,8 +54,10 @@ pub(crate) struct Options {
 pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     logs::start("error", LogFormat::Text)?;
     let tally = serve::runtime()?.block_on(perform(&options))?;
-    line(&format!("\n{tally}"));
-    anyhow::ensure!(tally.all_is_well(), "not every delivery arrived and was verified");
+    anyhow::ensure!(
+        tally.all_is_well(),
+        "not every delivery arrived and was verified"
+    );
     Ok(())
 }
 
@@ -70,16 +72,13 @@ async fn perform(options: &Options) -> anyhow::Result<Tally> {
         view: View::of_stdout(),
         arrivals,
     };
-    let shown = tokio::select! {
-        biased;
-        _ = stop.wait() => Ok(()),
-        shown = show.publish(&mut stage, options) => shown,
-    };
+    let shown = show.publish(&mut stage, options, &mut stop).await;
     tokio::select! {
         biased;
         _ = stop.wait() => {}
         () = show.settle() => {}
     }
+    show.view.conclude(&show.board);
     stage.strike().await;
     shown.map(|()| show.board.tally())
 }
@@ -92,8 +91,14 @@ struct Show {
 }
 
 impl Show {
-    /// Publishes until the time or the count is reached.
-    async fn publish(&mut self, stage: &mut Stage, options: &Options) -> anyhow::Result<()> {
+    /// Publishes until the time or the count is reached, or a signal comes. No publish is cut
+    /// short: what the board knows is also on its way.
+    async fn publish(
+        &mut self,
+        stage: &mut Stage,
+        options: &Options,
+        stop: &mut Stop,
+    ) -> anyhow::Result<()> {
         let end = options.duration.map(|duration| Instant::now() + duration);
         let mut publish = interval(Duration::from_secs(1) / options.rate);
         publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -102,6 +107,7 @@ impl Show {
         while left > 0 && end.is_none_or(|end| Instant::now() < end) {
             tokio::select! {
                 biased;
+                _ = stop.wait() => break,
                 Some(arrival) = self.arrivals.recv() => self.arrive(&arrival),
                 _ = draw.tick() => self.view.draw(&self.board),
                 _ = publish.tick() => {
@@ -122,13 +128,11 @@ impl Show {
                 Ok(None) | Err(_) => break,
             }
         }
-        self.view.draw(&self.board);
     }
 
     fn arrive(&mut self, arrival: &receiver::Arrival) {
-        if let Some(row) = self.board.arrive(arrival) {
-            self.view.attempt(row);
-        }
+        let row = self.board.arrive(arrival);
+        self.view.attempt(row);
     }
 }
 

@@ -221,7 +221,9 @@ impl Desk {
             Conduct::FailsTwice => {
                 let id = headers.get("webhook-id").and_then(|id| id.to_str().ok());
                 let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-                let times = refused.entry(id.unwrap_or_default().to_owned()).or_default();
+                let times = refused
+                    .entry(id.unwrap_or_default().to_owned())
+                    .or_default();
                 *times += 1;
                 match *times {
                     1 | 2 => StatusCode::SERVICE_UNAVAILABLE,

@@ -94,7 +94,11 @@ pub(super) const SCENES: &[Scene] = &[
             hex("x-quantfolio-signature-256", "sha256="),
         )
     },
-    scene("alumia", Receiver::Http, hex("x-alumia-signature", "sha256=")),
+    scene(
+        "alumia",
+        Receiver::Http,
+        hex("x-alumia-signature", "sha256="),
+    ),
 ];
 
 /// The contracts, each once, in the order of the scenes.

@@ -60,13 +60,12 @@ impl Stage {
         let admin_key = admin_key.context("a new store has no admin key yet")?;
         let mut clients = Vec::new();
         for contract in contracts() {
-            let mut client = Client::new(&Connection {
+            let connection = Connection {
                 url: format!("http://{}", server.address),
                 key: Some(admin_key.expose().to_owned()),
                 environment: Some(contract.to_owned()),
-            })?;
-            furnish(&mut client, contract, receivers).await?;
-            clients.push(client);
+            };
+            clients.push(furnish(&connection, contract, receivers).await?);
         }
         Ok(Self {
             server,
@@ -100,8 +99,7 @@ impl Stage {
         let after_last = self.last_time + Duration::from_millis(1);
         self.last_time = SystemClock.now().max(after_last);
         let time = self.last_time.to_string();
-        let at = SCENES.iter().filter(|scene| scene.contract == sample.contract);
-        board.publish(&id, &time, &sample.kind, at);
+        board.publish(sample.contract, &id, &time, &sample.kind);
         let event = json!({
             "tenant": TENANT,
             "type": sample.kind,
@@ -112,7 +110,9 @@ impl Stage {
             "attributes": {"object_owner_id": "demo-owner", "owner_id": "demo-advisor"},
             "data": sample.data,
         });
-        self.clients[sample.client].post("/v1/events", &event).await?;
+        self.clients[sample.client]
+            .post("/v1/events", &event)
+            .await?;
         Ok(())
     }
 
@@ -142,22 +142,26 @@ fn config(data: &TempDir, ca: String) -> ServerConfig {
     }
 }
 
-/// Makes the environment, the tenant and the endpoints of a contract.
+/// Makes the environment, the tenant and the endpoints of a contract; answers a client for them.
 async fn furnish(
-    client: &mut Client,
+    connection: &Connection,
     contract: &str,
     receivers: &Receivers,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Client> {
     let environment = json!({"slug": contract, "title": contract, "contracts": [contract]});
-    client.post("/v1/environments", &environment).await?;
+    let mut instance = Client::new(&connection.to_instance())?;
+    instance.post("/v1/environments", &environment).await?;
+    let mut client = Client::new(connection)?;
     let tenant = json!({"name": "Acme, a customer"}).to_string();
     let path = format!("/v1/tenants/{TENANT}");
-    client.call(Method::PUT, &path, Some(Bytes::from(tenant))).await?;
+    client
+        .call(Method::PUT, &path, Some(Bytes::from(tenant)))
+        .await?;
     for scene in SCENES.iter().filter(|scene| scene.contract == contract) {
-        let secret = place(client, scene, &receivers.url(scene)).await?;
+        let secret = place(&mut client, scene, &receivers.url(scene)).await?;
         receivers.learn(scene, &secret);
     }
-    Ok(())
+    Ok(client)
 }
 
 /// Makes an endpoint, and answers the secret that its deliveries are signed with.
@@ -179,30 +183,34 @@ async fn place(client: &mut Client, scene: &Scene, url: &str) -> anyhow::Result<
         KeyScope::Tenant => {
             let path = format!("/v1/tenants/{TENANT}/signing-keys");
             let keys = client.get(&path).await?;
-            keys.pointer("/data/0/secret").and_then(Value::as_str).map(str::to_owned)
+            keys.pointer("/data/0/secret")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
         }
     };
     secret.with_context(|| format!("{} has no signing secret", scene.endpoint))
 }
 
-/// The examples of every contract, taken in turn: each contract's first, each one's second …
+/// Rounds in which every contract shows one of its examples, until each has shown all.
 fn programme() -> anyhow::Result<Vec<Sample>> {
     let library = ContractLibrary::built_in(&Limits::default())?;
+    let lengths = library.iter().map(|contract| contract.events().len());
+    let rounds = lengths.max();
     let mut programme = Vec::new();
-    for (client, name) in contracts().into_iter().enumerate() {
-        let contract = library.get(name).context("the contract is built in")?;
-        for (turn, event) in contract.events().iter().enumerate() {
-            let sample = Sample {
+    for round in 0..rounds.unwrap_or(0) {
+        for (client, name) in contracts().into_iter().enumerate() {
+            let contract = library.get(name).context("the contract is built in")?;
+            let events = contract.events();
+            let event = &events[round % events.len()];
+            programme.push(Sample {
                 contract: name,
                 client,
                 kind: event.name.as_str().to_owned(),
                 data: serde_json::from_str(&event.example)?,
-            };
-            programme.push((turn, sample));
+            });
         }
     }
-    programme.sort_by_key(|(turn, _)| *turn);
-    Ok(programme.into_iter().map(|(_, sample)| sample).collect())
+    Ok(programme)
 }
 
 #[cfg(test)]
@@ -210,14 +218,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_contract_of_the_scenes_has_its_examples_in_the_programme() {
+    fn every_contract_shows_all_its_examples_and_one_in_every_round() {
         let programme = programme().expect("the built-in contracts are sound");
-        for contract in contracts() {
-            let samples = programme.iter().filter(|sample| sample.contract == contract);
-            assert!(samples.count() > 0, "{contract} has no example");
+        let names: Vec<_> = programme.iter().map(|sample| sample.contract).collect();
+        for round in names.chunks(contracts().len()) {
+            assert_eq!(round, contracts());
         }
-        let first_turn = &programme[..contracts().len()];
-        let names: Vec<_> = first_turn.iter().map(|sample| sample.contract).collect();
-        assert_eq!(names, contracts());
+        let shown = programme
+            .iter()
+            .filter(|sample| sample.contract == "quantfolio");
+        let kinds: std::collections::BTreeSet<_> = shown.map(|sample| &sample.kind).collect();
+        assert_eq!(kinds.len(), 9);
     }
 }

@@ -33,7 +33,21 @@ impl View {
     pub(super) fn attempt(&self, row: &Row) {
         match self {
             View::Table { .. } => {}
-            View::Lines => line(&cells(row).join("  ")),
+            View::Lines => {
+                let [
+                    event,
+                    contract,
+                    endpoint,
+                    signature,
+                    status,
+                    attempts,
+                    latency,
+                ] = cells(row);
+                line(&format!(
+                    "{event:34} {contract:14} {endpoint:15} {signature:17} {status:3}  \
+                     attempt {attempts}  {latency}"
+                ));
+            }
         }
     }
 
@@ -48,12 +62,26 @@ impl View {
         let _ = writeln!(out, "{picture}");
         *drawn = picture.lines().count();
     }
+
+    /// Shows how it ended.
+    pub(super) fn conclude(&mut self, board: &Board) {
+        match self {
+            View::Table { .. } => self.draw(board),
+            View::Lines => line(&format!("\n{}", board.tally())),
+        }
+    }
 }
 
 fn picture(board: &Board) -> String {
     let mut table = plain();
     table.set_header([
-        "EVENT", "CONTRACT", "ENDPOINT", "SIGNATURE", "STATUS", "ATTEMPTS", "LATENCY",
+        "EVENT",
+        "CONTRACT",
+        "ENDPOINT",
+        "SIGNATURE",
+        "STATUS",
+        "ATTEMPTS",
+        "LATENCY",
     ]);
     let rows = board.rows();
     for row in &rows[rows.len().saturating_sub(ROWS)..] {
@@ -75,7 +103,8 @@ fn cells(row: &Row) -> [String; 7] {
         row.scene.contract.to_owned(),
         row.scene.endpoint.to_owned(),
         signature,
-        row.status.map_or("…".to_owned(), |status| status.to_string()),
+        row.status
+            .map_or("…".to_owned(), |status| status.to_string()),
         row.attempts.to_string(),
         row.latency.map_or("…".to_owned(), latency),
     ]

@@ -67,7 +67,9 @@ fn standard(secret: &str, headers: &HeaderMap, body: &[u8], now: i64) -> Judged 
     let timestamp = text(headers, "webhook-timestamp").ok_or("no webhook-timestamp")?;
     recent(timestamp, now)?;
     let secret = secret.strip_prefix("whsec_").ok_or("not a whsec_ secret")?;
-    let secret = STANDARD.decode(secret).map_err(|_| "the secret is not base64")?;
+    let secret = STANDARD
+        .decode(secret)
+        .map_err(|_| "the secret is not base64")?;
     let content = [format!("{id}.{timestamp}.").as_bytes(), body].concat();
     let signatures = text(headers, "webhook-signature").ok_or("no webhook-signature")?;
     let right = signatures
@@ -121,7 +123,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn recent(timestamp: &str, now: i64) -> Judged {
-    let seconds: i64 = timestamp.parse().map_err(|_| "the timestamp is no number")?;
+    let seconds: i64 = timestamp
+        .parse()
+        .map_err(|_| "the timestamp is no number")?;
     match seconds.abs_diff(now) <= TOLERANCE_SECONDS.unsigned_abs() {
         true => Ok(()),
         false => Err("the timestamp is more than five minutes off"),
@@ -181,7 +185,10 @@ mod tests {
         };
         assert_eq!(judge(right), Verdict::Verified);
         assert!(matches!(judge(&right.to_uppercase()), Verdict::Rejected(_)));
-        assert!(matches!(judge(&right.replace('f', "0")), Verdict::Rejected(_)));
+        assert!(matches!(
+            judge(&right.replace('f', "0")),
+            Verdict::Rejected(_)
+        ));
     }
 
     #[test]

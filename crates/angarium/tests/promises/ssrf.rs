@@ -8,7 +8,7 @@
 use crate::support::client::Api;
 use crate::support::eventually;
 use crate::support::server::{Server, Start};
-use crate::support::shop::text;
+use crate::support::shop::{self, text};
 use serde_json::json;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -186,12 +186,7 @@ fn inside() {
         .count();
     let patched = patch_all(&api, &urls);
     publish(&api);
-    eventually("every attempt has ended", SOON, || {
-        ["pending", "in_flight"].iter().all(|state| {
-            api.list(&format!("/v1/deliveries?tenant=acme&state={state}"))
-                .is_empty()
-        })
-    });
+    eventually("every attempt has ended", SOON, || shop::waiting(&api) == 0);
     let ended = api.list("/v1/deliveries?tenant=acme");
     let seen = connections.load(Ordering::SeqCst);
     println!(

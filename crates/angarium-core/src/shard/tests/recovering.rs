@@ -1,7 +1,7 @@
 //! Crashes, commits of unknown result, other owners.
 
 use super::*;
-use crate::batch::RecoveredEvent;
+use crate::waiting::RecoveredEvent;
 
 impl Bench {
     /// The process dies and another one takes the shard over: memory is gone, rows and events stay.
@@ -26,7 +26,7 @@ impl Bench {
         }
         for event in self.events.clone().into_values() {
             let has_row = |no: EndpointNo| {
-                let key = crate::batch::first_delivery(event.key, no);
+                let key = DeliveryKey::first(event.key, no);
                 self.pending.contains_key(&key) || recorded.contains(&key)
             };
             let fanout = vec![(EndpointNo::new(1), event.sequence)];
@@ -143,7 +143,8 @@ fn a_commit_of_unknown_result_answers_everyone_that_nothing_is_promised() {
     let mut answered: Vec<_> = answers.iter().map(|(ticket, _)| *ticket).collect();
     answered.sort_unstable();
     assert_eq!(answered, [first, duplicate, second]);
-    let unavailable = |reply: &Reply| matches!(reply, Reply::Refused(refusal) if refusal.code == Code::Unavailable);
+    let unavailable =
+        |reply: &Reply| matches!(reply, Reply::Refused(r) if r.code == Code::Unavailable);
     assert!(answers.iter().all(|(_, reply)| unavailable(reply)));
 }
 

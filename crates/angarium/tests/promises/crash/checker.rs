@@ -16,8 +16,11 @@ pub(super) struct Verdict {
     lost: Vec<String>,
     /// Received although the publisher never had an answer: allowed.
     unacknowledged: usize,
-    /// Requests that came after one that was answered with success, by the kill before them.
-    repeats_by_kill: BTreeMap<u64, u64>,
+    /// Requests that came after one that was answered with success, by receiver and by the kill
+    /// that followed that success: what it cut off before the record.
+    repeats: BTreeMap<(u64, String), u64>,
+    /// Such requests with no kill in between: there must be none.
+    repeats_without_a_kill: usize,
     /// Facts that arrived under two event ids, or were acknowledged under another than arrived.
     renamed: Vec<String>,
     /// Requests without a recorded attempt.
@@ -36,6 +39,9 @@ struct Seen {
     ids: BTreeSet<String>,
     requests: u64,
     succeeded: bool,
+    /// How many kills there had been at the last answer, if that was a success. After a failure
+    /// the next request is due, whatever came before.
+    last_success: Option<u64>,
 }
 
 /// Compares what both sides saw with each other and with what the API lists.
@@ -87,18 +93,24 @@ fn acknowledged(published: &Journal, verdict: &mut Verdict) -> BTreeMap<String, 
 fn seen(received: &Journal, verdict: &mut Verdict) -> BTreeMap<(String, String), Seen> {
     let mut all: BTreeMap<(String, String), Seen> = BTreeMap::new();
     for fact in received.read() {
-        let [receiver, n, id, kill, status] = fact.as_slice() else {
+        let [receiver, n, id, kills, status] = fact.as_slice() else {
             panic!("a damaged journal: {fact:?}")
         };
         verdict.requests += 1;
         let seen = all.entry((receiver.clone(), n.clone())).or_default();
         seen.ids.insert(id.clone());
         seen.requests += 1;
-        if seen.succeeded {
-            let kill = kill.parse().expect("a number");
-            *verdict.repeats_by_kill.entry(kill).or_default() += 1;
+        let kills = kills.parse().expect("a number");
+        match seen.last_success {
+            Some(earlier) if earlier == kills => verdict.repeats_without_a_kill += 1,
+            Some(earlier) => {
+                let cause = (earlier + 1, receiver.clone());
+                *verdict.repeats.entry(cause).or_default() += 1;
+            }
+            None => {}
         }
         seen.succeeded |= status == "200";
+        seen.last_success = (status == "200").then_some(kills);
     }
     all
 }
@@ -152,7 +164,8 @@ fn compare_with_api(
 
 impl Verdict {
     /// The promises of D1, D3, D5 and D6.
-    pub(super) fn assert_promises(&self, kills: u64, in_flight: u64) {
+    pub(super) fn assert_promises(&self, kills: u64, window: u64) {
+        let receivers = RECEIVERS.len() as u64;
         let some = |all: &[String]| all[..all.len().min(5)].join(", ");
         assert!(self.lost.is_empty(), "lost: {}", some(&self.lost));
         assert!(
@@ -168,12 +181,15 @@ impl Verdict {
             some(states)
         );
         assert_eq!(self.sequences_twice, 0);
-        for (kill, repeats) in &self.repeats_by_kill {
-            assert!(*kill > 0, "{repeats} repeats before any kill");
-            assert!(*repeats <= in_flight, "{repeats} repeats after kill {kill}");
+        assert_eq!(self.repeats_without_a_kill, 0, "repeats without a kill");
+        for ((kill, receiver), repeats) in &self.repeats {
+            assert!(
+                *repeats <= window,
+                "{repeats} repeats at {receiver} by kill {kill}"
+            );
         }
         assert!(
-            self.unrecorded <= kills * in_flight,
+            self.unrecorded <= kills * receivers * window,
             "{} unrecorded",
             self.unrecorded
         );
@@ -183,21 +199,17 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let repeats: u64 = self.repeats_by_kill.values().sum();
-        let most = self
-            .repeats_by_kill
-            .values()
-            .max()
-            .copied()
-            .unwrap_or_default();
+        let repeats: u64 = self.repeats.values().sum();
+        let most = self.repeats.values().max().copied().unwrap_or_default();
         write!(
             f,
-            "{} acknowledged, {} requests, lost {}, repeats {repeats} (most after one kill \
-             {most}), other ids {}, unrecorded requests {}, delivered without an answer to the \
-             publisher {}, final states other than one {}",
+            "{} acknowledged, {} requests, lost {}, repeats {repeats} (most by one \
+             kill at one receiver {most}), without a kill {}, other ids {}, unrecorded requests \
+             {}, delivered without an answer to the publisher {}, final states other than one {}",
             self.acknowledged,
             self.requests,
             self.lost.len(),
+            self.repeats_without_a_kill,
             self.renamed.len(),
             self.unrecorded,
             self.unacknowledged,

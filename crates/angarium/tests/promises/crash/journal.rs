@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// A file of lines; a line is there before [`Journal::note`] returns.
 pub(super) struct Journal {
@@ -26,6 +27,20 @@ impl Journal {
         let mut file = self.file.lock().expect("not poisoned");
         file.write_all(line.as_bytes())
             .expect("the journal can be written");
+    }
+
+    /// Waits until nothing is written any more: what a dead server had sent has been read, and
+    /// counts as sent before its end.
+    pub(super) fn wait_for_silence(&self) {
+        let length = || std::fs::metadata(&self.path).map_or(0, |meta| meta.len());
+        for _ in 0..100 {
+            let before = length();
+            std::thread::sleep(Duration::from_millis(60));
+            if length() == before {
+                return;
+            }
+        }
+        panic!("the receivers are never silent");
     }
 
     /// All facts so far, synced.

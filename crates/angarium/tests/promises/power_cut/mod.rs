@@ -220,7 +220,7 @@ fn opens(data: &Path, image: &Path) -> bool {
             std::fs::copy(entry.path(), to).expect("a copy, such as of the master key");
         }
     }
-    let server = Start::closed(image).run();
+    let server = Start::local(image).run();
     let api = server.admin().with("angarium-environment", "shop");
     api.get("/v1/events?limit=1").status == 200
 }

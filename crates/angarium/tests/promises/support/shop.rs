@@ -94,6 +94,15 @@ impl Shop {
     }
 }
 
+/// How many of `acme`'s deliveries have not ended.
+pub(crate) fn waiting(api: &Api) -> usize {
+    let in_state = |state: &str| {
+        let path = format!("/v1/deliveries?tenant=acme&state={state}");
+        api.list(&path).len()
+    };
+    in_state("queued") + in_state("pending") + in_state("in_flight")
+}
+
 /// A member that is text.
 pub(crate) fn text<'a>(object: &'a Value, member: &str) -> &'a str {
     object[member]

@@ -1,0 +1,110 @@
+//! People retry and cancel single deliveries (design.md, rule 13).
+
+use super::held::Held;
+use super::{Effects, Reply, Shard};
+use crate::batch::{Guard, NextState, RowAction, RowActionKind};
+use crate::id::{DeliveryKey, EndpointNo, TenantNo};
+use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
+
+/// A person's wish concerning one delivery.
+#[derive(Debug, Clone)]
+pub struct DeliveryAction {
+    /// Whose delivery it is.
+    pub tenant: TenantNo,
+    /// Which.
+    pub key: DeliveryKey,
+    /// The call's idempotency record.
+    pub guard: Option<Guard>,
+}
+
+/// Whether a caller who wants a delivery retried saw it waiting or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// It waits for its next attempt.
+    Waiting,
+    /// It is delivered, dead, cancelled or suppressed.
+    Ended,
+}
+
+impl<T> Shard<T> {
+    /// Retries a delivery: at once if it waits, as a new delivery if it has ended (rule 13).
+    pub fn retry(
+        &mut self,
+        ticket: T,
+        action: DeliveryAction,
+        seen: Seen,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) {
+        let key = action.key;
+        let queue = match self.alive(action.tenant, key.endpoint) {
+            Ok(queue) => queue,
+            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
+        };
+        if queue.is_sending(key) {
+            let message = "an attempt is under way; look again when it has ended";
+            let refusal = Refusal::whole(Code::InvalidState, message);
+            return fx.replies.push((ticket, Reply::Refused(refusal)));
+        }
+        let kind = match seen {
+            Seen::Waiting => RowActionKind::DueNow,
+            Seen::Ended => RowActionKind::Redeliver,
+        };
+        if seen == Seen::Waiting
+            && let Some(held) = queue.take(key)
+        {
+            self.spill(key.endpoint, held, now);
+        }
+        self.act(ticket, action, kind, now);
+    }
+
+    /// Ends a waiting delivery; in flight, no retry follows (rule 13).
+    pub fn cancel(
+        &mut self,
+        ticket: T,
+        action: DeliveryAction,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) {
+        let key = action.key;
+        let queue = match self.alive(action.tenant, key.endpoint) {
+            Ok(queue) => queue,
+            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
+        };
+        if queue.is_sending(key) {
+            if let Some(sending) = queue.sending_mut(key) {
+                sending.cancelled = true;
+            }
+            return fx.replies.push((ticket, Reply::Delivery(key)));
+        }
+        if let Some(held) = queue.take(key) {
+            self.spill(key.endpoint, held, now);
+        }
+        self.act(ticket, action, RowActionKind::Cancel, now);
+    }
+
+    /// Takes a delivery out of memory into a row, so that an action on the row follows in the same
+    /// batch.
+    fn spill(&mut self, no: EndpointNo, held: Held, now: Timestamp) {
+        self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
+        self.write_held(
+            no,
+            &held,
+            NextState::Pending {
+                due: Some(held.due.max(now)),
+            },
+        );
+    }
+
+    fn act(&mut self, ticket: T, action: DeliveryAction, kind: RowActionKind, at: Timestamp) {
+        let DeliveryAction { key, guard, .. } = action;
+        self.batch.actions.push(RowAction {
+            key,
+            kind,
+            at,
+            guard,
+        });
+        self.tickets.actions.push(ticket);
+    }
+}

@@ -1,0 +1,43 @@
+//! What a shard reads back from its store: events above the checkpoint, deliveries that are due.
+
+use crate::event::Event;
+use crate::id::{DeliveryKey, EndpointNo, ShardId};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// An event above the checkpoint, as recovery reads it.
+#[derive(Debug, Clone)]
+pub struct RecoveredEvent {
+    /// Its shard.
+    pub shard: ShardId,
+    /// The event.
+    pub event: Arc<Event>,
+    /// The endpoints it matched, with their sequence numbers.
+    pub fanout: Vec<(EndpointNo, u64)>,
+    /// Those of them whose first delivery has a row already.
+    pub recorded: Vec<EndpointNo>,
+}
+
+/// A waiting delivery that was read from the store.
+#[derive(Debug, Clone)]
+pub struct DueDelivery {
+    /// Which.
+    pub key: DeliveryKey,
+    /// The endpoint's sequence number.
+    pub sequence: u64,
+    /// Attempts so far.
+    pub attempts: u16,
+    /// When it was due.
+    pub due: Timestamp,
+    /// The event.
+    pub event: Arc<Event>,
+}
+
+/// A page of due deliveries of one endpoint, earliest first.
+#[derive(Debug, Clone, Default)]
+pub struct DuePage {
+    /// The deliveries.
+    pub deliveries: Vec<DueDelivery>,
+    /// The earliest due time among the rows that were neither returned nor skipped.
+    pub next_due: Option<Timestamp>,
+}

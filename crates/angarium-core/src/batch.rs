@@ -7,7 +7,7 @@
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{EndpointConfig, EndpointCounters};
 use crate::event::NewEvent;
-use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, Generation, ShardId, TenantNo};
+use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
 use crate::outcome::Class;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -295,13 +295,4 @@ pub struct EndpointResult {
     /// Waiting rows that were cancelled, parked or unparked; fewer than the limit means none are
     /// left.
     pub rows: usize,
-}
-
-/// A delivery key of generation 0.
-pub const fn first_delivery(event: EventKey, endpoint: EndpointNo) -> DeliveryKey {
-    DeliveryKey {
-        event,
-        endpoint,
-        generation: Generation::new(0),
-    }
 }

@@ -119,6 +119,17 @@ pub struct DeliveryKey {
     pub generation: Generation,
 }
 
+impl DeliveryKey {
+    /// The delivery that an event's fan-out implies.
+    pub const fn first(event: EventKey, endpoint: EndpointNo) -> Self {
+        Self {
+            event,
+            endpoint,
+            generation: Generation::new(0),
+        }
+    }
+}
+
 const GENERATION_BITS: u32 = 20;
 const ENDPOINT_BITS: u32 = 44;
 

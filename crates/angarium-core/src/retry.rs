@@ -69,14 +69,15 @@ impl RetryPolicy {
     pub fn try_new(spec: &RetrySpec, spread: f64, limits: &Limits) -> Result<Self, Refusal> {
         let invalid =
             |field: String, message: String| Refusal::field(Code::InvalidSchedule, field, message);
-        let span = |field: String, text: &str| {
-            parse_span(text).filter(|span| *span <= LONGEST).ok_or_else(|| {
+        let span =
+            |field: String, text: &str| {
+                parse_span(text).filter(|span| *span <= LONGEST).ok_or_else(|| {
                 let message = format!(
-                    "{text:?} is not a span such as \"250ms\", \"5s\", \"30m\", \"2h\", at most \"7d\""
+                    "{text:?} is not a span such as \"250ms\", \"5s\" or \"2h\", at most \"7d\""
                 );
                 invalid(field, message)
             })
-        };
+            };
         if !(0.0..=1.0).contains(&spread) {
             return Err(invalid("jitter".into(), "a share between 0 and 1".into()));
         }

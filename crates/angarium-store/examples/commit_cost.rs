@@ -7,11 +7,10 @@
 use angarium_core::account::{Environment, Tenant};
 use angarium_core::batch::{
     AttemptRecord, DeliveryWrite, EventWrite, Fanout, FanoutStart, NextState, ShardBatch,
-    first_delivery,
 };
 use angarium_core::delivery::DeliveryState;
 use angarium_core::event::{DataKind, EventType, NewEvent};
-use angarium_core::id::{EndpointNo, EnvironmentNo, EventKey, ShardId, TenantNo};
+use angarium_core::id::{DeliveryKey, EndpointNo, EnvironmentNo, EventKey, ShardId, TenantNo};
 use angarium_core::outcome::Class;
 use angarium_core::time::Timestamp;
 use angarium_store::seal::MasterKey;
@@ -57,7 +56,9 @@ async fn measure(size: usize) -> Result<(), Box<dyn std::error::Error>> {
         batch.events = (first..first + size).map(|n| event(tenant, n)).collect();
         batch.deliveries = accepted.drain(..).map(delivered).collect();
         let endpoints: Vec<_> = batch.events.iter().map(|e| e.fanout[0].endpoint).collect();
-        let done = store.commit(vec![batch], at(i64::try_from(round)?)).await?;
+        let done = store
+            .commit(Arc::new(vec![batch]), at(i64::try_from(round)?))
+            .await?;
         let angarium_core::batch::BatchResult::Committed(done) = &done[0] else {
             return Err("a stale epoch".into());
         };
@@ -140,7 +141,7 @@ fn event(tenant: TenantNo, n: usize) -> EventWrite {
 
 fn delivered((event, endpoint): (EventKey, EndpointNo)) -> DeliveryWrite {
     DeliveryWrite {
-        key: first_delivery(event, endpoint),
+        key: DeliveryKey::first(event, endpoint),
         sequence: 1,
         attempts: 1,
         has_row: false,

@@ -93,8 +93,8 @@ pub trait Store: Send + Sync + 'static {
     // Accounts: what the directory and the API call.
     // --------------------------------------------------------------
 
-    /// Environments, tenants with their signing keys, API keys and event types, whole: the directory
-    /// holds them in memory.
+    /// Environments, tenants with their signing keys, API keys and event types, whole: the
+    /// directory holds them in memory.
     async fn accounts(&self) -> StoreResult<Accounts>;
 
     /// Changes an account, with the idempotency record of the call, in one commit.

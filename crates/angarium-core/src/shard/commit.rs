@@ -257,8 +257,7 @@ impl<T> Shard<T> {
         limit: usize,
         now: Timestamp,
     ) {
-        let no = result.no;
-        let more = result.rows >= limit;
+        let (no, more) = (result.no, result.rows >= limit);
         let status = self
             .queues
             .get(&no)

@@ -4,10 +4,10 @@
 use super::held::{Existence, Held};
 use super::queue::Queue;
 use super::{Effects, Shard};
-use crate::batch::{DeliveryWrite, NextState, first_delivery};
+use crate::batch::{DeliveryWrite, NextState};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointCounters, EndpointStatus};
-use crate::id::{EndpointNo, EventKey, Generation, TenantNo};
+use crate::id::{DeliveryKey, EndpointNo, EventKey, Generation, TenantNo};
 use crate::time::Timestamp;
 use crate::waiting::RecoveredEvent;
 use std::sync::Arc;
@@ -104,7 +104,7 @@ impl<T> Shard<T> {
                 at: now,
             };
             self.batch.deliveries.push(DeliveryWrite {
-                key: first_delivery(held.event.key, no),
+                key: DeliveryKey::first(held.event.key, no),
                 sequence: held.sequence,
                 attempts: 0,
                 has_row: false,

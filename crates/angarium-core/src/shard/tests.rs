@@ -192,7 +192,7 @@ impl Bench {
             self.events.insert(self.last_key, Arc::new(event));
             for entry in &write.fanout {
                 if let FanoutStart::Pending { due } = entry.start {
-                    let key = crate::batch::first_delivery(self.last_key, entry.endpoint);
+                    let key = DeliveryKey::first(self.last_key, entry.endpoint);
                     self.pending.insert(key, (due, entry.sequence, 0));
                 }
             }

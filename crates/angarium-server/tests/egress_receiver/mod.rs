@@ -176,6 +176,7 @@ pub(crate) fn request_of(url: &str, body: Bytes) -> OutgoingRequest {
     OutgoingRequest {
         destination: Arc::new(destination),
         message,
+        masked_target: None,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::Harness;
 use super::world::{World, at, begun, delivered, event, failed};
-use angarium_core::batch::{BatchResult, Checkpoint, FanoutStart, first_delivery};
+use angarium_core::batch::{BatchResult, Checkpoint, FanoutStart};
 use angarium_core::endpoint::{EndpointCounters, EndpointHealth};
 use angarium_core::event::DataKind;
-use angarium_core::id::{Epoch, EventKey, ShardId};
+use angarium_core::id::{DeliveryKey, Epoch, EventKey, ShardId};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub async fn keys_rise_in_commit_order_across_shards(harness: &dyn Harness) {
         });
         for result in world
             .store
-            .commit(batches.into(), now)
+            .commit(Arc::new(batches.into()), now)
             .await
             .expect("committed")
         {
@@ -53,7 +53,7 @@ pub async fn a_stale_epoch_rejects_only_its_own_batch(harness: &dyn Harness) {
     assert_eq!(claimed[0].1, Epoch::new(batches[0].epoch.get() + 1));
     let results = world
         .store
-        .commit(batches.into(), at(2))
+        .commit(Arc::new(batches.into()), at(2))
         .await
         .expect("committed");
     assert_eq!(results[0], BatchResult::StaleEpoch);
@@ -87,7 +87,7 @@ pub async fn a_repeated_batch_changes_nothing(harness: &dyn Harness) {
     assert_eq!(before.1, 1);
     assert_eq!(
         world
-            .delivery(first_delivery(second, no))
+            .delivery(DeliveryKey::first(second, no))
             .await
             .attempts
             .len(),

@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::world::{World, at, attempt, begun, delivered, died, event, failed};
-use angarium_core::batch::{FanoutStart, RowAction, RowActionKind, first_delivery};
+use angarium_core::batch::{FanoutStart, RowAction, RowActionKind};
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::id::{DeliveryKey, Generation};
 use angarium_core::outcome::Class;
@@ -13,7 +13,7 @@ pub async fn the_happy_path_writes_no_pending_row(harness: &dyn Harness) {
     let tenant = world.tenants[0];
     let no = world.endpoint(tenant, 1).await;
     let key = world.publish(event(tenant, 1, &[no]), at(10)).await;
-    let before = world.delivery(first_delivery(key, no)).await;
+    let before = world.delivery(DeliveryKey::first(key, no)).await;
     assert_eq!(before.row.state, DeliveryState::Pending);
     assert_eq!(
         (before.row.attempts, before.row.next_due),
@@ -21,7 +21,7 @@ pub async fn the_happy_path_writes_no_pending_row(harness: &dyn Harness) {
     );
     assert_eq!(world.pending().await, 0);
     world.record(tenant, delivered(key, no)).await;
-    let after = world.delivery(first_delivery(key, no)).await;
+    let after = world.delivery(DeliveryKey::first(key, no)).await;
     assert_eq!(world.pending().await, 0);
     assert_eq!(
         (after.row.state, after.row.reason),
@@ -40,7 +40,7 @@ pub async fn a_retry_that_succeeds_leaves_no_row_behind_and_keeps_its_attempts(
     let no = world.endpoint(tenant, 1).await;
     let key = world.publish(event(tenant, 1, &[no]), at(10)).await;
     world.record(tenant, failed(key, no, at(500))).await;
-    let waiting = world.delivery(first_delivery(key, no)).await;
+    let waiting = world.delivery(DeliveryKey::first(key, no)).await;
     assert_eq!(
         (waiting.row.state, waiting.row.attempts),
         (DeliveryState::Pending, 1)
@@ -56,7 +56,7 @@ pub async fn a_retry_that_succeeds_leaves_no_row_behind_and_keeps_its_attempts(
     second.has_row = true;
     second.attempt = Some(Box::new(attempt(2, Class::Success)));
     world.record(tenant, second).await;
-    let ended = world.delivery(first_delivery(key, no)).await;
+    let ended = world.delivery(DeliveryKey::first(key, no)).await;
     assert_eq!(
         ended.attempts,
         [attempt(1, Class::Timeout), attempt(2, Class::Success)]
@@ -77,10 +77,10 @@ pub async fn a_suppressed_delivery_is_final_and_a_parked_one_waits(harness: &dyn
     let suppressed = world.publish(suppressed, at(10)).await;
     let parked = begun(event(tenant, 2, &[no]), FanoutStart::Pending { due: None });
     let parked = world.publish(parked, at(11)).await;
-    let row = world.delivery(first_delivery(suppressed, no)).await.row;
+    let row = world.delivery(DeliveryKey::first(suppressed, no)).await.row;
     assert_eq!(row.state, DeliveryState::Suppressed);
     assert_eq!(row.reason, Some(EndReason::EndpointDisabled));
-    let row = world.delivery(first_delivery(parked, no)).await.row;
+    let row = world.delivery(DeliveryKey::first(parked, no)).await.row;
     assert_eq!((row.state, row.next_due), (DeliveryState::Pending, None));
     assert_eq!(world.pending().await, 1);
 }
@@ -93,7 +93,7 @@ pub async fn a_redelivery_is_the_next_generation_and_names_the_one_it_repeats(
     let tenant = world.tenants[0];
     let no = world.endpoint(tenant, 1).await;
     let event = world.publish(event(tenant, 1, &[no]), at(10)).await;
-    let first = first_delivery(event, no);
+    let first = DeliveryKey::first(event, no);
     world.record(tenant, delivered(event, no)).await;
     let act = async |key, kind| {
         let mut batch = world.batch(tenant);
@@ -161,7 +161,7 @@ pub async fn an_action_on_a_row_that_is_not_there_does_nothing(harness: &dyn Har
     let tenant = world.tenants[0];
     let no = world.endpoint(tenant, 1).await;
     let event = world.publish(event(tenant, 1, &[no]), at(10)).await;
-    let key = first_delivery(event, no);
+    let key = DeliveryKey::first(event, no);
     world.record(tenant, failed(event, no, at(500))).await;
     let late = DeliveryKey {
         generation: Generation::new(5),

@@ -2,9 +2,10 @@
 
 use super::Harness;
 use super::world::{World, at, begun, endpoint, event};
-use angarium_core::batch::{EndpointResult, EndpointWrite, FanoutStart, first_delivery};
+use angarium_core::batch::{EndpointResult, EndpointWrite, FanoutStart};
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::endpoint::EndpointStatus;
+use angarium_core::id::DeliveryKey;
 
 /// Configuration and secrets read back, after a change too.
 pub async fn an_endpoint_reads_back_with_its_secrets(harness: &dyn Harness) {
@@ -98,7 +99,7 @@ pub async fn a_deleted_endpoint_is_gone_for_callers_and_its_rows_are_cancelled_i
     }
     assert!(world.shard(tenant).await.deleted_with_rows.is_empty());
     for key in keys {
-        let row = world.delivery(first_delivery(key, no)).await.row;
+        let row = world.delivery(DeliveryKey::first(key, no)).await.row;
         assert_eq!(row.state, DeliveryState::Cancelled);
         assert_eq!(row.reason, Some(EndReason::EndpointDeleted));
     }

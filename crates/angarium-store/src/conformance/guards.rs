@@ -3,7 +3,8 @@
 use super::Harness;
 use super::world::{World, at, delivered, environment, event, tenant};
 use crate::{Answered, StoredAnswer};
-use angarium_core::batch::{Guard, GuardAnswer, RowAction, RowActionKind, first_delivery};
+use angarium_core::batch::{Guard, GuardAnswer, RowAction, RowActionKind};
+use angarium_core::id::DeliveryKey;
 use angarium_core::time::Timestamp;
 
 fn given(status: u16, expires_at: Timestamp) -> Guard {
@@ -80,7 +81,7 @@ pub async fn an_answer_is_derived_from_the_event_or_delivery(harness: &dyn Harne
     let mut batch = world.batch(tenant);
     for (scope, kind) in [(2, RowActionKind::Redeliver), (3, RowActionKind::Cancel)] {
         batch.actions.push(RowAction {
-            key: first_delivery(key, no),
+            key: DeliveryKey::first(key, no),
             kind,
             at: at(60),
             guard: Some(guard(scope, GuardAnswer::Delivery)),

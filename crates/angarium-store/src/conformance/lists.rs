@@ -3,7 +3,7 @@
 use super::Harness;
 use super::world::{World, at, begun, delivered, died, event, failed};
 use crate::read::{DeliveryQuery, EventQuery};
-use angarium_core::batch::{FanoutStart, RowAction, RowActionKind, first_delivery};
+use angarium_core::batch::{FanoutStart, RowAction, RowActionKind};
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, TenantNo};
 use angarium_core::outcome::Class;
@@ -40,7 +40,7 @@ async fn filled(world: &World) -> (Vec<Known>, Vec<EndpointNo>) {
         for no in fanout {
             let (state, class) = fate(world, tenant, key, no, sequence).await;
             known.push(Known {
-                key: first_delivery(key, no),
+                key: DeliveryKey::first(key, no),
                 tenant,
                 state,
                 class,

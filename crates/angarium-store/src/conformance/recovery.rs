@@ -2,8 +2,8 @@
 
 use super::Harness;
 use super::world::{World, at, begun, delivered, event, failed};
-use angarium_core::batch::{Checkpoint, FanoutStart, first_delivery};
-use angarium_core::id::{EventKey, ShardId};
+use angarium_core::batch::{Checkpoint, FanoutStart};
+use angarium_core::id::{DeliveryKey, EventKey, ShardId};
 
 /// Above the checkpoint each event comes once, with those of its endpoints that have a row.
 pub async fn recovery_lists_what_has_no_row_above_the_checkpoint(harness: &dyn Harness) {
@@ -67,7 +67,7 @@ pub async fn a_refill_skips_what_memory_holds_and_tells_the_next_due_time(harnes
         let key = world
             .publish(begun(event(tenant, sequence, &[no]), start), at(10))
             .await;
-        keys.push(first_delivery(key, no));
+        keys.push(DeliveryKey::first(key, no));
     }
     let parked = begun(event(tenant, 5, &[no]), FanoutStart::Pending { due: None });
     world.publish(parked, at(10)).await;

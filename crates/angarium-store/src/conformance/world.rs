@@ -6,7 +6,7 @@ use crate::{AccountChange, AccountChanged, ShardState, SharedStore};
 use angarium_core::account::{Environment, Tenant};
 use angarium_core::batch::{
     AttemptRecord, BatchResult, Committed, DeliveryWrite, EndpointWrite, EventWrite, Fanout,
-    FanoutStart, NextState, ShardBatch, first_delivery,
+    FanoutStart, NextState, ShardBatch,
 };
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::endpoint::{EndpointConfig, EndpointSecrets, EndpointStatus};
@@ -81,7 +81,7 @@ impl World {
     pub(super) async fn commit(&self, batch: ShardBatch, now: Timestamp) -> Committed {
         let mut results = self
             .store
-            .commit(vec![batch], now)
+            .commit(Arc::new(vec![batch]), now)
             .await
             .expect("committed");
         match results.pop() {
@@ -314,7 +314,7 @@ pub(super) fn attempt(n: u16, class: Class) -> AttemptRecord {
 /// A first attempt that succeeded.
 pub(super) fn delivered(event: EventKey, endpoint: EndpointNo) -> DeliveryWrite {
     DeliveryWrite {
-        key: first_delivery(event, endpoint),
+        key: DeliveryKey::first(event, endpoint),
         sequence: 1,
         attempts: 1,
         has_row: false,

@@ -5,9 +5,9 @@ use super::deliveries;
 use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::writer::Tx;
-use angarium_core::batch::{EventWrite, FanoutStart, first_delivery};
+use angarium_core::batch::{EventWrite, FanoutStart};
 use angarium_core::event::{Event, EventType, NewEvent};
-use angarium_core::id::{EndpointNo, EventKey, ShardId};
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId};
 use angarium_core::time::Timestamp;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -52,7 +52,7 @@ pub(super) fn insert(
     ])?;
     tx.state.events += 1;
     for fanout in &write.fanout {
-        let delivery = first_delivery(key, fanout.endpoint);
+        let delivery = DeliveryKey::first(key, fanout.endpoint);
         match fanout.start {
             FanoutStart::Held => {}
             FanoutStart::Pending { due } => {

@@ -6,7 +6,7 @@ use super::events::{self, Stored};
 use super::fault::Fault;
 use super::readers::View;
 use crate::read::{DeliveryRow, DeliveryWithAttempts, LastAttempt};
-use angarium_core::batch::{AttemptRecord, first_delivery};
+use angarium_core::batch::AttemptRecord;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, Generation};
 use angarium_core::time::Timestamp;
@@ -55,7 +55,7 @@ impl<'a> Rows<'a> {
         endpoint: EndpointNo,
         sequence: u64,
     ) -> Result<Vec<DeliveryRow>, Fault> {
-        let key = first_delivery(stored.event.key, endpoint);
+        let key = DeliveryKey::first(stored.event.key, endpoint);
         let first = DeliveryRow {
             key,
             tenant: stored.event.tenant,

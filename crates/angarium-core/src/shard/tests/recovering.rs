@@ -26,7 +26,7 @@ impl Bench {
         }
         for event in self.events.clone().into_values() {
             let has_row = |no: EndpointNo| {
-                let key = crate::batch::first_delivery(event.key, no);
+                let key = DeliveryKey::first(event.key, no);
                 self.pending.contains_key(&key) || recorded.contains(&key)
             };
             let fanout = vec![(EndpointNo::new(1), event.sequence)];

@@ -129,6 +129,11 @@ async fn a_key_cannot_make_one_that_may_more() {
     assert_eq!(refused.status, 403);
 }
 
+fn bound(tenant: &str) -> Value {
+    json!({"name": "k", "environment": "prod", "tenant": tenant,
+           "scopes": ["publish", "manage", "read"]})
+}
+
 #[tokio::test]
 async fn another_s_object_is_answered_exactly_as_a_missing_one() {
     let stage = Stage::ready().await;
@@ -146,14 +151,8 @@ async fn another_s_object_is_answered_exactly_as_a_missing_one() {
         .until("/v1/deliveries", |l| l["data"][0]["id"].is_string())
         .await;
     let delivery = deliveries["data"][0]["id"].as_str().expect("an id");
-    let bound = |tenant: &str| {
-        json!({"name": "k", "environment": "prod", "tenant": tenant,
-               "scopes": ["publish", "manage", "read"]})
-    };
-    let (own, rival) = (
-        stage.key(bound("acme")).await,
-        stage.key(bound("rival")).await,
-    );
+    let own = stage.key(bound("acme")).await;
+    let rival = stage.key(bound("rival")).await;
     let missing = [
         (
             "/v1/endpoints/",
@@ -183,6 +182,22 @@ async fn another_s_object_is_answered_exactly_as_a_missing_one() {
             .await;
         assert_eq!((hidden.status, hidden.text), (404, absent.text), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_s_key_lists_and_publishes_for_its_own_tenant_only() {
+    let stage = Stage::ready().await;
+    stage
+        .call("PUT", "/v1/tenants/rival")
+        .json(json!({}))
+        .send()
+        .await;
+    let rival = stage.key(bound("rival")).await;
+    stage
+        .endpoint(json!({"url": "https://a.example/h", "types": ["*"]}))
+        .await;
+    let event = json!({"tenant": "acme", "type": "a.b", "data": 1});
+    stage.post("/v1/events").json(event).send().await;
     for list in ["/v1/endpoints", "/v1/events", "/v1/deliveries"] {
         let listed = stage.get(list).key(&rival).send().await.json();
         assert_eq!(listed["data"], json!([]), "{list}");

@@ -1,6 +1,6 @@
 //! Events in, deliveries out.
 
-use super::stage::Stage;
+use super::stage::{Stage, with};
 use serde_json::json;
 
 #[tokio::test]
@@ -93,63 +93,30 @@ async fn of_64_equal_publishes_at_once_exactly_one_is_the_first() {
 #[tokio::test]
 async fn a_publish_is_refused_by_the_member_at_fault() {
     let stage = Stage::ready().await;
+    let good = json!({"tenant": "acme", "type": "a", "data": 1});
     let rows = [
+        (json!({"tenant": null}), "422 missing_field tenant"),
+        (json!({"tenant": "nobody"}), "404 tenant_not_found tenant"),
+        (json!({"type": null}), "422 missing_field type"),
+        (json!({"dat": 1}), "422 unknown_field dat"),
         (
-            json!({"type": "a", "data": 1}),
-            422,
-            "missing_field",
-            "tenant",
+            json!({"type": "a".repeat(129)}),
+            "422 invalid_event_type type",
         ),
+        (json!({"id": "i".repeat(65)}), "422 invalid_event_id id"),
         (
-            json!({"tenant": "nobody", "type": "a", "data": 1}),
-            404,
-            "tenant_not_found",
-            "tenant",
+            json!({"subject": "s".repeat(513)}),
+            "422 invalid_field subject",
         ),
-        (
-            json!({"tenant": "acme", "data": 1}),
-            422,
-            "missing_field",
-            "type",
-        ),
-        (
-            json!({"tenant": "acme", "type": "a", "dat": 1}),
-            422,
-            "unknown_field",
-            "dat",
-        ),
-        (
-            json!({"tenant": "acme", "type": "a".repeat(129), "data": 1}),
-            422,
-            "invalid_event_type",
-            "type",
-        ),
-        (
-            json!({"tenant": "acme", "type": "a", "id": "i".repeat(65), "data": 1}),
-            422,
-            "invalid_event_id",
-            "id",
-        ),
-        (
-            json!({"tenant": "acme", "type": "a", "subject": "s".repeat(513), "data": 1}),
-            422,
-            "invalid_field",
-            "subject",
-        ),
-        (
-            json!({"tenant": "acme", "type": "a", "time": "now", "data": 1}),
-            422,
-            "invalid_field",
-            "time",
-        ),
+        (json!({"time": "now"}), "422 invalid_field time"),
     ];
-    for (body, status, code, field) in rows {
-        let answer = stage.post("/v1/events").json(body.clone()).send().await;
-        assert_eq!(
-            answer.refusal(),
-            (status, code.into(), field.into()),
-            "{body}"
-        );
+    for (members, refused) in rows {
+        let answer = stage
+            .post("/v1/events")
+            .json(with(&good, &members))
+            .send()
+            .await;
+        assert_eq!(answer.refused(), refused, "{members}");
     }
     let plain = stage
         .post("/v1/events")

@@ -55,10 +55,10 @@ async fn answer(stream: &mut TcpStream) -> String {
         let said = String::from_utf8_lossy(&text);
         let length = |line: &str| line.strip_prefix("content-length: ")?.parse::<usize>().ok();
         let length = said.lines().find_map(length);
-        if let (Some(head), Some(length)) = (said.find("\r\n\r\n"), length) {
-            if text.len() >= head + 4 + length {
-                return said.into_owned();
-            }
+        if let (Some(head), Some(length)) = (said.find("\r\n\r\n"), length)
+            && text.len() >= head + 4 + length
+        {
+            return said.into_owned();
         }
         assert_ne!(n, 0, "closed early: {said}");
     }

@@ -68,6 +68,12 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
     }
 
+    /// The refusal's status, code and field, as one text.
+    pub(crate) fn refused(&self) -> String {
+        let (status, code, field) = self.refusal();
+        format!("{status} {code} {field}")
+    }
+
     /// The refusal's status, code and field.
     pub(crate) fn refusal(&self) -> (u16, String, String) {
         let body = self.json();
@@ -75,6 +81,18 @@ impl Answer {
         assert_eq!(body["status"], self.status, "{}", self.text);
         (self.status, text("code"), text("field"))
     }
+}
+
+/// An object with other members in the place of its own; null takes a member away.
+pub(crate) fn with(object: &Value, members: &Value) -> Value {
+    let mut object = object.as_object().expect("an object").clone();
+    for (name, value) in members.as_object().expect("an object") {
+        match value {
+            Value::Null => object.remove(name),
+            value => object.insert(name.clone(), value.clone()),
+        };
+    }
+    Value::Object(object)
 }
 
 /// A call that is being put together.

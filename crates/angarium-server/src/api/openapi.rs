@@ -21,18 +21,11 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::SwaggerUi;
 
 /// The page may run its own scripts and styles, and fetch from here; nothing else.
-<<<<<<< HEAD
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; \
-    style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'";
-=======
 const PAGE_POLICY: &str = concat!(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; ",
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; ",
     "frame-ancestors 'none'",
 );
->>>>>>> api
 
 /// Statuses that every call under `/v1` may answer.
 const ALWAYS: &[u16] = &[400, 401, 403, 404, 500, 503];

@@ -22,25 +22,11 @@ pub(crate) enum Depth {
 pub(crate) fn run(root: &Path, depth: Depth) -> Result<()> {
     cargo(root, "format", &["fmt", "--all", "--check"])?;
     step("tidy", || tidy::run(root))?;
-    let clippy = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--all-features",
-        "--locked",
-    ];
-    cargo(
-        root,
-        "clippy",
-        &[&clippy[..], &["--", "-D", "warnings"]].concat(),
-    )?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--all-features", "--locked"];
+    cargo(root, "clippy", &[&clippy[..], &["--", "-D", "warnings"]].concat())?;
     let tests = ["test", "--workspace", "--all-features", "--locked"];
     match depth {
-        Depth::Quick => cargo(
-            root,
-            "unit tests",
-            &[&tests[..], &["--lib", "--bins"]].concat(),
-        ),
+        Depth::Quick => cargo(root, "unit tests", &[&tests[..], &["--lib", "--bins"]].concat()),
         Depth::Whole => {
             cargo(root, "tests", &tests)?;
             deny(root)
@@ -61,11 +47,7 @@ fn deny(root: &Path) -> Result<()> {
         eprintln!("== cargo deny: not installed, skipped (`cargo install --locked cargo-deny`)");
         return Ok(());
     }
-    cargo(
-        root,
-        "licences and bans",
-        &["deny", "check", "bans", "licenses", "sources"],
-    )
+    cargo(root, "licences and bans", &["deny", "check", "bans", "licenses", "sources"])
 }
 
 fn cargo(root: &Path, name: &str, args: &[&str]) -> Result<()> {

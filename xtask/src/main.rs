@@ -56,9 +56,7 @@ fn run(command: Command) -> Result<()> {
 /// The repository's root: the folder above this crate.
 fn root() -> Result<PathBuf> {
     let here = std::env::var("CARGO_MANIFEST_DIR").context("run this through `cargo xtask`")?;
-    let root = PathBuf::from(here)
-        .parent()
-        .map(PathBuf::from)
-        .context("xtask has no parent folder")?;
+    let root =
+        PathBuf::from(here).parent().map(PathBuf::from).context("xtask has no parent folder")?;
     Ok(root)
 }

@@ -50,10 +50,8 @@ pub struct Tenant {
 pub fn check_tenant_id(id: &str, limits: &Limits) -> Result<(), Refusal> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.:@-".contains(&b);
     if id.is_empty() || id.len() > limits.id_chars || !id.bytes().all(allowed) {
-        let message = format!(
-            "a tenant id has 1 to {} characters of A-Z a-z 0-9 _ . : @ -",
-            limits.id_chars
-        );
+        let message =
+            format!("a tenant id has 1 to {} characters of A-Z a-z 0-9 _ . : @ -", limits.id_chars);
         return Err(Refusal::field(Code::InvalidTenantId, "tenant", message));
     }
     Ok(())
@@ -86,10 +84,7 @@ impl Scope {
 
     /// From the text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|scope| scope.as_str() == text)
+        Self::ALL.iter().copied().find(|scope| scope.as_str() == text)
     }
 }
 

@@ -109,10 +109,8 @@ const SPECIAL_NAMES: &[(&str, Opening)] = &[
 ];
 
 /// Addresses that `localhost` stands for; it is never looked up (RFC 6761).
-pub const LOOPBACK: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::LOCALHOST),
-    IpAddr::V6(Ipv6Addr::LOCALHOST),
-];
+pub const LOOPBACK: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 impl AddressPolicy {
     /// Whether an address may be dialled. An IPv4 address inside an IPv6 one (mapped, or NAT64 of
@@ -127,11 +125,7 @@ impl AddressPolicy {
         }
         match RANGES.iter().find(|row| row.range.contains(&address)) {
             None => Ok(()),
-            Some(row) => Err(ForbiddenAddress {
-                address,
-                range: row.text,
-                why: row.why,
-            }),
+            Some(row) => Err(ForbiddenAddress { address, range: row.text, why: row.why }),
         }
     }
 
@@ -143,18 +137,14 @@ impl AddressPolicy {
     pub fn judge_host(&self, host: &Host) -> Result<(), Refusal> {
         match host {
             Host::Address(address) => self.judge(*address).map_err(|forbidden| {
-                refuse(format!(
-                    "{forbidden}; deliveries go to public addresses only"
-                ))
+                refuse(format!("{forbidden}; deliveries go to public addresses only"))
             }),
             Host::Name(name) => self.judge_name(name),
         }
     }
 
     fn judge_name(&self, name: &str) -> Result<(), Refusal> {
-        let special = SPECIAL_NAMES
-            .iter()
-            .find(|(suffix, _)| is_below(name, suffix));
+        let special = SPECIAL_NAMES.iter().find(|(suffix, _)| is_below(name, suffix));
         let Some((suffix, opening)) = special else {
             return Ok(());
         };
@@ -178,8 +168,7 @@ pub fn is_localhost(name: &str) -> bool {
 }
 
 fn is_below(name: &str, suffix: &str) -> bool {
-    name.strip_suffix(suffix)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 fn refuse(message: String) -> Refusal {
@@ -209,9 +198,7 @@ mod tests {
     }
 
     fn opened(ranges: &[&str]) -> AddressPolicy {
-        AddressPolicy {
-            allowed: ranges.iter().map(|r| r.parse().expect(r)).collect(),
-        }
+        AddressPolicy { allowed: ranges.iter().map(|r| r.parse().expect(r)).collect() }
     }
 
     #[test]
@@ -307,11 +294,8 @@ mod tests {
     #[test]
     fn a_special_name_passes_only_where_the_operator_opened_its_network() {
         let name = |text: &str| Host::Name(text.into());
-        let (closed, loopback, private) = (
-            AddressPolicy::default(),
-            opened(&["127.0.0.0/8"]),
-            opened(&["10.0.0.0/8"]),
-        );
+        let (closed, loopback, private) =
+            (AddressPolicy::default(), opened(&["127.0.0.0/8"]), opened(&["10.0.0.0/8"]));
         let rows = [
             ("localhost", false, true, false),
             ("a.localhost", false, true, false),

@@ -142,22 +142,14 @@ mod tests {
 
     #[test]
     fn every_class_but_success_is_retried_until_the_schedule_ends() {
-        let policy = RetryPolicy::List {
-            waits: vec![Duration::from_secs(5)],
-            spread: 0.0,
-        };
+        let policy = RetryPolicy::List { waits: vec![Duration::from_secs(5)], spread: 0.0 };
         let at = Timestamp::from_millis(0);
         for class in Class::ALL {
             let verdict = |attempts| judge(*class, attempts, at, &policy, Jitter::HALF, at);
             if *class == Class::Success {
                 assert_eq!(verdict(1), Verdict::Deliver);
             } else {
-                assert_eq!(
-                    verdict(1),
-                    Verdict::Retry {
-                        due: at + Duration::from_secs(5)
-                    }
-                );
+                assert_eq!(verdict(1), Verdict::Retry { due: at + Duration::from_secs(5) });
                 assert_eq!(verdict(2), Verdict::Die(EndReason::Exhausted));
             }
         }

@@ -69,9 +69,7 @@ impl Scheme {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Http, Self::Https]
-            .into_iter()
-            .find(|scheme| scheme.as_str() == text)
+        [Self::Http, Self::Https].into_iter().find(|scheme| scheme.as_str() == text)
     }
 }
 
@@ -146,9 +144,7 @@ fn refuse_extra_parts(url: &Url) -> Result<(), Refusal> {
         ));
     }
     if url.fragment().is_some() {
-        return Err(refuse(
-            "a URL has no fragment (the part after #): it is never sent",
-        ));
+        return Err(refuse("a URL has no fragment (the part after #): it is never sent"));
     }
     Ok(())
 }
@@ -212,10 +208,7 @@ fn is_same_authority(written: &str, canonical: &str) -> bool {
     };
     const ENDS: [char; 2] = ['.', ':'];
     written.split(ENDS).count() == canonical.split(ENDS).count()
-        && written
-            .split(ENDS)
-            .zip(canonical.split(ENDS))
-            .all(is_same_label)
+        && written.split(ENDS).zip(canonical.split(ENDS)).all(is_same_label)
 }
 
 fn parse_port(url: &Url, scheme: Scheme) -> Result<u16, Refusal> {
@@ -257,10 +250,7 @@ mod tests {
         assert_eq!(destination.authority, "hooks.example.com:8443");
         assert_eq!(destination.path_and_query, "/in?tenant=7");
         assert_eq!(destination.origin(), "https://hooks.example.com:8443");
-        assert_eq!(
-            destination.to_string(),
-            "https://hooks.example.com:8443/in?tenant=7"
-        );
+        assert_eq!(destination.to_string(), "https://hooks.example.com:8443/in?tenant=7");
     }
 
     #[test]
@@ -273,10 +263,7 @@ mod tests {
             ("http://example.com/", "http://example.com/"),
             ("http://93.184.215.14:1024/x", "http://93.184.215.14:1024/x"),
             ("https://[2606:4700::1111]/", "https://[2606:4700::1111]/"),
-            (
-                "https://a_b.example/%20?q=%27",
-                "https://a_b.example/%20?q=%27",
-            ),
+            ("https://a_b.example/%20?q=%27", "https://a_b.example/%20?q=%27"),
         ];
         for (written, canonical) in rows {
             let text = parse(written).map(|d| d.to_string());

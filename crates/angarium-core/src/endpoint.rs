@@ -31,9 +31,7 @@ impl EndpointStatus {
 
     /// From the text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Paused, Self::Disabled]
-            .into_iter()
-            .find(|s| s.as_str() == text)
+        [Self::Active, Self::Paused, Self::Disabled].into_iter().find(|s| s.as_str() == text)
     }
 }
 
@@ -199,21 +197,10 @@ mod tests {
             signs_until: None,
         };
         let auths = [
-            StaticAuth::Basic {
-                username: "u".into(),
-                password: SecretText::new("p"),
-            },
-            StaticAuth::Bearer {
-                token: SecretText::new("t"),
-            },
-            StaticAuth::Header {
-                name: "x-key".into(),
-                value: SecretText::new("v"),
-            },
-            StaticAuth::Query {
-                name: "key".into(),
-                value: SecretText::new("v"),
-            },
+            StaticAuth::Basic { username: "u".into(), password: SecretText::new("p") },
+            StaticAuth::Bearer { token: SecretText::new("t") },
+            StaticAuth::Header { name: "x-key".into(), value: SecretText::new("v") },
+            StaticAuth::Query { name: "key".into(), value: SecretText::new("v") },
         ];
         for auth in auths {
             let secrets = EndpointSecrets {
@@ -224,10 +211,7 @@ mod tests {
                     ("x-a".into(), SecretText::new("2")),
                 ],
             };
-            assert_eq!(
-                EndpointSecrets::from_sealed_form(&secrets.to_sealed_form()),
-                Ok(secrets)
-            );
+            assert_eq!(EndpointSecrets::from_sealed_form(&secrets.to_sealed_form()), Ok(secrets));
         }
         assert!(EndpointSecrets::from_sealed_form(b"{").is_err());
     }

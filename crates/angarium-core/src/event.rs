@@ -91,11 +91,7 @@ impl NewEvent {
         if let Some(id) = &self.own_id {
             check_own_id(id, limits)?;
         }
-        let texts = [
-            ("time", &self.time),
-            ("subject", &self.subject),
-            ("key", &self.ordering_key),
-        ];
+        let texts = [("time", &self.time), ("subject", &self.subject), ("key", &self.ordering_key)];
         for (field, text) in texts {
             check_text(field, text.as_deref(), limits.text_chars)?;
         }
@@ -109,11 +105,7 @@ impl NewEvent {
         }
         for (name, value) in &self.attributes {
             check_text("attributes", Some(name), limits.text_chars)?;
-            check_text(
-                &format!("attributes.{name}"),
-                Some(value),
-                limits.text_chars,
-            )?;
+            check_text(&format!("attributes.{name}"), Some(value), limits.text_chars)?;
         }
         Ok(())
     }
@@ -125,20 +117,15 @@ impl NewEvent {
 
     /// The value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(n, _)| &**n == name)
-            .map(|(_, value)| &**value)
+        self.attributes.iter().find(|(n, _)| &**n == name).map(|(_, value)| &**value)
     }
 }
 
 fn check_own_id(id: &str, limits: &Limits) -> Result<(), Refusal> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     if id.is_empty() || id.len() > limits.id_chars || !id.bytes().all(allowed) {
-        let message = format!(
-            "an event id has 1 to {} characters of A-Z a-z 0-9 _ -",
-            limits.id_chars
-        );
+        let message =
+            format!("an event id has 1 to {} characters of A-Z a-z 0-9 _ -", limits.id_chars);
         return Err(Refusal::field(Code::InvalidEventId, "id", message));
     }
     if id.starts_with("evt_") {
@@ -234,38 +221,18 @@ mod tests {
     #[test]
     fn an_own_id_is_at_most_64_characters_and_never_ours() {
         let limits = Limits::default();
-        let check = |id: &str| {
-            NewEvent {
-                own_id: Some(id.into()),
-                ..event()
-            }
-            .check(&limits)
-        };
+        let check = |id: &str| NewEvent { own_id: Some(id.into()), ..event() }.check(&limits);
         assert!(check(&"a".repeat(64)).is_ok());
         for bad in [&"a".repeat(65), "", "a.b", "evt_1", "a b"] {
-            assert_eq!(
-                check(bad).map_err(|r| r.code),
-                Err(Code::InvalidEventId),
-                "{bad}"
-            );
+            assert_eq!(check(bad).map_err(|r| r.code), Err(Code::InvalidEventId), "{bad}");
         }
     }
 
     #[test]
     fn a_time_is_rfc_3339_or_ends_with_minutes() {
         let limits = Limits::default();
-        let check = |time: &str| {
-            NewEvent {
-                time: Some(time.into()),
-                ..event()
-            }
-            .check(&limits)
-        };
-        for good in [
-            "2026-04-20T14:32:00Z",
-            "2023-03-15T12:46Z",
-            "2026-04-20T14:32:00.5+02:00",
-        ] {
+        let check = |time: &str| NewEvent { time: Some(time.into()), ..event() }.check(&limits);
+        for good in ["2026-04-20T14:32:00Z", "2023-03-15T12:46Z", "2026-04-20T14:32:00.5+02:00"] {
             assert!(check(good).is_ok(), "{good}");
         }
         for bad in ["yesterday", "2026-04-20", "2026-04-20T14:32", "1776686400"] {

@@ -122,11 +122,7 @@ pub struct DeliveryKey {
 impl DeliveryKey {
     /// The delivery that an event's fan-out implies.
     pub const fn first(event: EventKey, endpoint: EndpointNo) -> Self {
-        Self {
-            event,
-            endpoint,
-            generation: Generation::new(0),
-        }
+        Self { event, endpoint, generation: Generation::new(0) }
     }
 }
 
@@ -260,26 +256,17 @@ fn write_type_id(f: &mut fmt::Formatter<'_>, prefix: &str, bits: u128) -> fmt::R
     for (place, character) in suffix.iter_mut().rev().enumerate() {
         *character = ALPHABET[usize::try_from((bits >> (5 * place)) & 31).unwrap_or_default()];
     }
-    write!(
-        f,
-        "{prefix}_{}",
-        std::str::from_utf8(&suffix).unwrap_or_default()
-    )
+    write!(f, "{prefix}_{}", std::str::from_utf8(&suffix).unwrap_or_default())
 }
 
 fn parse_type_id(prefix: &str, text: &str) -> Result<u128, UnknownId> {
-    let suffix = text
-        .strip_prefix(prefix)
-        .and_then(|rest| rest.strip_prefix('_'))
-        .ok_or(UnknownId)?;
+    let suffix =
+        text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(UnknownId)?;
     if suffix.len() != SUFFIX_LEN || suffix.as_bytes()[0] > b'7' {
         return Err(UnknownId);
     }
     suffix.bytes().try_fold(0u128, |bits, character| {
-        let digit = ALPHABET
-            .iter()
-            .position(|c| *c == character)
-            .ok_or(UnknownId)?;
+        let digit = ALPHABET.iter().position(|c| *c == character).ok_or(UnknownId)?;
         Ok((bits << 5) | digit as u128)
     })
 }
@@ -303,20 +290,13 @@ mod tests {
         let id = EndpointId::from_parts(Timestamp::from_millis(1), [7; 10]).to_string();
         assert!(id.starts_with("ep_") && id.len() == 29);
         assert!(id.parse::<ApiKeyId>().is_err());
-        for bad in [
-            "",
-            "ep_",
-            "ep_8zzzzzzzzzzzzzzzzzzzzzzzzz",
-            "ep_0000000000000000000000000u",
-            "ep-1",
-        ] {
+        for bad in
+            ["", "ep_", "ep_8zzzzzzzzzzzzzzzzzzzzzzzzz", "ep_0000000000000000000000000u", "ep-1"]
+        {
             assert!(bad.parse::<EndpointId>().is_err(), "{bad}");
         }
         assert_eq!(EventId::parse("evt_nonsense"), Err(UnknownId));
-        assert_eq!(
-            EventId::parse("order-17"),
-            Ok(EventId::Own("order-17".into()))
-        );
+        assert_eq!(EventId::parse("order-17"), Ok(EventId::Own("order-17".into())));
     }
 
     proptest! {

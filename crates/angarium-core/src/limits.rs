@@ -128,10 +128,6 @@ mod tests {
             assert!(!row.reason.is_empty() && !row.unit.is_empty());
         }
         assert_eq!(limits.body_bytes, 256 * 1024 + 1);
-        assert!(
-            limits
-                .set("nonsense", 1)
-                .is_err_and(|names| names.contains(&"page"))
-        );
+        assert!(limits.set("nonsense", 1).is_err_and(|names| names.contains(&"page")));
     }
 }

@@ -186,13 +186,7 @@ mod tests {
 
     #[test]
     fn only_a_2xx_is_a_success() {
-        let class = |status| {
-            Outcome::Response {
-                status,
-                retry_after: None,
-            }
-            .class()
-        };
+        let class = |status| Outcome::Response { status, retry_after: None }.class();
         let rows = [
             (199, Class::ServerError),
             (200, Class::Success),
@@ -224,9 +218,6 @@ mod tests {
     fn refused_and_forbidden_look_alike() {
         let refused = Outcome::NotConnected("connection refused".into());
         let forbidden = Outcome::ForbiddenAddress("169.254.169.254".into());
-        assert_eq!(
-            (refused.class(), refused.detail()),
-            (forbidden.class(), forbidden.detail())
-        );
+        assert_eq!((refused.class(), refused.detail()), (forbidden.class(), forbidden.detail()));
     }
 }

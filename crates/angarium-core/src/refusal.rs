@@ -21,20 +21,12 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that concerns one field.
     pub fn field(code: Code, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            field: Some(field.into()),
-            message: message.into(),
-        }
+        Self { code, field: Some(field.into()), message: message.into() }
     }
 
     /// A refusal that concerns the request as a whole.
     pub fn whole(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            field: None,
-            message: message.into(),
-        }
+        Self { code, field: None, message: message.into() }
     }
 
     /// The same refusal, its field standing below `parent` (`headers` → `endpoint.headers`).
@@ -187,11 +179,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for code in Code::ALL {
             assert!(seen.insert(code.as_str()), "{} twice", code.as_str());
-            assert!(
-                code.as_str()
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b == b'_')
-            );
+            assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
             assert!((400..600).contains(&code.status()));
         }
     }

@@ -39,12 +39,7 @@ pub struct OutgoingRequest {
 impl OutgoingRequest {
     /// Path and query without secrets, for the record.
     pub fn shown_target(&self) -> &str {
-        let own = || {
-            self.message
-                .uri()
-                .path_and_query()
-                .map_or("/", PathAndQuery::as_str)
-        };
+        let own = || self.message.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         self.masked_target.as_deref().unwrap_or_else(own)
     }
 }
@@ -127,10 +122,7 @@ impl Target {
     fn of(endpoint: &Endpoint, facts: &Facts<'_>) -> Result<Self, NotBuilt> {
         let own = &endpoint.destination.path_and_query;
         if endpoint.method == DeliveryMethod::Post && endpoint.query_auth.is_none() {
-            return Ok(Self {
-                sent: own.clone(),
-                masked: None,
-            });
+            return Ok(Self { sent: own.clone(), masked: None });
         }
         let mut text = String::with_capacity(own.as_str().len() + 512);
         text.push_str(own.as_str());
@@ -152,10 +144,7 @@ impl Target {
             masked
         });
         let sent = PathAndQuery::from_maybe_shared(Bytes::from(text));
-        Ok(Self {
-            sent: sent.map_err(|_| NotBuilt::TargetTooLong)?,
-            masked,
-        })
+        Ok(Self { sent: sent.map_err(|_| NotBuilt::TargetTooLong)?, masked })
     }
 }
 
@@ -185,11 +174,7 @@ fn sign(
     let Some(rule) = endpoint.contract.key_rule() else {
         return Ok(());
     };
-    let signer = endpoint
-        .signer
-        .as_ref()
-        .or(tenant)
-        .filter(|signer| signer.signs(now));
+    let signer = endpoint.signer.as_ref().or(tenant).filter(|signer| signer.signs(now));
     match (signer, rule.presence) {
         (Some(signer), _) => signer.sign(&endpoint.contract, signed, now, |name, value| {
             headers.insert(name, header_value(value));

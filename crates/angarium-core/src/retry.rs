@@ -69,15 +69,14 @@ impl RetryPolicy {
     pub fn try_new(spec: &RetrySpec, spread: f64, limits: &Limits) -> Result<Self, Refusal> {
         let invalid =
             |field: String, message: String| Refusal::field(Code::InvalidSchedule, field, message);
-        let span =
-            |field: String, text: &str| {
-                parse_span(text).filter(|span| *span <= LONGEST).ok_or_else(|| {
+        let span = |field: String, text: &str| {
+            parse_span(text).filter(|span| *span <= LONGEST).ok_or_else(|| {
                 let message = format!(
                     "{text:?} is not a span such as \"250ms\", \"5s\" or \"2h\", at most \"7d\""
                 );
                 invalid(field, message)
             })
-            };
+        };
         if !(0.0..=1.0).contains(&spread) {
             return Err(invalid("jitter".into(), "a share between 0 and 1".into()));
         }
@@ -90,20 +89,14 @@ impl RetryPolicy {
                     ));
                 }
                 let wait = |(i, text): (usize, &String)| span(format!("retries[{i}]"), text);
-                let waits = texts
-                    .iter()
-                    .enumerate()
-                    .map(wait)
-                    .collect::<Result<_, _>>()?;
+                let waits = texts.iter().enumerate().map(wait).collect::<Result<_, _>>()?;
                 Ok(RetryPolicy::List { waits, spread })
             }
             RetrySpec::Growing(spec) => {
                 let base = span("retries.base".into(), &spec.base)?;
                 let cap = span("retries.cap".into(), &spec.cap)?;
-                let window = span(
-                    "retries.window".into(),
-                    spec.window.as_deref().unwrap_or("24h"),
-                )?;
+                let window =
+                    span("retries.window".into(), spec.window.as_deref().unwrap_or("24h"))?;
                 let factor = spec.factor.unwrap_or(2.0);
                 if !(1.0..=10.0).contains(&factor) {
                     return Err(invalid(
@@ -115,12 +108,7 @@ impl RetryPolicy {
                     let message = "the first wait is more than 0 and at most `cap`".into();
                     return Err(invalid("retries.base".into(), message));
                 }
-                Ok(RetryPolicy::Growing {
-                    base,
-                    factor,
-                    cap,
-                    window,
-                })
+                Ok(RetryPolicy::Growing { base, factor, cap, window })
             }
         }
     }
@@ -138,12 +126,7 @@ impl RetryPolicy {
                 let wait = waits.get(usize::from(attempts.checked_sub(1)?))?;
                 Some(now + wait.mul_f64(1.0 + spread * jitter.get()))
             }
-            RetryPolicy::Growing {
-                base,
-                factor,
-                cap,
-                window,
-            } => {
+            RetryPolicy::Growing { base, factor, cap, window } => {
                 let exponent = i32::from(attempts.checked_sub(1)?.min(1_000));
                 let longest = base.as_secs_f64() * factor.powi(exponent);
                 let longest = Duration::from_secs_f64(longest.min(cap.as_secs_f64()));
@@ -160,12 +143,7 @@ impl RetryPolicy {
             RetryPolicy::List { waits, .. } => {
                 RetrySpec::List(waits.iter().map(|wait| print_span(*wait)).collect())
             }
-            RetryPolicy::Growing {
-                base,
-                factor,
-                cap,
-                window,
-            } => RetrySpec::Growing(GrowingSpec {
+            RetryPolicy::Growing { base, factor, cap, window } => RetrySpec::Growing(GrowingSpec {
                 base: print_span(*base),
                 factor: Some(*factor),
                 cap: print_span(*cap),
@@ -188,12 +166,7 @@ mod tests {
     }
 
     fn growing() -> RetryPolicy {
-        let spec = GrowingSpec {
-            base: "5s".into(),
-            factor: None,
-            cap: "1h".into(),
-            window: None,
-        };
+        let spec = GrowingSpec { base: "5s".into(), factor: None, cap: "1h".into(), window: None };
         RetryPolicy::try_new(&RetrySpec::Growing(spec), 0.0, &Limits::default())
             .expect("a schedule")
     }
@@ -202,11 +175,7 @@ mod tests {
     fn a_list_without_spread_is_kept_to_the_letter_and_then_ends() {
         let policy = list(&["5s", "25s", "125s"], 0.0);
         let waits: Vec<_> = (1..=4)
-            .map(|n| {
-                policy
-                    .next(n, T0, Jitter::new(0.9), T0)
-                    .map(|at| at.since(T0).as_secs())
-            })
+            .map(|n| policy.next(n, T0, Jitter::new(0.9), T0).map(|at| at.since(T0).as_secs()))
             .collect();
         assert_eq!(waits, [Some(5), Some(25), Some(125), None]);
     }
@@ -214,16 +183,8 @@ mod tests {
     #[test]
     fn a_growing_schedule_ends_with_its_window() {
         let day = Duration::from_secs(24 * 3600);
-        assert!(
-            growing()
-                .next(30, T0, Jitter::new(0.0), T0 + day - FLOOR)
-                .is_some()
-        );
-        assert!(
-            growing()
-                .next(30, T0, Jitter::new(0.5), T0 + day - FLOOR)
-                .is_none()
-        );
+        assert!(growing().next(30, T0, Jitter::new(0.0), T0 + day - FLOOR).is_some());
+        assert!(growing().next(30, T0, Jitter::new(0.5), T0 + day - FLOOR).is_none());
     }
 
     #[test]
@@ -233,12 +194,7 @@ mod tests {
         assert_eq!(bad.field.as_deref(), Some("retries[1]"));
         assert!(check(RetrySpec::List(vec!["1s".into(); 100])).is_ok());
         assert!(check(RetrySpec::List(vec!["1s".into(); 101])).is_err());
-        let spec = GrowingSpec {
-            base: "2h".into(),
-            factor: None,
-            cap: "1h".into(),
-            window: None,
-        };
+        let spec = GrowingSpec { base: "2h".into(), factor: None, cap: "1h".into(), window: None };
         let bad = check(RetrySpec::Growing(spec)).expect_err("base above cap");
         assert_eq!(bad.field.as_deref(), Some("retries.base"));
     }

@@ -23,11 +23,7 @@ impl TypePattern {
         };
         EventType::try_new(stem, limits).map_err(|_| {
             let message = format!("{text:?} is not an event type, `*`, or a type followed by `.*`");
-            Refusal {
-                code: Code::InvalidSubscription,
-                field: None,
-                message,
-            }
+            Refusal { code: Code::InvalidSubscription, field: None, message }
         })?;
         Ok(Self(text.to_owned()))
     }
@@ -91,35 +87,18 @@ impl Subscription {
             TypePattern::try_new(text, limits)
                 .map_err(|refusal| refusal.below(&format!("types[{i}]")))
         };
-        let types = types
-            .iter()
-            .enumerate()
-            .map(pattern)
-            .collect::<Result<_, _>>()?;
+        let types = types.iter().enumerate().map(pattern).collect::<Result<_, _>>()?;
         for (i, subject) in subjects.iter().flatten().enumerate() {
             crate::event::check_text(&format!("subjects[{i}]"), Some(subject), limits.text_chars)?;
         }
-        if subjects
-            .as_ref()
-            .is_some_and(|s| s.is_empty() || s.len() > limits.subscription_types)
-        {
-            let message = format!(
-                "between 1 and {} subjects, or none at all",
-                limits.subscription_types
-            );
-            return Err(Refusal::field(
-                Code::InvalidSubscription,
-                "subjects",
-                message,
-            ));
+        if subjects.as_ref().is_some_and(|s| s.is_empty() || s.len() > limits.subscription_types) {
+            let message =
+                format!("between 1 and {} subjects, or none at all", limits.subscription_types);
+            return Err(Refusal::field(Code::InvalidSubscription, "subjects", message));
         }
         if attributes.len() > limits.attributes {
             let message = format!("at most {} attributes", limits.attributes);
-            return Err(Refusal::field(
-                Code::InvalidSubscription,
-                "attributes",
-                message,
-            ));
+            return Err(Refusal::field(Code::InvalidSubscription, "attributes", message));
         }
         for (name, value) in &attributes {
             crate::event::check_text("attributes", Some(name), limits.text_chars)?;
@@ -129,27 +108,16 @@ impl Subscription {
                 limits.text_chars,
             )?;
         }
-        Ok(Self {
-            types,
-            subjects,
-            attributes,
-        })
+        Ok(Self { types, subjects, attributes })
     }
 
     /// Whether an event is wanted, or by which rule not.
     pub fn check(&self, event: &NewEvent) -> Result<(), Mismatch> {
-        if !self
-            .types
-            .iter()
-            .any(|pattern| pattern.matches(event.kind.as_str()))
-        {
+        if !self.types.iter().any(|pattern| pattern.matches(event.kind.as_str())) {
             return Err(Mismatch::Type);
         }
         if let Some(subjects) = &self.subjects
-            && !event
-                .subject
-                .as_deref()
-                .is_some_and(|mine| subjects.iter().any(|s| s == mine))
+            && !event.subject.as_deref().is_some_and(|mine| subjects.iter().any(|s| s == mine))
         {
             return Err(Mismatch::Subject);
         }

@@ -33,9 +33,7 @@ impl Timestamp {
 
     /// Parses RFC 3339.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .map(|t| Self(t.as_millisecond()))
+        text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
     }
 
     /// RFC 3339 in UTC without fraction: `2026-04-20T12:00:00Z`.
@@ -62,20 +60,14 @@ impl fmt::Debug for Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;
     fn add(self, span: Duration) -> Timestamp {
-        Timestamp(
-            self.0
-                .saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Timestamp(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 
 impl Sub<Duration> for Timestamp {
     type Output = Timestamp;
     fn sub(self, span: Duration) -> Timestamp {
-        Timestamp(
-            self.0
-                .saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Timestamp(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 
@@ -89,11 +81,7 @@ impl Jitter {
 
     /// From any number; what is outside `0.0..1.0` is brought inside.
     pub fn new(value: f64) -> Self {
-        Self(if value.is_finite() {
-            value.clamp(0.0, 1.0 - f64::EPSILON)
-        } else {
-            0.5
-        })
+        Self(if value.is_finite() { value.clamp(0.0, 1.0 - f64::EPSILON) } else { 0.5 })
     }
 
     /// From 32 random bits.
@@ -126,12 +114,7 @@ pub fn parse_span(text: &str) -> Option<Duration> {
 /// Prints a span in the largest unit that keeps it whole, so that `parse_span` reads it back.
 pub fn print_span(span: Duration) -> String {
     let millis = span.as_millis();
-    for (unit, size) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1000),
-    ] {
+    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
         if millis >= size && millis.is_multiple_of(size) {
             return format!("{}{unit}", millis / size);
         }
@@ -157,16 +140,7 @@ mod tests {
             let span = parse_span(text).expect(text);
             assert_eq!(parse_span(&print_span(span)), Some(span));
         }
-        for bad in [
-            "",
-            "5",
-            "s",
-            "5 s",
-            "-5s",
-            "1.5s",
-            "99999999999999999999s",
-            "5w",
-        ] {
+        for bad in ["", "5", "s", "5 s", "-5s", "1.5s", "99999999999999999999s", "5w"] {
             assert_eq!(parse_span(bad), None, "{bad}");
         }
     }

@@ -89,15 +89,9 @@ impl Directory {
             tables.put_event_type(environment, config);
         }
         for (tenant, contract, keys) in accounts.tenant_keys {
-            tables
-                .signing_keys
-                .entry(tenant)
-                .or_default()
-                .insert(contract, keys);
+            tables.signing_keys.entry(tenant).or_default().insert(contract, keys);
         }
-        Self {
-            tables: RwLock::new(tables),
-        }
+        Self { tables: RwLock::new(tables) }
     }
 
     /// Follows a change that the store has committed.
@@ -130,10 +124,7 @@ impl Directory {
         let tables = self.read();
         let below = before.unwrap_or(ApiKeyId::from_bytes([0xff; 16]));
         let keys = tables.keys.range(..below).rev().map(|(_, key)| key);
-        keys.filter(|key| wanted(key))
-            .take(limit)
-            .cloned()
-            .collect()
+        keys.filter(|key| wanted(key)).take(limit).cloned().collect()
     }
 
     /// The environment of this number.
@@ -144,11 +135,7 @@ impl Directory {
     /// The environment of this slug; there are few.
     pub fn environment_by_slug(&self, slug: &str) -> Option<Arc<Environment>> {
         let tables = self.read();
-        tables
-            .environments
-            .values()
-            .find(|e| e.slug == slug)
-            .cloned()
+        tables.environments.values().find(|e| e.slug == slug).cloned()
     }
 
     /// All environments, newest first.
@@ -175,16 +162,8 @@ impl Directory {
     ) -> Vec<Arc<Tenant>> {
         let tables = self.read();
         let below = before.unwrap_or(TenantNo::new(i64::MAX));
-        let tenants = tables
-            .tenants
-            .range(..below)
-            .rev()
-            .map(|(_, tenant)| tenant);
-        tenants
-            .filter(|t| t.environment == environment)
-            .take(limit)
-            .cloned()
-            .collect()
+        let tenants = tables.tenants.range(..below).rev().map(|(_, tenant)| tenant);
+        tenants.filter(|t| t.environment == environment).take(limit).cloned().collect()
     }
 
     /// An event type that the environment has beside its contracts'.
@@ -193,30 +172,21 @@ impl Directory {
         environment: EnvironmentNo,
         name: &str,
     ) -> Option<Arc<EventTypeEntry>> {
-        self.read()
-            .event_types
-            .get(&environment)?
-            .get(name)
-            .cloned()
+        self.read().event_types.get(&environment)?.get(name).cloned()
     }
 
     /// The environment's own event types, by name.
     pub fn event_types(&self, environment: EnvironmentNo) -> Vec<Arc<EventTypeEntry>> {
         let tables = self.read();
         let types = tables.event_types.get(&environment);
-        types
-            .into_iter()
-            .flat_map(BTreeMap::values)
-            .cloned()
-            .collect()
+        types.into_iter().flat_map(BTreeMap::values).cloned().collect()
     }
 
     /// A tenant's signing keys, by contract, the current key of each first.
     pub fn signing_keys(&self, tenant: TenantNo) -> Vec<(String, Vec<SigningKey>)> {
         let tables = self.read();
         let keys = tables.signing_keys.get(&tenant).into_iter().flatten();
-        keys.map(|(contract, keys)| (contract.clone(), keys.clone()))
-            .collect()
+        keys.map(|(contract, keys)| (contract.clone(), keys.clone())).collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Tables> {
@@ -244,19 +214,15 @@ impl Tables {
                 self.drop_keys(|key| key.environment == Some(no));
             }
             AccountChange::PutTenant(mut tenant) => {
-                let known = self
-                    .tenant_ids
-                    .get(&tenant.environment)
-                    .and_then(|t| t.get(&*tenant.id));
+                let known =
+                    self.tenant_ids.get(&tenant.environment).and_then(|t| t.get(&*tenant.id));
                 let known = known.map(|tenant| tenant.no);
                 tenant.no = number.map(TenantNo::new).or(known).unwrap_or(tenant.no);
                 self.put_tenant(tenant);
             }
             AccountChange::DeleteTenant(no) => {
                 let tenant = self.tenants.remove(&no);
-                let ids = tenant
-                    .as_ref()
-                    .and_then(|t| self.tenant_ids.get_mut(&t.environment));
+                let ids = tenant.as_ref().and_then(|t| self.tenant_ids.get_mut(&t.environment));
                 if let (Some(ids), Some(tenant)) = (ids, &tenant) {
                     ids.remove(&*tenant.id);
                 }
@@ -269,17 +235,13 @@ impl Tables {
                 self.put_event_type(environment, config);
             }
             AccountChange::PutTenantKeys(tenant, contract, keys) => {
-                self.signing_keys
-                    .entry(tenant)
-                    .or_default()
-                    .insert(contract, keys);
+                self.signing_keys.entry(tenant).or_default().insert(contract, keys);
             }
         }
     }
 
     fn put_environment(&mut self, environment: Environment) {
-        self.environments
-            .insert(environment.no, Arc::new(environment));
+        self.environments.insert(environment.no, Arc::new(environment));
     }
 
     fn put_tenant(&mut self, tenant: Tenant) {
@@ -304,15 +266,9 @@ impl Tables {
         let name = config.name.clone();
         let entry = EventTypeEntry::try_new(config.clone()).unwrap_or_else(|refusal| {
             tracing::error!(event_type = name, %refusal, "a stored schema does not compile");
-            EventTypeEntry {
-                config,
-                validator: None,
-            }
+            EventTypeEntry { config, validator: None }
         });
-        self.event_types
-            .entry(environment)
-            .or_default()
-            .insert(name, Arc::new(entry));
+        self.event_types.entry(environment).or_default().insert(name, Arc::new(entry));
     }
 }
 
@@ -353,14 +309,8 @@ mod tests {
     fn a_tenant_keeps_its_number_when_it_is_replaced_and_takes_its_keys_along_when_deleted() {
         let directory = Directory::default();
         let env = EnvironmentNo::new(1);
-        directory.apply(
-            AccountChange::PutTenant(tenant("acme")),
-            AccountChanged::Created(7),
-        );
-        directory.apply(
-            AccountChange::PutTenant(tenant("acme")),
-            AccountChanged::Done,
-        );
+        directory.apply(AccountChange::PutTenant(tenant("acme")), AccountChanged::Created(7));
+        directory.apply(AccountChange::PutTenant(tenant("acme")), AccountChanged::Done);
         let found = directory.tenant(env, "acme").expect("the tenant");
         assert_eq!(found.no, TenantNo::new(7));
         assert!(directory.tenant(EnvironmentNo::new(2), "acme").is_none());
@@ -375,11 +325,7 @@ mod tests {
     #[test]
     fn a_change_that_the_store_refused_changes_nothing() {
         let directory = Directory::default();
-        for refused in [
-            AccountChanged::NotFound,
-            AccountChanged::Taken,
-            AccountChanged::InUse,
-        ] {
+        for refused in [AccountChanged::NotFound, AccountChanged::Taken, AccountChanged::InUse] {
             directory.apply(AccountChange::CreateKey(key(1, None)), refused);
         }
         assert!(directory.key(&[1; 32]).is_none());
@@ -394,11 +340,7 @@ mod tests {
         }
         let revoked = ApiKeyId::from_bytes([2; 16]);
         directory.apply(AccountChange::RevokeKey(revoked), AccountChanged::Done);
-        let listed: Vec<_> = directory
-            .keys(None, 9, |_| true)
-            .iter()
-            .map(|k| k.hash[0])
-            .collect();
+        let listed: Vec<_> = directory.keys(None, 9, |_| true).iter().map(|k| k.hash[0]).collect();
         assert_eq!(listed, [3, 1]);
         assert!(directory.key(&[2; 32]).is_none());
     }
@@ -418,13 +360,8 @@ mod tests {
         };
         let bad = br#"{"n":"secret"}"#;
         assert_eq!(entry(Validation::Off).violation(bad), None);
-        let said = entry(Validation::Reject)
-            .violation(bad)
-            .expect("a violation");
-        assert!(
-            said.starts_with("data/n:") && !said.contains("secret"),
-            "{said}"
-        );
+        let said = entry(Validation::Reject).violation(bad).expect("a violation");
+        assert!(said.starts_with("data/n:") && !said.contains("secret"), "{said}");
         assert_eq!(entry(Validation::Warn).violation(br#"{"n":1}"#), None);
     }
 

@@ -66,10 +66,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     listener.local_addr()?;
-    let front = Front {
-        app,
-        router: TowerToHyperService::new(router),
-    };
+    let front = Front { app, router: TowerToHyperService::new(router) };
     let places = Arc::new(Semaphore::new(limits.connections));
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -82,21 +79,14 @@ pub async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         let (stream, place) = accepted;
-        let connection = Connection {
-            limits: limits.clone(),
-            stopped: stopped.clone(),
-            place,
-        };
+        let connection = Connection { limits: limits.clone(), stopped: stopped.clone(), place };
         connections.spawn(connection.serve(stream, front.clone()));
     }
     drop(listener);
     // The receivers see the sender go; that is the signal.
     drop((stop, stopped));
     let all_ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.stop_time, all_ended)
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(limits.stop_time, all_ended).await.is_err() {
         tracing::warn!("connections were cut: their calls did not end in time");
         connections.shutdown().await;
     }
@@ -132,10 +122,7 @@ impl Connection {
         // Small answers must not wait for each other; a socket that cannot do that still works.
         let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::default());
-        let watched = Watched {
-            front,
-            activity: Arc::clone(&activity),
-        };
+        let watched = Watched { front, activity: Arc::clone(&activity) };
         let builder = builder(&self.limits);
         let mut served = pin!(builder.serve_connection(TokioIo::new(stream), watched));
         let mut idle = pin!(activity.idle(self.limits.idle_time));

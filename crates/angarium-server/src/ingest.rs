@@ -62,10 +62,7 @@ pub fn batch(body: &Bytes, limits: &Limits) -> Result<Vec<Bytes>, Refusal> {
         let message = format!("between 1 and {} events", limits.batch_events);
         return Err(Refusal::field(Code::BatchTooLarge, "events", message));
     }
-    Ok(events
-        .iter()
-        .map(|event| body.slice_ref(event.get().as_bytes()))
-        .collect())
+    Ok(events.iter().map(|event| body.slice_ref(event.get().as_bytes())).collect())
 }
 
 fn publication(
@@ -90,10 +87,7 @@ fn publication(
         data_kind: DataKind::Json,
     };
     event.check(limits)?;
-    Ok(Publication {
-        tenant: body.tenant,
-        event,
-    })
+    Ok(Publication { tenant: body.tenant, event })
 }
 
 #[cfg(test)]
@@ -110,10 +104,7 @@ mod tests {
         let body = Bytes::from(format!(r#"{{"tenant":"t","type":"a.b","data": {data} }}"#));
         let publication = event(&body, &Limits::default()).expect("an event");
         assert_eq!(publication.event.data, data.as_bytes());
-        assert!(
-            body.as_ptr_range()
-                .contains(&publication.event.data.as_ptr())
-        );
+        assert!(body.as_ptr_range().contains(&publication.event.data.as_ptr()));
     }
 
     #[test]
@@ -124,10 +115,7 @@ mod tests {
         assert_eq!(tenant.as_deref(), Some("t"));
         assert_eq!(event.own_id.as_deref(), Some("o-1"));
         assert_eq!(event.ordering_key.as_deref(), Some("k"));
-        assert_eq!(
-            event.attributes,
-            [("b".into(), "2".into()), ("a".into(), "1".into())]
-        );
+        assert_eq!(event.attributes, [("b".into(), "2".into()), ("a".into(), "1".into())]);
         assert_eq!(&event.data[..], b"null");
         let nulls = r#"{"type":"a","id":null,"subject":null,"attributes":null,"data":1}"#;
         assert_eq!(parse(nulls).expect("an event").event.own_id, None);
@@ -139,22 +127,10 @@ mod tests {
         let rows = [
             (r#"{"type":"a"}"#.into(), Code::MissingField, "data"),
             (r#"{"data":1}"#.into(), Code::MissingField, "type"),
-            (
-                r#"{"type":"a b","data":1}"#.into(),
-                Code::InvalidEventType,
-                "type",
-            ),
+            (r#"{"type":"a b","data":1}"#.into(), Code::InvalidEventType, "type"),
             (r#"{"type":1,"data":1}"#.into(), Code::InvalidField, "type"),
-            (
-                r#"{"type":"a","data":1,"x":1}"#.into(),
-                Code::UnknownField,
-                "x",
-            ),
-            (
-                r#"{"type":"a","data":1,"id":"evt_1"}"#.into(),
-                Code::InvalidEventId,
-                "id",
-            ),
+            (r#"{"type":"a","data":1,"x":1}"#.into(), Code::UnknownField, "x"),
+            (r#"{"type":"a","data":1,"id":"evt_1"}"#.into(), Code::InvalidEventId, "id"),
             (
                 r#"{"type":"a","data":1,"attributes":{"a":1}}"#.into(),
                 Code::InvalidField,
@@ -165,19 +141,11 @@ mod tests {
                 Code::InvalidField,
                 "attributes",
             ),
-            (
-                format!(r#"{{"type":"a","data":{}}}"#, deep(65)),
-                Code::JsonTooDeep,
-                "data",
-            ),
+            (format!(r#"{{"type":"a","data":{}}}"#, deep(65)), Code::JsonTooDeep, "data"),
         ];
         for (text, code, field) in rows {
             let refusal = parse(&text).expect_err(&text);
-            assert_eq!(
-                (refusal.code, refusal.field.as_deref()),
-                (code, Some(field)),
-                "{text}"
-            );
+            assert_eq!((refusal.code, refusal.field.as_deref()), (code, Some(field)), "{text}");
         }
         assert!(parse(&format!(r#"{{"type":"a","data":{}}}"#, deep(64))).is_ok());
     }
@@ -203,10 +171,7 @@ mod tests {
     fn a_bad_event_in_a_batch_leaves_the_others_whole() {
         let body = Bytes::from_static(br#"{"events":[{"type":"a","data":1},{"type":2},[]]}"#);
         let events = batch(&body, &Limits::default()).expect("a batch");
-        let good: Vec<_> = events
-            .iter()
-            .map(|e| event(e, &Limits::default()).is_ok())
-            .collect();
+        let good: Vec<_> = events.iter().map(|e| event(e, &Limits::default()).is_ok()).collect();
         assert_eq!(good, [true, false, false]);
     }
 }

@@ -107,21 +107,9 @@ impl Metrics {
         let bytes = self.store_bytes.clone();
         registry.register_with_unit("store", "Size of the store's files", Unit::Bytes, bytes);
         registry.register("events_accepted", "Events accepted", self.accepted.clone());
-        registry.register(
-            "events_duplicate",
-            "Events known already",
-            self.duplicates.clone(),
-        );
-        registry.register(
-            "events_refused",
-            "Publishes refused, by code",
-            self.refused.clone(),
-        );
-        registry.register(
-            "attempts",
-            "Attempts ended, by class",
-            self.attempts.clone(),
-        );
+        registry.register("events_duplicate", "Events known already", self.duplicates.clone());
+        registry.register("events_refused", "Publishes refused, by code", self.refused.clone());
+        registry.register("attempts", "Attempts ended, by class", self.attempts.clone());
         let in_flight = self.attempts_in_flight.clone();
         registry.register("attempts_in_flight", "Attempts under way", in_flight);
         let out = self.shards_out.clone();
@@ -142,11 +130,7 @@ impl Metrics {
 
     /// A publish was refused.
     pub fn refused(&self, code: Code) {
-        self.refused
-            .get_or_create(&RefusedLabels {
-                code: Name(code.as_str()),
-            })
-            .inc();
+        self.refused.get_or_create(&RefusedLabels { code: Name(code.as_str()) }).inc();
     }
 
     /// Since when no attempt has ended, as far as those who ask have seen.
@@ -155,10 +139,7 @@ impl Metrics {
         match &*progress {
             Some(seen) if seen.attempts == attempts => seen.since,
             Some(_) | None => {
-                *progress = Some(Progress {
-                    attempts,
-                    since: now,
-                });
+                *progress = Some(Progress { attempts, since: now });
                 now
             }
         }
@@ -166,14 +147,8 @@ impl Metrics {
 
     /// A call was answered. `route` is the template, never the path.
     pub fn answered(&self, method: &Method, route: &str, status: StatusCode) {
-        let known = [
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ];
+        let known =
+            [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
         let names = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
         let place = known.iter().position(|known| known == method);
         let labels = RequestLabels {
@@ -191,20 +166,15 @@ impl Metrics {
 
     /// Everything, as text.
     pub fn print(&self, figures: &Figures, now: Timestamp) -> String {
-        let age = figures
-            .oldest_due
-            .map_or(0.0, |due| now.since(due).as_secs_f64());
+        let age = figures.oldest_due.map_or(0.0, |due| now.since(due).as_secs_f64());
         self.oldest_due_seconds.set(age);
         self.pending.set(number(figures.depth.pending));
         self.events.set(number(figures.depth.events));
         self.store_bytes.set(number(figures.depth.bytes));
-        self.attempts_in_flight
-            .set(number(figures.attempts_in_flight as u64));
+        self.attempts_in_flight.set(number(figures.attempts_in_flight as u64));
         self.shards_out.set(number(figures.shards_out as u64));
         for (class, attempts) in &figures.attempts {
-            let labels = AttemptLabels {
-                class: Name(class.as_str()),
-            };
+            let labels = AttemptLabels { class: Name(class.as_str()) };
             let counter = self.attempts.get_or_create(&labels);
             counter.inc_by(attempts.saturating_sub(counter.get()));
         }
@@ -239,14 +209,8 @@ impl Figures {
         let depth = store.depth(now).await?;
         let counts = runner.counts();
         Ok(Self {
-            oldest_due: [depth.oldest_due, runner.oldest_due()]
-                .into_iter()
-                .flatten()
-                .min(),
-            attempts: Class::ALL
-                .iter()
-                .map(|class| (*class, counts.attempts(*class)))
-                .collect(),
+            oldest_due: [depth.oldest_due, runner.oldest_due()].into_iter().flatten().min(),
+            attempts: Class::ALL.iter().map(|class| (*class, counts.attempts(*class))).collect(),
             attempts_in_flight: runner.attempts_in_flight(),
             shards_out: runner.shards_out(),
             depth,
@@ -276,19 +240,10 @@ mod tests {
     #[test]
     fn the_age_of_the_oldest_due_delivery_comes_first() {
         let oldest_due = Some(Timestamp::from_millis(30_000));
-        let figures = Figures {
-            oldest_due,
-            ..Figures::default()
-        };
+        let figures = Figures { oldest_due, ..Figures::default() };
         let text = Metrics::default().print(&figures, Timestamp::from_millis(90_000));
-        assert!(
-            text.starts_with("# HELP angarium_oldest_due_delivery_age_seconds"),
-            "{text}"
-        );
-        assert!(
-            text.contains("angarium_oldest_due_delivery_age_seconds 60.0\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("# HELP angarium_oldest_due_delivery_age_seconds"), "{text}");
+        assert!(text.contains("angarium_oldest_due_delivery_age_seconds 60.0\n"), "{text}");
         assert!(text.ends_with("# EOF\n"));
     }
 
@@ -298,10 +253,7 @@ mod tests {
         metrics.refused(Code::InvalidEventType);
         let brew = Method::from_bytes(b"BREW").expect("a method");
         metrics.answered(&brew, "/v1/events/{id}", StatusCode::OK);
-        let figures = Figures {
-            attempts: vec![(Class::Timeout, 3)],
-            ..Figures::default()
-        };
+        let figures = Figures { attempts: vec![(Class::Timeout, 3)], ..Figures::default() };
         metrics.print(&figures, Timestamp::from_millis(9));
         let text = metrics.print(&figures, Timestamp::from_millis(9));
         for line in [

@@ -197,10 +197,7 @@ struct ApiListener {
 impl ApiListener {
     fn open(listener: TcpListener, app: Arc<App>, grace: Duration) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let limits = ConnectionLimits {
-            stop_time: grace,
-            ..ConnectionLimits::default()
-        };
+        let limits = ConnectionLimits { stop_time: grace, ..ConnectionLimits::default() };
         let router = api::router(Arc::clone(&app));
         // Whoever drops the sender stops the listener too.
         let stopped = async move { stopped.await.unwrap_or_default() };
@@ -256,10 +253,7 @@ pub fn load_contracts(
     for entry in std::fs::read_dir(directory).map_err(unreadable(directory))? {
         files.push(entry.map_err(unreadable(directory))?.path());
     }
-    files.retain(|file| {
-        file.extension()
-            .is_some_and(|extension| extension == "toml")
-    });
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
     for file in files {
         let text = std::fs::read_to_string(&file).map_err(unreadable(&file))?;
@@ -294,10 +288,7 @@ mod tests {
         std::fs::write(directory.path().join("notes.txt"), "not a contract").expect("written");
         assert_eq!(
             load().expect("the built-in ones are sound").iter().count(),
-            load_contracts(None, &limits)
-                .expect("as before")
-                .iter()
-                .count(),
+            load_contracts(None, &limits).expect("as before").iter().count(),
         );
         std::fs::write(directory.path().join("mine.toml"), "contract = 7").expect("written");
         let error = load().expect_err("it is no contract").to_string();

@@ -22,10 +22,7 @@ async fn a_request_arrives_as_built_and_its_answer_is_kept() {
     let exchange = send(&egress(), &receiver.url()).await;
     assert_eq!(exchange.outcome.class(), Class::Success);
     assert_eq!(&*exchange.body, b"hello");
-    assert_eq!(
-        &*exchange.response,
-        "content-length: 5\ncontent-type: text/plain\n"
-    );
+    assert_eq!(&*exchange.response, "content-length: 5\ncontent-type: text/plain\n");
     let request = receiver.requests().remove(0);
     assert!(request.starts_with("POST /hook HTTP/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("host: {}\r\n", receiver.address)));
@@ -39,26 +36,11 @@ async fn every_answer_has_its_class_and_only_one_request_is_made() {
         ("HTTP/1.1 204 No Content\r\n\r\n", Class::Success),
         ("HTTP/1.1 200 OK\r\n\r\n", Class::Success),
         ("HTTP/1.0 200 OK\r\n\r\nold", Class::Success),
-        (
-            "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
-            Class::Success,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
-            Class::Success,
-        ),
-        (
-            "HTTP/1.1 301 Moved\r\nlocation: /else\r\ncontent-length: 0\r\n\r\n",
-            Class::Redirect,
-        ),
-        (
-            "HTTP/1.1 308 Moved\r\nlocation: http://169.254.169.254/\r\n\r\n",
-            Class::Redirect,
-        ),
-        (
-            "HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
-            Class::ServerError,
-        ),
+        ("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", Class::Success),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort", Class::Success),
+        ("HTTP/1.1 301 Moved\r\nlocation: /else\r\ncontent-length: 0\r\n\r\n", Class::Redirect),
+        ("HTTP/1.1 308 Moved\r\nlocation: http://169.254.169.254/\r\n\r\n", Class::Redirect),
+        ("HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", Class::ServerError),
         ("HTTP/1.1 400 Bad\r\n\r\n", Class::ClientError),
         ("HTTP/1.1 410 Gone\r\n\r\n", Class::Gone),
         ("HTTP/1.1 429 Many\r\n\r\n", Class::Throttled),
@@ -70,25 +52,14 @@ async fn every_answer_has_its_class_and_only_one_request_is_made() {
         ("HTTP/1.1 99 Low\r\n\r\n", Class::Protocol),
         ("HTTP/1.1 2000 High\r\n\r\n", Class::Protocol),
         ("SSH-2.0-OpenSSH_9.2\r\n", Class::Protocol),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx",
-            Class::Protocol,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
-            Class::Protocol,
-        ),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx", Class::Protocol),
+        ("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", Class::Protocol),
         ("HTTP/1.1 200 OK\r\nbad header\r\n\r\n", Class::Protocol),
     ];
     for (answer, class) in rows {
         let receiver = Receiver::plain(vec![Turn::say_and_close(answer)]).await;
         let exchange = send(&egress(), &receiver.url()).await;
-        assert_eq!(
-            exchange.outcome.class(),
-            class,
-            "{answer:?}: {:?}",
-            exchange.outcome
-        );
+        assert_eq!(exchange.outcome.class(), class, "{answer:?}: {:?}", exchange.outcome);
         assert_eq!(receiver.requests().len(), 1, "{answer:?}");
     }
 }
@@ -99,10 +70,7 @@ async fn retry_after_is_read() {
     let receiver = Receiver::plain(vec![Turn::say(answer)]).await;
     let exchange = send(&egress(), &receiver.url()).await;
     let retry_after = Some(RetryAfter::Span(Duration::from_secs(7)));
-    let expected = Outcome::Response {
-        status: 503,
-        retry_after,
-    };
+    let expected = Outcome::Response { status: 503, retry_after };
     assert_eq!(exchange.outcome, expected);
 }
 
@@ -113,15 +81,9 @@ async fn a_name_without_address_and_a_closed_port_have_their_own_outcomes() {
         listener.local_addr().expect("bound")
     };
     let exchange = send(&egress(), &format!("http://{closed}/")).await;
-    assert!(
-        matches!(exchange.outcome, Outcome::NotConnected(_)),
-        "{exchange:?}"
-    );
+    assert!(matches!(exchange.outcome, Outcome::NotConnected(_)), "{exchange:?}");
     let exchange = send(&egress(), "http://192.168.0.1/").await;
-    assert!(
-        matches!(exchange.outcome, Outcome::ForbiddenAddress(_)),
-        "{exchange:?}"
-    );
+    assert!(matches!(exchange.outcome, Outcome::ForbiddenAddress(_)), "{exchange:?}");
 }
 
 #[tokio::test]
@@ -135,41 +97,26 @@ async fn localhost_works_where_loopback_is_opened() {
 #[tokio::test]
 async fn the_time_that_is_up_is_named() {
     let hanging = Receiver::plain(vec![Turn::Hang]).await;
-    let exchange = egress()
-        .send(ENDPOINT, request(&hanging.url()), SHORT)
-        .await;
+    let exchange = egress().send(ENDPOINT, request(&hanging.url()), SHORT).await;
     assert_eq!(exchange.outcome, Outcome::TimedOut(Phase::Head));
 
-    let deaf = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("bind");
+    let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let url = format!("http://{}/", deaf.local_addr().expect("bound"));
     let large = request_of(&url, vec![b'x'; 16 * 1024 * 1024].into());
     let exchange = egress().send(ENDPOINT, large, SHORT).await;
     assert_eq!(exchange.outcome, Outcome::TimedOut(Phase::Write));
 
-    let silent_tls = egress_with(
-        EgressLimits {
-            tls: SHORT,
-            ..EgressLimits::default()
-        },
-        vec![],
-    );
+    let silent_tls = egress_with(EgressLimits { tls: SHORT, ..EgressLimits::default() }, vec![]);
     let exchange = send(&silent_tls, &url.replace("http:", "https:")).await;
     assert_eq!(exchange.outcome, Outcome::TimedOut(Phase::Tls));
 }
 
 #[tokio::test]
 async fn a_name_server_that_does_not_answer_is_named_as_such() {
-    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0")
-        .await
-        .expect("bind");
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let egress = Egress::new(EgressConfig {
         name_servers: NameServers::At(vec![silent.local_addr().expect("bound")]),
-        limits: EgressLimits {
-            resolve: SHORT,
-            ..EgressLimits::default()
-        },
+        limits: EgressLimits { resolve: SHORT, ..EgressLimits::default() },
         ..EgressConfig::default()
     })
     .expect("the egress starts");
@@ -179,10 +126,7 @@ async fn a_name_server_that_does_not_answer_is_named_as_such() {
 
 #[tokio::test]
 async fn a_2xx_head_in_time_is_a_success_even_if_its_body_never_ends() {
-    let limits = EgressLimits {
-        body: SHORT,
-        ..EgressLimits::default()
-    };
+    let limits = EgressLimits { body: SHORT, ..EgressLimits::default() };
     let dripping = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegin";
     let receiver = Receiver::plain(vec![Turn::say(dripping), Turn::Hang]).await;
     let egress = egress_with(limits, vec![]);
@@ -190,11 +134,7 @@ async fn a_2xx_head_in_time_is_a_success_even_if_its_body_never_ends() {
     assert_eq!(exchange.outcome.class(), Class::Success);
     assert_eq!(&*exchange.body, b"begin");
     send(&egress, &receiver.url()).await;
-    assert_eq!(
-        receiver.connections(),
-        2,
-        "a connection with half an answer is not used again"
-    );
+    assert_eq!(receiver.connections(), 2, "a connection with half an answer is not used again");
 }
 
 #[tokio::test]
@@ -203,14 +143,8 @@ async fn an_answer_is_read_to_its_limits_and_not_beyond() {
     let long = format!("x: {}\r\n", "y".repeat(40 * 1024));
     let hints = "HTTP/1.1 103 Hints\r\n\r\n".repeat(9);
     let rows = [
-        (
-            vec![format!("HTTP/1.1 200 OK\r\n{many}\r\n")],
-            Class::Protocol,
-        ),
-        (
-            vec![format!("HTTP/1.1 200 OK\r\n{long}\r\n")],
-            Class::Protocol,
-        ),
+        (vec![format!("HTTP/1.1 200 OK\r\n{many}\r\n")], Class::Protocol),
+        (vec![format!("HTTP/1.1 200 OK\r\n{long}\r\n")], Class::Protocol),
         (vec![format!("{hints}")], Class::Protocol),
     ];
     for (answers, class) in rows {
@@ -251,10 +185,7 @@ async fn attempts_in_turn_share_one_connection_but_two_endpoints_never_do() {
     let receiver = Receiver::plain(vec![Turn::say(OK)]).await;
     let egress = egress();
     for _ in 0..50 {
-        assert_eq!(
-            send(&egress, &receiver.url()).await.outcome.class(),
-            Class::Success
-        );
+        assert_eq!(send(&egress, &receiver.url()).await.outcome.class(), Class::Success);
     }
     assert_eq!((receiver.connections(), receiver.requests().len()), (1, 50));
     let other = EndpointNo::new(2);
@@ -262,15 +193,9 @@ async fn attempts_in_turn_share_one_connection_but_two_endpoints_never_do() {
     assert_eq!(receiver.connections(), 2);
     let none_yet = EndpointNo::new(0);
     for _ in 0..2 {
-        egress
-            .send(none_yet, request(&receiver.url()), TIMEOUT)
-            .await;
+        egress.send(none_yet, request(&receiver.url()), TIMEOUT).await;
     }
-    assert_eq!(
-        receiver.connections(),
-        4,
-        "an attempt without endpoint leaves nothing behind"
-    );
+    assert_eq!(receiver.connections(), 4, "an attempt without endpoint leaves nothing behind");
 }
 
 #[tokio::test]
@@ -289,14 +214,8 @@ async fn a_pooled_connection_that_the_peer_closed_costs_no_attempt() {
 async fn a_pooled_connection_that_breaks_after_the_request_is_one_failed_attempt() {
     let receiver = Receiver::plain(vec![Turn::say(OK), Turn::say_and_close("")]).await;
     let egress = egress();
-    assert_eq!(
-        send(&egress, &receiver.url()).await.outcome.class(),
-        Class::Success
-    );
-    assert_eq!(
-        send(&egress, &receiver.url()).await.outcome.class(),
-        Class::Protocol
-    );
+    assert_eq!(send(&egress, &receiver.url()).await.outcome.class(), Class::Success);
+    assert_eq!(send(&egress, &receiver.url()).await.outcome.class(), Class::Protocol);
     assert_eq!(receiver.requests().len(), 2, "nothing was sent twice");
 }
 
@@ -314,10 +233,7 @@ async fn an_unsolicited_second_answer_ends_the_connection() {
 
 #[tokio::test]
 async fn idle_connections_are_closed_in_time() {
-    let limits = EgressLimits {
-        idle: SHORT,
-        ..EgressLimits::default()
-    };
+    let limits = EgressLimits { idle: SHORT, ..EgressLimits::default() };
     let receiver = Receiver::plain(vec![Turn::say(OK)]).await;
     let egress = egress_with(limits, vec![]);
     send(&egress, &receiver.url()).await;

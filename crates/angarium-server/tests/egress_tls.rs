@@ -115,35 +115,24 @@ async fn an_issuer_that_is_not_trusted_is_a_tls_failure() {
     let acceptor = stranger.acceptor(for_name("localhost"), &[]);
     let receiver = Receiver::tls(vec![Turn::say(OK)], acceptor).await;
     let exchange = send(&Authority::new().egress(), &https(&receiver)).await;
-    assert!(
-        matches!(exchange.outcome, Outcome::TlsFailed(_)),
-        "{exchange:?}"
-    );
+    assert!(matches!(exchange.outcome, Outcome::TlsFailed(_)), "{exchange:?}");
 
     let key = KeyPair::generate().expect("a key");
     let own = for_name("localhost").self_signed(&key).expect("signed");
     let receiver = Receiver::tls(vec![Turn::say(OK)], acceptor_of(own.into(), &key, &[])).await;
     let exchange = send(&egress(), &https(&receiver)).await;
-    assert!(
-        matches!(exchange.outcome, Outcome::TlsFailed(_)),
-        "{exchange:?}"
-    );
+    assert!(matches!(exchange.outcome, Outcome::TlsFailed(_)), "{exchange:?}");
     assert!(receiver.requests().is_empty());
 }
 
 #[tokio::test]
 async fn plain_http_where_tls_is_expected_is_a_tls_failure() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
-    let url = format!(
-        "https://localhost:{}/",
-        listener.local_addr().expect("bound").port()
-    );
+    let url = format!("https://localhost:{}/", listener.local_addr().expect("bound").port());
     let banner = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("a connection");
         let text = b"HTTP/1.1 400 Bad Request\r\n\r\n";
-        tokio::io::AsyncWriteExt::write_all(&mut stream, text)
-            .await
-            .expect("written");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, text).await.expect("written");
         std::future::pending::<()>().await;
     });
     let exchange = send(&egress(), &url).await;
@@ -158,24 +147,15 @@ async fn a_receiver_without_a_shared_cipher_is_named_as_such() {
     const PROTOCOL_VERSION: u8 = 70;
     for alert in [HANDSHAKE_FAILURE, PROTOCOL_VERSION] {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
-        let url = format!(
-            "https://localhost:{}/",
-            listener.local_addr().expect("bound").port()
-        );
+        let url = format!("https://localhost:{}/", listener.local_addr().expect("bound").port());
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.expect("a connection");
             let record = [21, 3, 3, 0, 2, 2, alert];
-            tokio::io::AsyncWriteExt::write_all(&mut stream, &record)
-                .await
-                .expect("written");
+            tokio::io::AsyncWriteExt::write_all(&mut stream, &record).await.expect("written");
             std::future::pending::<()>().await;
         });
         let exchange = send(&egress(), &url).await;
-        assert_eq!(
-            exchange.outcome.class(),
-            Class::TlsUnsupported,
-            "{exchange:?}"
-        );
+        assert_eq!(exchange.outcome.class(), Class::TlsUnsupported, "{exchange:?}");
         server.abort();
     }
 }
@@ -184,10 +164,7 @@ async fn a_receiver_without_a_shared_cipher_is_named_as_such() {
 async fn http2_receiver(authority: &Authority) -> (String, Arc<AtomicUsize>) {
     let acceptor = authority.acceptor(for_name("localhost"), &["h2", "http/1.1"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
-    let url = format!(
-        "https://localhost:{}/hook",
-        listener.local_addr().expect("bound").port()
-    );
+    let url = format!("https://localhost:{}/hook", listener.local_addr().expect("bound").port());
     let connections = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&connections);
     tokio::spawn(async move {
@@ -223,10 +200,7 @@ async fn http2_is_spoken_where_the_receiver_offers_it_and_shared_by_the_endpoint
         })
         .collect();
     for attempt in attempts {
-        assert_eq!(
-            attempt.await.expect("no panic").outcome.class(),
-            Class::Success
-        );
+        assert_eq!(attempt.await.expect("no panic").outcome.class(), Class::Success);
     }
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -235,10 +209,7 @@ async fn http2_is_spoken_where_the_receiver_offers_it_and_shared_by_the_endpoint
 async fn an_http2_connection_that_grew_old_is_replaced() {
     let authority = Authority::new();
     let (url, connections) = http2_receiver(&authority).await;
-    let limits = EgressLimits {
-        age: Duration::from_millis(50),
-        ..EgressLimits::default()
-    };
+    let limits = EgressLimits { age: Duration::from_millis(50), ..EgressLimits::default() };
     let egress = egress_with(limits, vec![authority.pem.clone()]);
     for _ in 0..2 {
         assert_eq!(send(&egress, &url).await.outcome.class(), Class::Success);

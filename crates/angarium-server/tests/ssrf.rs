@@ -36,12 +36,7 @@ fn no_forbidden_address_is_reached_in_any_writing_or_by_any_name() {
     let status = Command::new("unshare")
         .args(["--net", "sh", "-c", SETUP])
         .arg(test)
-        .args([
-            "--ignored",
-            "--exact",
-            "inside_the_namespace",
-            "--nocapture",
-        ])
+        .args(["--ignored", "--exact", "inside_the_namespace", "--nocapture"])
         .env(INSIDE, "1")
         .status()
         .expect("this test needs `unshare` (util-linux)");
@@ -168,25 +163,13 @@ impl World {
             let name = format!("forbidden{number}.test");
             answers.always(&name, addresses);
             let outcome = self.send(&format!("http://{name}/")).await.expect("a URL");
-            assert!(
-                matches!(outcome, Outcome::ForbiddenAddress(_)),
-                "{addresses:?}: {outcome:?}"
-            );
+            assert!(matches!(outcome, Outcome::ForbiddenAddress(_)), "{addresses:?}: {outcome:?}");
             assert_eq!(self.arrived.take(), [] as [IpAddr; 0], "{addresses:?}");
         }
-        for name in [
-            "localhost",
-            "a.localhost",
-            "x.internal",
-            "x.local",
-            "x.onion",
-        ] {
+        for name in ["localhost", "a.localhost", "x.internal", "x.local", "x.onion"] {
             answers.always(name, &["8.8.8.8"]);
             let outcome = self.send(&format!("http://{name}/")).await.expect("a URL");
-            assert!(
-                matches!(outcome, Outcome::ForbiddenAddress(_)),
-                "{name}: {outcome:?}"
-            );
+            assert!(matches!(outcome, Outcome::ForbiddenAddress(_)), "{name}: {outcome:?}");
         }
         let missing = self.send("http://missing.test/").await.expect("a URL");
         assert_eq!(missing.class(), Class::Dns, "{missing:?}");
@@ -206,14 +189,8 @@ impl World {
         let arrived = self.arrived.take();
         let distinct: HashSet<IpAddr> = arrived.iter().copied().collect();
         assert_eq!(distinct, HashSet::from([IpAddr::from([8, 8, 8, 8])]));
-        assert!(
-            arrived.len() >= DELIVERIES / 4,
-            "the name did lead to an open address"
-        );
-        println!(
-            "rebinding: deliveries={DELIVERIES} open={} forbidden=0",
-            arrived.len()
-        );
+        assert!(arrived.len() >= DELIVERIES / 4, "the name did lead to an open address");
+        println!("rebinding: deliveries={DELIVERIES} open={} forbidden=0", arrived.len());
     }
 }
 
@@ -223,32 +200,17 @@ fn edges() -> Vec<IpAddr> {
         IpNet::V4(range) => {
             let (first, last) = (range.network().to_bits(), range.broadcast().to_bits());
             let middle = first + (last - first) / 2;
-            [
-                first,
-                last,
-                middle,
-                first.wrapping_sub(1),
-                last.wrapping_add(1),
-            ]
-            .map(|bits| IpAddr::from(Ipv4Addr::from_bits(bits)))
+            [first, last, middle, first.wrapping_sub(1), last.wrapping_add(1)]
+                .map(|bits| IpAddr::from(Ipv4Addr::from_bits(bits)))
         }
         IpNet::V6(range) => {
             let (first, last) = (range.network().to_bits(), range.broadcast().to_bits());
             let middle = first + (last - first) / 2;
-            [
-                first,
-                last,
-                middle,
-                first.wrapping_sub(1),
-                last.wrapping_add(1),
-            ]
-            .map(|bits| IpAddr::from(Ipv6Addr::from_bits(bits)))
+            [first, last, middle, first.wrapping_sub(1), last.wrapping_add(1)]
+                .map(|bits| IpAddr::from(Ipv6Addr::from_bits(bits)))
         }
     };
-    FORBIDDEN
-        .iter()
-        .flat_map(|(text, _)| of(text.parse().expect("a range")))
-        .collect()
+    FORBIDDEN.iter().flat_map(|(text, _)| of(text.parse().expect("a range"))).collect()
 }
 
 fn canonical_host(address: IpAddr) -> String {
@@ -300,26 +262,14 @@ fn writings_of_v4(address: Ipv4Addr) -> Vec<String> {
         format!("[64:ff9b::{high:x}:{low:x}]"),
         format!("[64:ff9b:1::{high:x}:{low:x}]"),
         format!("[2002:{high:x}:{low:x}::]"),
-        format!(
-            "[2001:0:4136:e378:8000:63bf:{:x}:{:x}]",
-            high ^ 0xffff,
-            low ^ 0xffff
-        ),
+        format!("[2001:0:4136:e378:8000:63bf:{:x}:{:x}]", high ^ 0xffff, low ^ 0xffff),
         format!("[fe80::1%25lo]:80@{dotted}"),
     ]
 }
 
 fn writings_of_v6(address: Ipv6Addr) -> Vec<String> {
-    let full: Vec<_> = address
-        .segments()
-        .iter()
-        .map(|s| format!("{s:04x}"))
-        .collect();
-    let short: Vec<_> = address
-        .segments()
-        .iter()
-        .map(|s| format!("{s:x}"))
-        .collect();
+    let full: Vec<_> = address.segments().iter().map(|s| format!("{s:04x}")).collect();
+    let short: Vec<_> = address.segments().iter().map(|s| format!("{s:x}")).collect();
     vec![
         format!("[{address}]"),
         format!("[{address}]").to_uppercase(),

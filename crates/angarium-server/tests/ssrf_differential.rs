@@ -13,14 +13,8 @@ for line in sys.stdin:
 
 /// Ranges that Python calls global and we forbid, with why; the edges of the table lie in them.
 const REVIEWED: &[(&str, &str)] = &[
-    (
-        "168.63.129.16/32",
-        "a cloud's host channel, public by its number",
-    ),
-    (
-        "192.0.0.0/24",
-        "anycast of PCP and TURN: never a receiver of webhooks",
-    ),
+    ("168.63.129.16/32", "a cloud's host channel, public by its number"),
+    ("192.0.0.0/24", "anycast of PCP and TURN: never a receiver of webhooks"),
     ("192.31.196.0/24", "AS112"),
     ("192.52.193.0/24", "AMT"),
     ("192.88.99.0/24", "6to4 relays"),
@@ -30,10 +24,7 @@ const REVIEWED: &[(&str, &str)] = &[
     ("2001::/23", "Teredo, ORCHID, AMT, AS112, DETs"),
     ("2002::/16", "6to4: an IPv4 address in disguise"),
     ("2620:4f:8000::/48", "AS112"),
-    (
-        "3fff::/20",
-        "documentation since RFC 9637, newer than some Pythons",
-    ),
+    ("3fff::/20", "documentation since RFC 9637, newer than some Pythons"),
     ("::/3", "not global unicast"),
     ("4000::/2", "not global unicast"),
     ("8000::/1", "not global unicast"),
@@ -44,10 +35,8 @@ fn the_table_agrees_with_pythons_ipaddress_but_for_reviewed_ranges() {
     let addresses = sample();
     let global = ask_python(&addresses);
     let policy = AddressPolicy::default();
-    let reviewed: Vec<IpNet> = REVIEWED
-        .iter()
-        .map(|(range, _)| range.parse().expect("a range"))
-        .collect();
+    let reviewed: Vec<IpNet> =
+        REVIEWED.iter().map(|(range, _)| range.parse().expect("a range")).collect();
     let (mut agreed, mut stricter) = (0, 0);
     for (address, is_global) in addresses.iter().zip(global) {
         match (policy.judge(*address).is_ok(), is_global) {
@@ -55,26 +44,18 @@ fn the_table_agrees_with_pythons_ipaddress_but_for_reviewed_ranges() {
             (true, false) => assert!(is_embedded(*address), "{address} is open, Python disagrees"),
             (false, true) => {
                 let is_reviewed = reviewed.iter().any(|range| range.contains(address));
-                assert!(
-                    is_reviewed,
-                    "{address} is forbidden, Python calls it global"
-                );
+                assert!(is_reviewed, "{address} is forbidden, Python calls it global");
                 stricter += 1;
             }
         }
     }
-    println!(
-        "addresses={} agreed={agreed} stricter={stricter}",
-        addresses.len()
-    );
+    println!("addresses={} agreed={agreed} stricter={stricter}", addresses.len());
 }
 
 /// Mapped and NAT64 addresses are judged by the IPv4 address in them; Python judges the wrapping.
 fn is_embedded(address: IpAddr) -> bool {
     let wrappings = ["::ffff:0:0/96", "64:ff9b::/96"];
-    wrappings
-        .iter()
-        .any(|range| range.parse::<IpNet>().expect("a range").contains(&address))
+    wrappings.iter().any(|range| range.parse::<IpNet>().expect("a range").contains(&address))
 }
 
 /// Addresses from everywhere and from every range of the table, and its edges; the same each run.
@@ -93,10 +74,7 @@ fn sample() -> Vec<IpAddr> {
     for _ in 0..10_000 {
         let bits = random();
         addresses.extend([v4(bits), v6(bits), v6(bits >> 3 | 1 << 125)]);
-        addresses.extend([
-            v6(0xffff << 32 | bits >> 96),
-            v6(0x64_ff9b << 96 | bits >> 96),
-        ]);
+        addresses.extend([v6(0xffff << 32 | bits >> 96), v6(0x64_ff9b << 96 | bits >> 96)]);
     }
     for (text, _) in FORBIDDEN {
         let range: IpNet = text.parse().expect("a range");
@@ -122,10 +100,7 @@ fn ask_python(addresses: &[IpAddr]) -> Vec<bool> {
         .spawn()
         .expect("this test needs python3");
     let mut input = python.stdin.take().expect("piped");
-    let lines: String = addresses
-        .iter()
-        .map(|address| format!("{address}\n"))
-        .collect();
+    let lines: String = addresses.iter().map(|address| format!("{address}\n")).collect();
     let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
     let output = python.wait_with_output().expect("python3 runs");
     writer.join().expect("no panic").expect("written");

@@ -48,17 +48,11 @@ async fn measure(size: usize) -> Result<(), Box<dyn std::error::Error>> {
     let mut accepted: Vec<(EventKey, EndpointNo)> = Vec::new();
     for round in 0..EVENTS / size {
         let first = round * size;
-        let mut batch = ShardBatch {
-            shard,
-            epoch,
-            ..ShardBatch::default()
-        };
+        let mut batch = ShardBatch { shard, epoch, ..ShardBatch::default() };
         batch.events = (first..first + size).map(|n| event(tenant, n)).collect();
         batch.deliveries = accepted.drain(..).map(delivered).collect();
         let endpoints: Vec<_> = batch.events.iter().map(|e| e.fanout[0].endpoint).collect();
-        let done = store
-            .commit(Arc::new(vec![batch]), at(i64::try_from(round)?))
-            .await?;
+        let done = store.commit(Arc::new(vec![batch]), at(i64::try_from(round)?)).await?;
         let angarium_core::batch::BatchResult::Committed(done) = &done[0] else {
             return Err("a stale epoch".into());
         };
@@ -156,11 +150,7 @@ fn delivered((event, endpoint): (EventKey, EndpointNo)) -> DeliveryWrite {
             response: "content-type: application/json".into(),
             body: (*b"{\"received\":true}").into(),
         })),
-        next: NextState::Ended {
-            state: DeliveryState::Delivered,
-            reason: None,
-            at: at(2),
-        },
+        next: NextState::Ended { state: DeliveryState::Delivered, reason: None, at: at(2) },
     }
 }
 
@@ -168,10 +158,6 @@ fn delivered((event, endpoint): (EventKey, EndpointNo)) -> DeliveryWrite {
 fn cpu_micros() -> Result<u64, Box<dyn std::error::Error>> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(str::parse::<u64>);
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
     Ok(ticks.sum::<Result<u64, _>>()? * 10_000)
 }

@@ -35,11 +35,7 @@ impl MasterKey {
     /// [`NotAMasterKey`], which does not repeat the text.
     pub fn from_base64(text: &str) -> Result<Self, NotAMasterKey> {
         let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| NotAMasterKey)?);
-        bytes
-            .as_slice()
-            .try_into()
-            .map(Self)
-            .map_err(|_| NotAMasterKey)
+        bytes.as_slice().try_into().map(Self).map_err(|_| NotAMasterKey)
     }
 
     /// As base64, for the file that it is kept in.
@@ -75,10 +71,7 @@ pub struct SealedPlace<'a> {
 
 impl SealedPlace<'_> {
     fn associated_data(&self, head: &[u8]) -> Vec<u8> {
-        let place = format!(
-            "{}|{}|{}|{}",
-            self.table, self.tenant, self.row, self.column
-        );
+        let place = format!("{}|{}|{}|{}", self.table, self.tenant, self.row, self.column);
         [head, place.as_bytes()].concat()
     }
 }
@@ -172,12 +165,8 @@ impl Sealer {
 mod tests {
     use super::*;
 
-    const PLACE: SealedPlace<'_> = SealedPlace {
-        table: "endpoint",
-        tenant: 7,
-        row: "ep_1",
-        column: "secrets",
-    };
+    const PLACE: SealedPlace<'_> =
+        SealedPlace { table: "endpoint", tenant: 7, row: "ep_1", column: "secrets" };
 
     #[test]
     fn a_sealed_value_opens_only_whole_in_its_place_and_under_its_key() {
@@ -188,42 +177,22 @@ mod tests {
             Ok(&b"whsec_abc"[..])
         );
         let elsewhere = [
-            SealedPlace {
-                table: "tenant_key",
-                ..PLACE
-            },
+            SealedPlace { table: "tenant_key", ..PLACE },
             SealedPlace { tenant: 8, ..PLACE },
-            SealedPlace {
-                row: "ep_2",
-                ..PLACE
-            },
-            SealedPlace {
-                column: "config",
-                ..PLACE
-            },
+            SealedPlace { row: "ep_2", ..PLACE },
+            SealedPlace { column: "config", ..PLACE },
         ];
         for place in elsewhere {
-            assert_eq!(
-                sealer.unseal(place, &sealed),
-                Err(UnsealError::Forged),
-                "{place:?}"
-            );
+            assert_eq!(sealer.unseal(place, &sealed), Err(UnsealError::Forged), "{place:?}");
         }
         for at in HEAD_LEN - NONCE_LEN..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert_eq!(
-                sealer.unseal(PLACE, &changed),
-                Err(UnsealError::Forged),
-                "byte {at}"
-            );
+            assert_eq!(sealer.unseal(PLACE, &changed), Err(UnsealError::Forged), "byte {at}");
         }
         let other = Sealer::new(&MasterKey::from_bytes([2; 32]));
         assert_eq!(other.unseal(PLACE, &sealed), Err(UnsealError::OtherKey));
-        assert_eq!(
-            sealer.unseal(PLACE, b"\x01short"),
-            Err(UnsealError::UnknownForm)
-        );
+        assert_eq!(sealer.unseal(PLACE, b"\x01short"), Err(UnsealError::UnknownForm));
     }
 
     #[test]

@@ -62,9 +62,7 @@ impl Restarts for Files {
 
     async fn bytes(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.data()).expect("a directory");
-        files
-            .flat_map(|file| std::fs::read(file.expect("a file").path()).expect("bytes"))
-            .collect()
+        files.flat_map(|file| std::fs::read(file.expect("a file").path()).expect("bytes")).collect()
     }
 }
 

@@ -21,10 +21,7 @@ fn config(directory: &Path) -> SqliteConfig {
 /// Makes a store, closes it, and changes its file by hand.
 async fn tampered(directory: &Path, sql: &str) {
     let store = SqliteStore::open(config(directory)).expect("a new store");
-    store
-        .ping(Timestamp::from_millis(1))
-        .await
-        .expect("it writes");
+    store.ping(Timestamp::from_millis(1)).await.expect("it writes");
     store.close().await;
     let file = rusqlite::Connection::open(directory.join("angarium.db")).expect("its file");
     file.execute_batch(sql).expect("the change");
@@ -35,10 +32,7 @@ async fn a_directory_has_one_owner_at_a_time() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = SqliteStore::open(config(directory.path())).expect("a new store");
     let second = SqliteStore::open(config(directory.path())).err();
-    assert!(
-        matches!(second, Some(StoreError::InUse { .. })),
-        "{second:?}"
-    );
+    assert!(matches!(second, Some(StoreError::InUse { .. })), "{second:?}");
     store.close().await;
     assert!(SqliteStore::open(config(directory.path())).is_ok());
 }
@@ -47,15 +41,10 @@ async fn a_directory_has_one_owner_at_a_time() {
 async fn another_master_key_does_not_open_a_store() {
     let directory = tempfile::tempdir().expect("a directory");
     tampered(directory.path(), "").await;
-    let other = SqliteConfig {
-        master_key: MasterKey::from_bytes([2; 32]),
-        ..config(directory.path())
-    };
+    let other =
+        SqliteConfig { master_key: MasterKey::from_bytes([2; 32]), ..config(directory.path()) };
     let refused = SqliteStore::open(other).err();
-    assert!(
-        matches!(refused, Some(StoreError::WrongMasterKey)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Some(StoreError::WrongMasterKey)), "{refused:?}");
 }
 
 #[tokio::test]
@@ -66,13 +55,7 @@ async fn a_newer_schema_is_refused_and_named() {
     tampered(directory.path(), newer).await;
     let refused = SqliteStore::open(config(directory.path())).err();
     assert!(
-        matches!(
-            refused,
-            Some(StoreError::NewerSchema {
-                found: 99,
-                known: 1
-            })
-        ),
+        matches!(refused, Some(StoreError::NewerSchema { found: 99, known: 1 })),
         "{refused:?}"
     );
 }
@@ -80,16 +63,9 @@ async fn a_newer_schema_is_refused_and_named() {
 #[tokio::test]
 async fn a_migration_that_differs_from_the_applied_one_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
-    tampered(
-        directory.path(),
-        "UPDATE refinery_schema_history SET checksum = '1'",
-    )
-    .await;
+    tampered(directory.path(), "UPDATE refinery_schema_history SET checksum = '1'").await;
     let refused = SqliteStore::open(config(directory.path())).err();
-    assert!(
-        matches!(refused, Some(StoreError::DivergentSchema(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Some(StoreError::DivergentSchema(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -99,10 +75,7 @@ async fn a_closed_store_refuses_what_comes_later() {
     store.close().await;
     let late = store.ping(Timestamp::from_millis(1)).await;
     assert!(matches!(late, Err(StoreError::NotCommitted(_))), "{late:?}");
-    assert!(matches!(
-        store.accounts().await,
-        Err(StoreError::Unavailable(_))
-    ));
+    assert!(matches!(store.accounts().await, Err(StoreError::Unavailable(_))));
 }
 
 #[tokio::test]
@@ -136,17 +109,10 @@ async fn a_secret_that_was_moved_to_another_row_is_damage() {
             retired_at: None,
             signs_until: None,
         };
-        changes.push(AccountChange::PutTenantKeys(
-            TenantNo::new(no),
-            "aleta".into(),
-            vec![key],
-        ));
+        changes.push(AccountChange::PutTenantKeys(TenantNo::new(no), "aleta".into(), vec![key]));
     }
     for change in changes {
-        store
-            .change_account(change, None, at)
-            .await
-            .expect("changed");
+        store.change_account(change, None, at).await.expect("changed");
     }
     let shards: Vec<_> = ShardId::all().collect();
     assert!(store.load_shards(&shards).await.is_ok());

@@ -109,8 +109,5 @@ fn given(matches: &ArgMatches) -> &ArgMatches {
 
 /// Runs the calls of a command on this thread.
 fn call(calls: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(calls)
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(calls)
 }

@@ -22,13 +22,7 @@ pub(crate) struct Connection {
     #[arg(default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
     /// API key.
-    #[arg(
-        long,
-        env = "ANGARIUM_KEY",
-        value_name = "KEY",
-        global = true,
-        hide_env_values = true
-    )]
+    #[arg(long, env = "ANGARIUM_KEY", value_name = "KEY", global = true, hide_env_values = true)]
     pub(crate) key: Option<String>,
     /// Environment that an admin key means.
     #[arg(long, env = "ANGARIUM_ENVIRONMENT", value_name = "SLUG", global = true)]
@@ -38,10 +32,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// The same, for calls that are about the instance.
     pub(crate) fn to_instance(&self) -> Self {
-        Self {
-            environment: None,
-            ..self.clone()
-        }
+        Self { environment: None, ..self.clone() }
     }
 }
 
@@ -134,9 +125,7 @@ impl Client {
         let base: Option<Uri> = url.parse().ok();
         let base = base.filter(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
         Ok(Self {
-            base: base.ok_or_else(|| ClientError::Url {
-                url: connection.url.clone(),
-            })?,
+            base: base.ok_or_else(|| ClientError::Url { url: connection.url.clone() })?,
             connection: connection.clone(),
             live: None,
         })
@@ -174,10 +163,7 @@ impl Client {
         if body.is_empty() && status.is_success() {
             return Ok(Value::Null);
         }
-        let answer = || ClientError::Answer {
-            url: self.connection.url.clone(),
-            status,
-        };
+        let answer = || ClientError::Answer { url: self.connection.url.clone(), status };
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|_| answer());
         }
@@ -190,9 +176,8 @@ impl Client {
         let prefix = self.base.path().trim_end_matches('/');
         let mut request = Request::new(Full::new(body.clone().unwrap_or_default()));
         *request.method_mut() = method;
-        *request.uri_mut() = format!("{prefix}{path}")
-            .parse()
-            .expect("segments and parameters are percent-encoded");
+        *request.uri_mut() =
+            format!("{prefix}{path}").parse().expect("segments and parameters are percent-encoded");
         let headers = request.headers_mut();
         let authority = self.base.authority().map_or("", |a| a.as_str());
         let mut set = |name: HeaderName, value: &str| {
@@ -222,10 +207,7 @@ impl Client {
             Some(_) | None => self.connect().await?,
         };
         let live = self.live.insert(live);
-        let broken = |source| ClientError::Broken {
-            url: self.connection.url.clone(),
-            source,
-        };
+        let broken = |source| ClientError::Broken { url: self.connection.url.clone(), source };
         let response = live.sender.send_request(request).await.map_err(broken)?;
         let status = response.status();
         let body = response.into_body().collect().await.map_err(broken)?;

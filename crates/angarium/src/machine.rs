@@ -10,17 +10,12 @@ const RESERVED_DESCRIPTORS: usize = 512;
 /// Raises the soft limit on open files to the hard one and tells what is in force.
 pub(crate) fn raise_file_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let granted = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    granted.map_or(usize::MAX, |count| {
-        usize::try_from(count).unwrap_or(usize::MAX)
-    })
+    granted.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 /// How many attempts may be in flight with so many descriptors: three quarters of what is left
@@ -48,9 +43,7 @@ pub(crate) fn processor_time(pid: u32) -> std::io::Result<Duration> {
     let ticks = processor_ticks(&stat)
         .ok_or_else(|| std::io::Error::other(format!("/proc/{pid}/stat has another form")))?;
     let per_second = rustix::param::clock_ticks_per_second().max(1);
-    Ok(Duration::from_micros(
-        ticks.saturating_mul(1_000_000) / per_second,
-    ))
+    Ok(Duration::from_micros(ticks.saturating_mul(1_000_000) / per_second))
 }
 
 /// `utime` and `stime`, the 14th and 15th field; the name in parentheses may hold anything.
@@ -68,13 +61,9 @@ mod tests {
 
     #[test]
     fn the_window_follows_the_descriptors_between_a_floor_and_the_limit() {
-        for (descriptors, window) in [
-            (0, 64),
-            (256, 64),
-            (1_024, 384),
-            (4_608, 3_072),
-            (1_048_576, 16_384),
-        ] {
+        for (descriptors, window) in
+            [(0, 64), (256, 64), (1_024, 384), (4_608, 3_072), (1_048_576, 16_384)]
+        {
             assert_eq!(node_window(descriptors, 16_384), window, "{descriptors}");
         }
     }

@@ -95,9 +95,7 @@ fn cell(value: &Value) -> String {
 
 /// Text from outside may not steer the terminal.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -107,17 +105,11 @@ mod tests {
 
     #[test]
     fn a_table_shows_nested_values_and_leaves_absent_ones_empty() {
-        let rows = [
-            json!({"id": "a", "last": {"status": 200}}),
-            json!({"id": "b", "last": null}),
-        ];
+        let rows = [json!({"id": "a", "last": {"status": 200}}), json!({"id": "b", "last": null})];
         let text = table(&rows, &[("ID", "/id"), ("STATUS", "/last/status")]);
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(lines.len(), 3, "{text}");
-        assert!(
-            lines[1].starts_with('a') && lines[1].ends_with("200"),
-            "{text}"
-        );
+        assert!(lines[1].starts_with('a') && lines[1].ends_with("200"), "{text}");
         assert_eq!(lines[2], "b");
     }
 

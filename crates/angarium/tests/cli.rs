@@ -99,18 +99,9 @@ fn wrong_usage_is_refused_with_a_reason_a_cure_and_a_status() {
     for case in CASES {
         let output = angarium(directory.path(), case.arguments);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(
-            output.status.code(),
-            Some(case.status),
-            "{:?}: {said}",
-            case.arguments
-        );
+        assert_eq!(output.status.code(), Some(case.status), "{:?}: {said}", case.arguments);
         for words in case.says {
-            assert!(
-                said.contains(words),
-                "{:?} does not say `{words}`:\n{said}",
-                case.arguments
-            );
+            assert!(said.contains(words), "{:?} does not say `{words}`:\n{said}", case.arguments);
         }
     }
 }
@@ -134,10 +125,7 @@ fn the_explained_configuration_is_a_file_that_the_program_accepts() {
     let directory = tempfile::tempdir().expect("a directory");
     let explained = angarium(directory.path(), &["config", "--explain"]).stdout;
     std::fs::write(directory.path().join("all.toml"), explained).expect("it is written");
-    let shown = angarium(
-        directory.path(),
-        &["config", "--config", "all.toml", "--json"],
-    );
+    let shown = angarium(directory.path(), &["config", "--config", "all.toml", "--json"]);
     let shown = String::from_utf8(shown.stdout).expect("it is text");
     let shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
     assert_eq!(shown["listen"]["value"], "127.0.0.1:8080");
@@ -150,17 +138,10 @@ fn a_generated_master_key_is_one_that_the_doctor_accepts() {
     let directory = tempfile::tempdir().expect("a directory");
     let key = angarium(directory.path(), &["key", "generate-master"]).stdout;
     std::fs::write(directory.path().join("master.key"), key).expect("it is written");
-    let arguments = [
-        "doctor",
-        "--master-key-file=master.key",
-        "--listen=127.0.0.1:0",
-    ];
+    let arguments = ["doctor", "--master-key-file=master.key", "--listen=127.0.0.1:0"];
     let output = angarium(directory.path(), &arguments);
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        said.contains("ok    master key      from master.key"),
-        "{said}"
-    );
+    assert!(said.contains("ok    master key      from master.key"), "{said}");
     let without = angarium(directory.path(), &["doctor", "--listen=127.0.0.1:0"]);
     assert_eq!(without.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&without.stdout).contains("FAIL  master key"));
@@ -210,28 +191,15 @@ fn a_server_owns_its_data_shows_its_admin_key_once_and_ends_cleanly_on_sigterm()
     let directory = tempfile::tempdir().expect("a directory");
     let first = Served::start(directory.path());
     assert!(first.said.contains("made a master key"), "{}", first.said);
-    assert!(
-        first.said.contains("admin key, shown this once: ang_"),
-        "{}",
-        first.said
-    );
-    let second = angarium(
-        directory.path(),
-        &["serve", "--dev", "--listen=127.0.0.1:0"],
-    );
+    assert!(first.said.contains("admin key, shown this once: ang_"), "{}", first.said);
+    let second = angarium(directory.path(), &["serve", "--dev", "--listen=127.0.0.1:0"]);
     let said = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1));
     assert!(said.contains("in use by another process"), "{said}");
-    let (url, key) = (
-        first.word_after("listening on "),
-        first.word_after("this once: "),
-    );
+    let (url, key) = (first.word_after("listening on "), first.word_after("this once: "));
     let calls = ["environment", "list", "--url", url, "--key", key];
     let listed = angarium(directory.path(), &calls);
-    assert!(
-        listed.status.success(),
-        "it serves until it is told to stop"
-    );
+    assert!(listed.status.success(), "it serves until it is told to stop");
     assert!(first.terminate().success());
     let third = Served::start(directory.path());
     assert!(!third.said.contains("admin key"), "{}", third.said);

@@ -104,10 +104,7 @@ struct Figures {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let folder = root.join(&options.harness);
     if !folder.join("Cargo.toml").exists() {
-        bail!(
-            "no harness in {}: name its folder with --harness",
-            folder.display()
-        );
+        bail!("no harness in {}: name its folder with --harness", folder.display());
     }
     let product = Product::build(root)?;
     let harness = Harness::build(&folder)?;
@@ -169,12 +166,7 @@ fn read(report: &Value) -> Result<Figures> {
         let value = report.pointer(path).and_then(Value::as_f64);
         value.with_context(|| format!("the harness's report has no {path}: {report}"))
     };
-    let count = |path: &str| {
-        report
-            .pointer(path)
-            .and_then(Value::as_u64)
-            .unwrap_or_default()
-    };
+    let count = |path: &str| report.pointer(path).and_then(Value::as_u64).unwrap_or_default();
     if !count("/ingest/unknown").eq(&0) || report["ingest"]["refused"] != serde_json::json!({}) {
         eprintln!("not all were accepted: {}", report["ingest"]);
     }

@@ -41,9 +41,7 @@ impl Product {
         build(root, &["--locked", "--package", "angarium"], None)?;
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-        Ok(Self {
-            binary: root.join(target).join("release/angarium"),
-        })
+        Ok(Self { binary: root.join(target).join("release/angarium") })
     }
 
     /// One run against an empty store: fresh data, environment, tenant and endpoints.
@@ -100,10 +98,7 @@ fn set_up(address: &str, scenario: &Scenario) -> Result<()> {
     call(address, "POST", "/v1/environments", &environment)?;
     call(address, "PUT", "/v1/tenants/bench", &json!({}))?;
     for index in 0..scenario.fanout {
-        let url = format!(
-            "http://127.0.0.1:{SINK_PORT}/e/{index}{}",
-            scenario.receiver
-        );
+        let url = format!("http://127.0.0.1:{SINK_PORT}/e/{index}{}", scenario.receiver);
         let endpoint = json!({
             "url": url,
             "types": ["*"],
@@ -145,9 +140,7 @@ impl Harness {
     pub(super) fn build(folder: &Path) -> Result<Self> {
         let target = std::env::temp_dir().join("angarium-peerbench-target");
         build(folder, &[], Some(&target))?;
-        Ok(Self {
-            binary: target.join("release/peerbench"),
-        })
+        Ok(Self { binary: target.join("release/peerbench") })
     }
 
     fn sink(&self) -> Result<Running> {
@@ -191,36 +184,21 @@ impl Harness {
         sink: &Running,
     ) -> Result<Value> {
         let mut command = Command::new(&self.binary);
-        command
-            .args(["drive", "--url", url, "--label", scenario.name])
-            .args(args);
-        command.args([
-            "-n",
-            &scenario.messages.to_string(),
-            "-c",
-            "64",
-            "--settle",
-            "3",
-        ]);
+        command.args(["drive", "--url", url, "--label", scenario.name]).args(args);
+        command.args(["-n", &scenario.messages.to_string(), "-c", "64", "--settle", "3"]);
         command.args(["--proc", &format!("{name}={}", system.0.id())]);
         command.args(["--other", &format!("sink={}", sink.0.id())]);
         if let Some(rate) = scenario.rate {
             command.args(["--rate", &rate.to_string()]);
         }
-        let output = command
-            .stderr(Stdio::inherit())
-            .output()
-            .context("cannot drive")?;
+        let output = command.stderr(Stdio::inherit()).output().context("cannot drive")?;
         serde_json::from_slice(&output.stdout).context("the driver reported nothing")
     }
 }
 
 fn build(folder: &Path, args: &[&str], target: Option<&Path>) -> Result<()> {
     let mut command = Command::new("cargo");
-    command
-        .args(["build", "--release"])
-        .args(args)
-        .current_dir(folder);
+    command.args(["build", "--release"]).args(args).current_dir(folder);
     if let Some(target) = target {
         command.env("CARGO_TARGET_DIR", target);
     }

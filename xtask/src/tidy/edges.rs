@@ -29,15 +29,7 @@ struct Rule {
 const RULES: [Rule; 4] = [
     Rule {
         krate: "angarium-core",
-        forbidden: &[
-            "tokio",
-            "hyper",
-            "axum",
-            "rusqlite",
-            "rustls",
-            "hickory-resolver",
-            "tracing",
-        ],
+        forbidden: &["tokio", "hyper", "axum", "rusqlite", "rustls", "hickory-resolver", "tracing"],
         reach: Reach::Whole,
         why: "core is pure: no I/O, async, clock or randomness",
     },
@@ -83,35 +75,20 @@ pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
 fn tree(root: &Path, rule: &Rule) -> Result<String> {
     let mut command = Command::new("cargo");
     command.args(["tree", "--locked", "--all-features", "--edges", "normal"]);
-    command.args([
-        "--prefix",
-        "depth",
-        "--format",
-        " {p}",
-        "--package",
-        rule.krate,
-    ]);
+    command.args(["--prefix", "depth", "--format", " {p}", "--package", rule.krate]);
     if let Reach::Direct = rule.reach {
         command.args(["--depth", "1"]);
     }
-    let output = command
-        .current_dir(root)
-        .output()
-        .context("cannot start cargo")?;
+    let output = command.current_dir(root).output().context("cannot start cargo")?;
     if !output.status.success() {
-        bail!(
-            "cargo tree failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("cargo tree failed: {}", String::from_utf8_lossy(&output.stderr));
     }
     String::from_utf8(output.stdout).context("cargo tree is not UTF-8")
 }
 
 fn judge(rule: &Rule, tree: &str) -> Vec<Finding> {
-    let reached: Vec<&str> = tree
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(1))
-        .collect();
+    let reached: Vec<&str> =
+        tree.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
     let broken = rule.forbidden.iter().filter(|name| reached.contains(name));
     let finding = |name| Finding {
         place: rule.krate.to_owned(),

@@ -64,21 +64,12 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 /// Tracked files and new ones that are not ignored.
 fn files(root: &Path) -> Result<Vec<File>> {
     let list = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .output()
         .context("cannot list the repository's files: is git installed?")?;
     if !list.status.success() {
-        bail!(
-            "git ls-files failed: {}",
-            String::from_utf8_lossy(&list.stderr)
-        );
+        bail!("git ls-files failed: {}", String::from_utf8_lossy(&list.stderr));
     }
     let names = String::from_utf8(list.stdout).context("a file name is not UTF-8")?;
     let paths = names.split('\0').filter(|name| !name.is_empty());

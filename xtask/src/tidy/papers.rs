@@ -10,21 +10,10 @@ const DECISIONS: &str = "docs/adr";
 /// Documents whose paths must exist.
 const MAPS: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"];
 /// Folders at the root that documents may point into.
-const TOP: [&str; 6] = [
-    "crates/",
-    "docs/",
-    "contracts/",
-    "xtask/",
-    ".ci/",
-    ".cargo/",
-];
+const TOP: [&str; 6] = ["crates/", "docs/", "contracts/", "xtask/", ".ci/", ".cargo/"];
 /// How a path of one machine begins; in halves, so that this file does not break its own rule.
-const MACHINE_PATHS: [&str; 4] = [
-    concat!("/wo", "rk/"),
-    concat!("/ro", "ot/"),
-    concat!("/ho", "me/"),
-    concat!("/Us", "ers/"),
-];
+const MACHINE_PATHS: [&str; 4] =
+    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
 
 /// Applies the rules.
 pub(super) fn check(root: &Path, files: &[File]) -> Result<Vec<Finding>> {
@@ -39,9 +28,7 @@ pub(super) fn check(root: &Path, files: &[File]) -> Result<Vec<Finding>> {
     }
     for map in MAPS {
         match files.iter().find(|file| file.path == Path::new(map)) {
-            Some(File {
-                text: Some(text), ..
-            }) => findings.extend(missing(root, map, text)),
+            Some(File { text: Some(text), .. }) => findings.extend(missing(root, map, text)),
             _ => findings.push(Finding::in_file(Path::new(map), "is not there")),
         }
     }
@@ -104,10 +91,7 @@ fn clippy_limits(root: &Path) -> Result<Vec<Finding>> {
     let limits = common.lines().filter(|line| line.contains("-threshold"));
     let absent = limits.filter(|limit| !core.lines().any(|line| line == *limit));
     let finding = |limit: &str| {
-        Finding::in_file(
-            Path::new(core_path),
-            format!("does not repeat the root's `{limit}`"),
-        )
+        Finding::in_file(Path::new(core_path), format!("does not repeat the root's `{limit}`"))
     };
     Ok(absent.map(finding).collect())
 }

@@ -52,11 +52,7 @@ fn one_line(path: &Path, index: usize, line: &str, findings: &mut Vec<Finding>) 
         findings.push(Finding::at_line(path, index, what));
     }
     if let Some(word) = LEFT_OVERS.iter().find(|word| line.contains(**word)) {
-        findings.push(Finding::at_line(
-            path,
-            index,
-            format!("left over: `{word}`"),
-        ));
+        findings.push(Finding::at_line(path, index, format!("left over: `{word}`")));
     }
 }
 
@@ -65,11 +61,7 @@ fn file_length(path: &Path, lines: &[&str], findings: &mut Vec<Finding>) {
     if is_test(path) {
         return;
     }
-    let most = if path.starts_with(CORE) {
-        CORE_FILE_LINES_MAX
-    } else {
-        FILE_LINES_MAX
-    };
+    let most = if path.starts_with(CORE) { CORE_FILE_LINES_MAX } else { FILE_LINES_MAX };
     let is_tests = |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ");
     let length = lines.windows(2).position(is_tests).unwrap_or(lines.len());
     if length > most {
@@ -88,11 +80,8 @@ fn function_lengths(path: &Path, lines: &[&str], findings: &mut Vec<Finding>) {
     if is_test(path) {
         return;
     }
-    let most = if path.starts_with(RUNNER) {
-        RUNNER_FUNCTION_LINES_MAX
-    } else {
-        FUNCTION_LINES_MAX
-    };
+    let most =
+        if path.starts_with(RUNNER) { RUNNER_FUNCTION_LINES_MAX } else { FUNCTION_LINES_MAX };
     for (start, name, length) in functions(lines) {
         if length > most {
             let what = format!("`{name}` has {length} lines, at most {most}");
@@ -117,9 +106,8 @@ fn functions<'a>(lines: &[&'a str]) -> Vec<(usize, &'a str, usize)> {
             continue;
         }
         let end = lines[start..].iter().position(closes);
-        let head_ends = lines[start..]
-            .iter()
-            .position(|line| line.starts_with(&format!("{:indent$})", "")));
+        let head_ends =
+            lines[start..].iter().position(|line| line.starts_with(&format!("{:indent$})", "")));
         let only_declared = head_ends
             .is_some_and(|head| declares(&lines[start + head]) && end.is_none_or(|end| head < end));
         if let (Some(end), false) = (end, only_declared) {
@@ -130,19 +118,9 @@ fn functions<'a>(lines: &[&'a str]) -> Vec<(usize, &'a str, usize)> {
 }
 
 fn function_name(line: &str) -> Option<&str> {
-    const BEFORE: [&str; 7] = [
-        "pub",
-        "pub(crate)",
-        "pub(super)",
-        "const",
-        "async",
-        "unsafe",
-        "fn",
-    ];
+    const BEFORE: [&str; 7] = ["pub", "pub(crate)", "pub(super)", "const", "async", "unsafe", "fn"];
     let mut words = line.split_whitespace();
-    let last = words
-        .by_ref()
-        .find(|word| *word == "fn" || !BEFORE.contains(word))?;
+    let last = words.by_ref().find(|word| *word == "fn" || !BEFORE.contains(word))?;
     let name = words.next().filter(|_| last == "fn")?;
     name.split(['(', '<']).next()
 }
@@ -181,14 +159,8 @@ impl<'a> Module<'a> {
             || matches!(folder_name, "tests" | "examples" | "benches" | "bin");
         match stem {
             _ if is_root && !folder.ends_with("src/tests") => None,
-            "mod" => Some(Self {
-                home: folder.parent()?,
-                name: folder_name,
-            }),
-            _ => Some(Self {
-                home: folder,
-                name: stem,
-            }),
+            "mod" => Some(Self { home: folder.parent()?, name: folder_name }),
+            _ => Some(Self { home: folder, name: stem }),
         }
     }
 
@@ -205,9 +177,7 @@ impl<'a> Module<'a> {
     fn is_named_in(&self, text: &str) -> bool {
         let name = self.name;
         text.lines().any(|line| {
-            let line = line
-                .trim_start_matches("pub ")
-                .trim_start_matches("pub(crate) ");
+            let line = line.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
             line.trim() == format!("mod {name};") || line.contains(&format!("\"{name}.rs\""))
         })
     }
@@ -219,22 +189,12 @@ mod tests {
 
     fn file(path: &str, text: &str) -> File {
         let (path, bytes) = (path.into(), text.len() as u64);
-        File {
-            path,
-            bytes,
-            text: Some(text.to_owned()),
-        }
+        File { path, bytes, text: Some(text.to_owned()) }
     }
 
     fn findings(path: &str, text: &str) -> Vec<String> {
-        let root = file(
-            "crates/angarium-core/src/lib.rs",
-            "//! Map.\nmod a;\nmod b;\n",
-        );
-        check(&[root, file(path, text)])
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        let root = file("crates/angarium-core/src/lib.rs", "//! Map.\nmod a;\nmod b;\n");
+        check(&[root, file(path, text)]).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -253,10 +213,7 @@ mod tests {
         ];
         for (name, text, expected) in rows {
             let found = findings(&format!("crates/angarium-core/src/{name}"), text);
-            assert!(
-                found.len() == 1 && found[0].contains(expected),
-                "{expected}: {found:?}"
-            );
+            assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
         }
     }
 
@@ -268,13 +225,7 @@ mod tests {
             "    work();\n".repeat(68),
             "    // test\n".repeat(300),
         );
-        assert_eq!(
-            findings("crates/angarium-core/src/a.rs", &text),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            findings("crates/angarium-core/src/b/mod.rs", "//! B.\n"),
-            Vec::<String>::new()
-        );
+        assert_eq!(findings("crates/angarium-core/src/a.rs", &text), Vec::<String>::new());
+        assert_eq!(findings("crates/angarium-core/src/b/mod.rs", "//! B.\n"), Vec::<String>::new());
     }
 }

@@ -70,10 +70,7 @@ impl Body {
                 return Err(format!("a body is a table of members, or {alone} alone"));
             }
         };
-        Ok(Self {
-            form,
-            written: template.to_string(),
-        })
+        Ok(Self { form, written: template.to_string() })
     }
 
     /// The content type where the contract names none.
@@ -131,11 +128,7 @@ fn compile_members<'a>(
     for (name, value) in members {
         let needs = needs(value)?;
         let mut inner = Vec::new();
-        let steps = if needs.is_empty() {
-            &mut *out
-        } else {
-            &mut inner
-        };
+        let steps = if needs.is_empty() { &mut *out } else { &mut inner };
         match (first, sure) {
             (true, _) => {}
             (false, true) => literal(steps, ","),

@@ -75,9 +75,7 @@ impl Contract {
 
 impl fmt::Display for SignatureRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = Algorithm::NAMES
-            .iter()
-            .find(|(_, algorithm)| *algorithm == self.algorithm);
+        let known = Algorithm::NAMES.iter().find(|(_, algorithm)| *algorithm == self.algorithm);
         let algorithm = known.map_or("", |(name, _)| name);
         let content = |number: &usize| &self.contents[*number].written;
         write!(f, "  {}: ", self.header)?;

@@ -34,27 +34,14 @@ impl Contract {
         let title = top.require("title")?.text()?.to_owned();
         let events = read_events(top.require("events")?.section()?, limits)?;
         let (request, signatures) = read_request(top.require("request")?.section()?)?;
-        let keys = top
-            .take("keys")
-            .map(|item| read_keys(item, &signatures))
-            .transpose()?;
+        let keys = top.take("keys").map(|item| read_keys(item, &signatures)).transpose()?;
         if keys.is_none() && !signatures.is_empty() {
             return Err(top.error("`keys` is missing: it says who has the key that signs"));
         }
         let (timeout, retry) = read_delivery(top.require("delivery")?.section()?, limits)?;
         let schemes = read_endpoint(top.require("endpoint")?.section()?)?;
         top.finish()?;
-        Ok(Self {
-            name,
-            title,
-            events,
-            request,
-            signatures,
-            keys,
-            timeout,
-            retry,
-            schemes,
-        })
+        Ok(Self { name, title, events, request, signatures, keys, timeout, retry, schemes })
     }
 }
 
@@ -80,12 +67,7 @@ fn read_events(section: Section<'_>, limits: &Limits) -> Read<Vec<EventDescripti
         let example = event.require("example")?.json()?.to_string();
         let schema = event.take("schema").map(read_schema).transpose()?;
         event.finish()?;
-        events.push(EventDescription {
-            name,
-            description,
-            example,
-            schema,
-        });
+        events.push(EventDescription { name, description, example, schema });
     }
     Ok(events)
 }
@@ -113,26 +95,15 @@ fn read_request(mut section: Section<'_>) -> Read<(RequestShape, Vec<SignatureRu
         return Err(section.error("`request.query` goes with the method GET"));
     }
     let content_type = section.take("content_type");
-    let content_type = content_type
-        .map(|item| template(&item, Place::Header))
-        .transpose()?;
-    let headers = section
-        .take("headers")
-        .map(read_headers)
-        .transpose()?
-        .unwrap_or_default();
+    let content_type = content_type.map(|item| template(&item, Place::Header)).transpose()?;
+    let headers = section.take("headers").map(read_headers).transpose()?.unwrap_or_default();
     let signatures = match section.take("signature") {
         None => Vec::new(),
         Some(item) => read_signatures(item)?,
     };
     section.finish()?;
-    let shape = RequestShape {
-        methods,
-        body,
-        query: query.unwrap_or_default(),
-        headers,
-        content_type,
-    };
+    let shape =
+        RequestShape { methods, body, query: query.unwrap_or_default(), headers, content_type };
     Ok((shape, signatures))
 }
 
@@ -146,11 +117,7 @@ fn read_choices<T: Copy + PartialEq>(item: Item<'_>, table: &[(&str, T)]) -> Rea
         }
         choices.push(choice);
     }
-    if choices.is_empty() {
-        Err(empty)
-    } else {
-        Ok(choices)
-    }
+    if choices.is_empty() { Err(empty) } else { Ok(choices) }
 }
 
 fn template(item: &Item<'_>, place: Place) -> Read<TextTemplate> {
@@ -168,13 +135,7 @@ fn read_query(item: Item<'_>) -> Read<Vec<(Box<str>, TextTemplate)>> {
 
 fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> {
     let parsed = HeaderName::try_from(name).ok();
-    let ours = [
-        "host",
-        "content-length",
-        "content-type",
-        "user-agent",
-        "accept-encoding",
-    ];
+    let ours = ["host", "content-length", "content-type", "user-agent", "accept-encoding"];
     parsed
         .filter(|name| !ours.contains(&name.as_str()))
         .ok_or_else(|| item.error(format!("{name:?} is not a header that a contract may set")))
@@ -182,10 +143,7 @@ fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> {
 
 fn read_headers(item: Item<'_>) -> Read<Vec<(HeaderName, TextTemplate)>> {
     let header = |(name, item): (std::borrow::Cow<'_, str>, Item<'_>)| {
-        Ok((
-            read_header_name(&name, &item)?,
-            template(&item, Place::Header)?,
-        ))
+        Ok((read_header_name(&name, &item)?, template(&item, Place::Header)?))
     };
     item.section()?.entries().map(header).collect()
 }
@@ -193,9 +151,7 @@ fn read_headers(item: Item<'_>) -> Read<Vec<(HeaderName, TextTemplate)>> {
 fn read_span(item: &Item<'_>) -> Read<Duration> {
     let text = item.text()?;
     parse_span(text).ok_or_else(|| {
-        item.error(format!(
-            "{text:?} is not a span such as \"250ms\", \"5s\", \"30m\", \"2h\""
-        ))
+        item.error(format!("{text:?} is not a span such as \"250ms\", \"5s\", \"30m\", \"2h\""))
     })
 }
 
@@ -205,20 +161,12 @@ fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<(Duration, R
     if !super::TIMEOUTS.contains(&timeout) {
         return Err(item.error("a timeout is between 1s and 30s"));
     }
-    let spread = section
-        .take("jitter")
-        .map(|item| item.number())
-        .transpose()?
-        .unwrap_or(0.0);
+    let spread = section.take("jitter").map(|item| item.number()).transpose()?.unwrap_or(0.0);
     let item = section.require("retries")?;
     let wrong = item.error("");
     let policy = RetryPolicy::try_new(&read_retries(item)?, spread, limits);
     let policy = policy.map_err(|refusal| ContractError {
-        reason: format!(
-            "`delivery.{}`: {}",
-            refusal.field.unwrap_or_default(),
-            refusal.message
-        ),
+        reason: format!("`delivery.{}`: {}", refusal.field.unwrap_or_default(), refusal.message),
         ..wrong
     })?;
     section.finish()?;
@@ -235,10 +183,7 @@ fn read_retries(item: Item<'_>) -> Read<RetrySpec> {
     let text = |item: Item<'_>| item.text().map(str::to_owned);
     let spec = GrowingSpec {
         base: text(section.require("base")?)?,
-        factor: section
-            .take("factor")
-            .map(|item| item.number())
-            .transpose()?,
+        factor: section.take("factor").map(|item| item.number()).transpose()?,
         cap: text(section.require("cap")?)?,
         window: section.take("window").map(text).transpose()?,
     };

@@ -99,11 +99,9 @@ impl KeyForm {
     /// What a key of this form looks like, for people.
     pub(super) fn describe(&self) -> String {
         match self.usage {
-            KeyUse::Text => format!(
-                "{} to {} visible ASCII characters",
-                TEXT_CHARS.start(),
-                TEXT_CHARS.end()
-            ),
+            KeyUse::Text => {
+                format!("{} to {} visible ASCII characters", TEXT_CHARS.start(), TEXT_CHARS.end())
+            }
             KeyUse::Bytes => {
                 let encoding = match self.encoding {
                     Encoding::Hex => "hex",
@@ -146,11 +144,7 @@ impl KeyRule {
     /// # Errors
     /// [`Code::InvalidSecret`], naming what is allowed and not the key.
     pub fn check_key(&self, secret: &str) -> Result<(), Refusal> {
-        if self
-            .forms
-            .iter()
-            .any(|form| form.material(secret).is_some())
-        {
+        if self.forms.iter().any(|form| form.material(secret).is_some()) {
             return Ok(());
         }
         let forms: Vec<_> = self.forms.iter().map(KeyForm::describe).collect();

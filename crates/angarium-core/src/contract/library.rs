@@ -53,8 +53,7 @@ impl ContractLibrary {
         limits: &Limits,
     ) -> Result<Arc<Contract>, ContractError> {
         let contract = Arc::new(Contract::parse(file, text, limits)?);
-        self.contracts
-            .insert(contract.name().to_owned(), Arc::clone(&contract));
+        self.contracts.insert(contract.name().to_owned(), Arc::clone(&contract));
         Ok(contract)
     }
 

@@ -120,10 +120,6 @@ impl Contract {
     /// The headers that the contract itself sets.
     pub(crate) fn header_names(&self) -> impl Iterator<Item = &HeaderName> {
         let signed = self.signatures.iter().map(|rule| &rule.header);
-        self.request
-            .headers
-            .iter()
-            .map(|(name, _)| name)
-            .chain(signed)
+        self.request.headers.iter().map(|(name, _)| name).chain(signed)
     }
 }

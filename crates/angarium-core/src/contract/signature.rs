@@ -68,10 +68,7 @@ impl Content {
         };
         Ok(Self {
             name: name.into(),
-            parts: split(text)?
-                .into_iter()
-                .map(part)
-                .collect::<Result<_, _>>()?,
+            parts: split(text)?.into_iter().map(part).collect::<Result<_, _>>()?,
             written: text.into(),
         })
     }

@@ -65,11 +65,7 @@ impl Material {
                 write(context.sign().as_ref());
             }
             Material::Ed25519(pair) => {
-                let message: Vec<_> = parts
-                    .iter()
-                    .flat_map(|p| p.bytes(signed))
-                    .copied()
-                    .collect();
+                let message: Vec<_> = parts.iter().flat_map(|p| p.bytes(signed)).copied().collect();
                 write(pair.sign(&message).as_ref());
             }
         }
@@ -106,16 +102,10 @@ impl Signer {
     pub fn prepare(contract: &Contract, keys: &[SigningKey]) -> Result<Self, Refusal> {
         let mut prepared = Vec::with_capacity(keys.len());
         for key in keys {
-            contract
-                .key_rule()
-                .map_or(Ok(()), |rule| rule.check_key(key.secret.expose()))?;
+            contract.key_rule().map_or(Ok(()), |rule| rule.check_key(key.secret.expose()))?;
             let fits = |(rule, signature): (usize, &SignatureRule)| {
                 let material = Material::prepare(signature, key.secret.expose())?;
-                Some(PreparedKey {
-                    rule,
-                    key: key.clone(),
-                    material,
-                })
+                Some(PreparedKey { rule, key: key.clone(), material })
             };
             prepared.extend(contract.signatures.iter().enumerate().find_map(fits));
         }
@@ -168,9 +158,9 @@ impl PreparedKey {
                     };
                     out.extend(mac.iter().flat_map(digits));
                 }),
-                ValuePart::Base64(content) => self.material.sign(parts(content), signed, |mac| {
-                    STANDARD.encode_string(mac, out)
-                }),
+                ValuePart::Base64(content) => self
+                    .material
+                    .sign(parts(content), signed, |mac| STANDARD.encode_string(mac, out)),
             }
         }
     }

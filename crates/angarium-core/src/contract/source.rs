@@ -61,17 +61,12 @@ impl<'a> Section<'a> {
     pub(super) fn take(&mut self, key: &'static str) -> Option<Item<'a>> {
         self.known.push(key);
         let value = self.table.remove(key)?;
-        Some(Item {
-            source: self.source,
-            name: self.path(key),
-            value,
-        })
+        Some(Item { source: self.source, name: self.path(key), value })
     }
 
     /// Takes the value of a key that must be there.
     pub(super) fn require(&mut self, key: &'static str) -> Result<Item<'a>, ContractError> {
-        self.take(key)
-            .ok_or_else(|| self.error(format!("`{}` is missing", self.path(key))))
+        self.take(key).ok_or_else(|| self.error(format!("`{}` is missing", self.path(key))))
     }
 
     /// Takes every key, in the order of the file.
@@ -80,11 +75,7 @@ impl<'a> Section<'a> {
         self.table.into_iter().map(move |(key, value)| {
             let key = key.into_inner();
             let name = format!("{name}.{key}");
-            let item = Item {
-                source,
-                name,
-                value,
-            };
+            let item = Item { source, name, value };
             (key, item)
         })
     }
@@ -98,11 +89,8 @@ impl<'a> Section<'a> {
             "" => "a contract".to_owned(),
             name => format!("`{name}`"),
         };
-        let reason = format!(
-            "unknown key `{}`; {place} may hold {}",
-            key.get_ref(),
-            quoted(&self.known)
-        );
+        let reason =
+            format!("unknown key `{}`; {place} may hold {}", key.get_ref(), quoted(&self.known));
         Err(self.source.error(key.span(), reason))
     }
 
@@ -155,9 +143,7 @@ impl<'a> Item<'a> {
 
     /// The value as a number.
     pub(super) fn number(&self) -> Result<f64, ContractError> {
-        self.json()?
-            .as_f64()
-            .ok_or_else(|| self.expected("a number"))
+        self.json()?.as_f64().ok_or_else(|| self.expected("a number"))
     }
 
     /// The value as true or false.
@@ -176,11 +162,8 @@ impl<'a> Item<'a> {
         let DeValue::Array(values) = self.value.into_inner() else {
             return Ok(Vec::new());
         };
-        let item = |(i, value)| Item {
-            source: self.source,
-            name: format!("{}[{i}]", self.name),
-            value,
-        };
+        let item =
+            |(i, value)| Item { source: self.source, name: format!("{}[{i}]", self.name), value };
         Ok(values.into_iter().enumerate().map(item).collect())
     }
 
@@ -193,13 +176,7 @@ impl<'a> Item<'a> {
         let DeValue::Table(table) = self.value.into_inner() else {
             return Err(self.source.error(at, "a table"));
         };
-        Ok(Section {
-            source: self.source,
-            name: self.name,
-            at,
-            table,
-            known: Vec::new(),
-        })
+        Ok(Section { source: self.source, name: self.name, at, table, known: Vec::new() })
     }
 
     /// Whether the value is a text.
@@ -240,12 +217,7 @@ fn to_json(value: &Spanned<DeValue<'_>>) -> Result<serde_json::Value, Range<usiz
             let member = |(key, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
                 Ok((key.get_ref().to_string(), to_json(value)?))
             };
-            Value::Object(
-                table
-                    .iter()
-                    .map(member)
-                    .collect::<Result<_, Range<usize>>>()?,
-            )
+            Value::Object(table.iter().map(member).collect::<Result<_, Range<usize>>>()?)
         }
     })
 }

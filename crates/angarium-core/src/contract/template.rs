@@ -90,16 +90,11 @@ impl Placeholder {
             return Ok(Placeholder::Attribute(attribute.into()));
         }
         let found = Self::NAMES.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, placeholder)| placeholder.clone())
-            .ok_or_else(|| {
-                let mut known: Vec<_> = Self::NAMES.iter().map(|(known, _)| *known).collect();
-                known.push("event.attributes.NAME");
-                format!(
-                    "unknown placeholder `{{{name}}}`; there are {}",
-                    quoted(&known)
-                )
-            })
+        found.map(|(_, placeholder)| placeholder.clone()).ok_or_else(|| {
+            let mut known: Vec<_> = Self::NAMES.iter().map(|(known, _)| *known).collect();
+            known.push("event.attributes.NAME");
+            format!("unknown placeholder `{{{name}}}`; there are {}", quoted(&known))
+        })
     }
 
     /// Whether an event may lack it.
@@ -130,12 +125,7 @@ impl<'a> Facts<'a> {
             Some(own) => Cow::Borrowed(own),
             None => Cow::Owned(event.id().to_string()),
         };
-        Self {
-            event,
-            id,
-            sequence,
-            now,
-        }
+        Self { event, id, sequence, now }
     }
 
     /// The event.
@@ -249,15 +239,8 @@ impl TextTemplate {
                 fact => Ok(Part::Fact(fact)),
             },
         };
-        let parts = split(text)?
-            .into_iter()
-            .map(part)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            place,
-            parts,
-            written: text.into(),
-        })
+        let parts = split(text)?.into_iter().map(part).collect::<Result<_, _>>()?;
+        Ok(Self { place, parts, written: text.into() })
     }
 
     /// Adds the text to `out`; `None`, and nothing added, where a fact that it names is absent.

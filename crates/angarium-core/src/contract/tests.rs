@@ -34,15 +34,7 @@ fn parse(text: &str) -> Result<Contract, ContractError> {
 fn every_built_in_contract_is_sound_and_shows_itself() {
     let library = ContractLibrary::built_in(&Limits::default()).expect("built-in contracts");
     let names: Vec<_> = library.iter().map(|contract| contract.name()).collect();
-    let all = [
-        "aioka",
-        "alumia",
-        "anduin",
-        "anduin-legacy",
-        "aleta",
-        "quantfolio",
-        "standard",
-    ];
+    let all = ["aioka", "alumia", "anduin", "anduin-legacy", "aleta", "quantfolio", "standard"];
     assert_eq!(names.len(), all.len());
     for name in all {
         let contract = library.get(name).expect(name);
@@ -56,106 +48,33 @@ fn every_built_in_contract_is_sound_and_shows_itself() {
 #[test]
 fn an_example_keeps_its_members_in_the_order_of_the_file() {
     let contract = parse(SOUND).expect("sound");
-    assert_eq!(
-        contract.events()[0].example,
-        r#"{"z":1,"a":0.5,"t":"2026-01-02T03:04:05Z"}"#
-    );
+    assert_eq!(contract.events()[0].example, r#"{"z":1,"a":0.5,"t":"2026-01-02T03:04:05Z"}"#);
 }
 
 /// What a sound file is changed from and to, the line of the mistake, and a part of the reason.
 const MISTAKES: &[(&str, &str, usize, &str)] = &[
-    (
-        "title = \"X\"",
-        "title = 5",
-        2,
-        "`title` is a text, not integer",
-    ),
+    ("title = \"X\"", "title = 5", 2, "`title` is a text, not integer"),
     ("title = \"X\"", "titel = \"X\"", 1, "`title` is missing"),
-    (
-        "title = \"X\"",
-        "title = \"X\"\nowner = \"me\"",
-        3,
-        "unknown key `owner`; a contract may",
-    ),
+    ("title = \"X\"", "title = \"X\"\nowner = \"me\"", 3, "unknown key `owner`; a contract may"),
     ("\"x\"", "\"X y\"", 1, "a-z 0-9"),
     ("\"a.b\"", "\"a b\"", 3, "an event type has"),
-    (
-        "description",
-        "describe",
-        3,
-        "`events.a.b.description` is missing",
-    ),
-    (
-        "{event.type}",
-        "{event.kind}",
-        7,
-        "unknown placeholder `{event.kind}`; there are",
-    ),
+    ("description", "describe", 3, "`events.a.b.description` is missing"),
+    ("{event.type}", "{event.kind}", 7, "unknown placeholder `{event.kind}`; there are"),
     ("{event.type}", "a {event.data}", 7, "the data stands alone"),
     ("{event.type}", "{event.type", 7, "without its other half"),
-    (
-        "{ type = \"{event.type}\" }",
-        "\"{event.id}\"",
-        7,
-        "a table of members",
-    ),
-    (
-        "body = {",
-        "headers = {",
-        6,
-        "`request.body` goes with the method POST",
-    ),
-    (
-        "[request]",
-        "[request]\nmethods = [\"PUT\"]",
-        7,
-        "none of `POST`, `GET`",
-    ),
-    (
-        "[request]",
-        "[request]\nmethods = [\"POST\", \"GET\"]",
-        6,
-        "`request.query`",
-    ),
-    (
-        "[request]",
-        "[request]\nheaders = { Host = \"x\" }",
-        7,
-        "not a header that a contract",
-    ),
-    (
-        "[request]",
-        "[request]\nheaders = { X = \"{event.data}\" }",
-        7,
-        "only in a body",
-    ),
-    (
-        "hmac-sha256",
-        "md5",
-        10,
-        "none of `hmac-sha256`, `hmac-sha512`, `ed25519`",
-    ),
+    ("{ type = \"{event.type}\" }", "\"{event.id}\"", 7, "a table of members"),
+    ("body = {", "headers = {", 6, "`request.body` goes with the method POST"),
+    ("[request]", "[request]\nmethods = [\"PUT\"]", 7, "none of `POST`, `GET`"),
+    ("[request]", "[request]\nmethods = [\"POST\", \"GET\"]", 6, "`request.query`"),
+    ("[request]", "[request]\nheaders = { Host = \"x\" }", 7, "not a header that a contract"),
+    ("[request]", "[request]\nheaders = { X = \"{event.data}\" }", 7, "only in a body"),
+    ("hmac-sha256", "md5", 10, "none of `hmac-sha256`, `hmac-sha512`, `ed25519`"),
     ("\"{body}\"", "\"{bodi}\"", 11, "none of `body`"),
     ("{hex}", "{hex.v2}", 12, "unknown placeholder `{hex.v2}`"),
     ("bytes = 32", "bytes = 8", 13, "16 to 64 bytes"),
-    (
-        "bytes = 32",
-        "bytes = 32, accepts = [40, 20]",
-        13,
-        "the least and the most",
-    ),
-    (
-        "\"endpoint\"",
-        "\"world\"",
-        15,
-        "none of `endpoint`, `tenant`",
-    ),
-    (
-        "scope = ",
-        "overlap = \"1h\"\nscope = ",
-        15,
-        "needs signatures with `join`",
-    ),
+    ("bytes = 32", "bytes = 32, accepts = [40, 20]", 13, "the least and the most"),
+    ("\"endpoint\"", "\"world\"", 15, "none of `endpoint`, `tenant`"),
+    ("scope = ", "overlap = \"1h\"\nscope = ", 15, "needs signatures with `join`"),
     ("\"10s\"", "\"ten\"", 17, "is not a span"),
     ("\"10s\"", "\"31s\"", 17, "between 1s and 30s"),
     ("\"5s\"", "\"5 s\"", 18, "delivery.retries[0]"),
@@ -172,11 +91,7 @@ fn a_mistake_is_refused_with_its_line_and_what_is_allowed() {
         let error = parse(&text).expect_err(to);
         assert_eq!(error.line, line, "{to}: {error}");
         assert!(error.reason.contains(reason), "{to}: {error}");
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("contracts/x.toml:{line}: "))
-        );
+        assert!(error.to_string().starts_with(&format!("contracts/x.toml:{line}: ")));
     }
     assert!(parse(SOUND).is_ok());
 }
@@ -197,14 +112,10 @@ fn a_new_key_is_accepted_by_the_contract_that_made_it() {
 fn a_standard_secret_is_base64_of_24_to_64_bytes_or_an_ed25519_seed() {
     use base64::Engine;
     let library = ContractLibrary::built_in(&Limits::default()).expect("built-in contracts");
-    let rule = library
-        .get("standard")
-        .and_then(|c| c.key_rule())
-        .expect("keys");
+    let rule = library.get("standard").and_then(|c| c.key_rule()).expect("keys");
     let key = |prefix: &str, bytes: usize| {
         let text = base64::engine::general_purpose::STANDARD.encode(vec![1; bytes]);
-        rule.check_key(&format!("{prefix}{text}"))
-            .map_err(|refusal| refusal.code)
+        rule.check_key(&format!("{prefix}{text}")).map_err(|refusal| refusal.code)
     };
     let refused = Err(Code::InvalidSecret);
     assert_eq!(key("whsec_", 23), refused);
@@ -214,8 +125,5 @@ fn a_standard_secret_is_base64_of_24_to_64_bytes_or_an_ed25519_seed() {
     assert_eq!(key("whsk_", 32), Ok(()));
     assert_eq!(key("whsk_", 31), refused);
     assert_eq!(key("", 32), refused);
-    assert_eq!(
-        rule.check_key("whsec_?").map_err(|refusal| refusal.code),
-        refused
-    );
+    assert_eq!(rule.check_key("whsec_?").map_err(|refusal| refusal.code), refused);
 }

@@ -36,11 +36,7 @@ pub(super) fn headers(
     contract: &Contract,
     limits: &Limits,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Refusal> {
-    let bytes: usize = secrets
-        .headers
-        .iter()
-        .map(|(n, v)| n.len() + v.expose().len())
-        .sum();
+    let bytes: usize = secrets.headers.iter().map(|(n, v)| n.len() + v.expose().len()).sum();
     if secrets.headers.len() > limits.endpoint_headers || bytes > limits.endpoint_header_bytes {
         let message = format!(
             "at most {} headers of {} bytes together",
@@ -48,16 +44,11 @@ pub(super) fn headers(
         );
         return Err(Refusal::field(Code::TooManyHeaders, "headers", message));
     }
-    let mut made: Vec<_> = auth_header(secrets.auth.as_ref(), contract)?
-        .into_iter()
-        .collect();
+    let mut made: Vec<_> = auth_header(secrets.auth.as_ref(), contract)?.into_iter().collect();
     for (name, value) in &secrets.headers {
         let field = format!("headers.{name}");
         let name = check_name(name, &field, contract)?;
-        if made
-            .first()
-            .is_some_and(|(auth, _)| secrets.auth.is_some() && *auth == name)
-        {
+        if made.first().is_some_and(|(auth, _)| secrets.auth.is_some() && *auth == name) {
             let message = "`auth` sets this header already";
             return Err(Refusal::field(Code::InvalidHeader, field, message));
         }
@@ -97,13 +88,9 @@ fn check_name(name: &str, field: &str, contract: &Contract) -> Result<HeaderName
     let name = HeaderName::try_from(name)
         .map_err(|_| refused("a header name is a token: letters, digits and !#$%&'*+-.^_`|~"))?;
     let reserved = RESERVED.contains(&name.as_str())
-        || RESERVED_PREFIXES
-            .iter()
-            .any(|prefix| name.as_str().starts_with(prefix));
+        || RESERVED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
     if reserved || contract.header_names().any(|own| *own == name) {
-        return Err(refused(
-            "this header is set by the gateway or by the contract",
-        ));
+        return Err(refused("this header is set by the gateway or by the contract"));
     }
     Ok(name)
 }
@@ -143,9 +130,6 @@ impl QueryAuth {
         let shown = format!("{sent}=***").into();
         sent.push('=');
         Place::Query.push(value.expose(), &mut sent);
-        Ok(Some(Self {
-            sent: SecretText::new(sent),
-            shown,
-        }))
+        Ok(Some(Self { sent: SecretText::new(sent), shown }))
     }
 }

@@ -89,10 +89,7 @@ fn check_scheme(scheme: Scheme, contract: &Contract, plain: PlainHttp) -> Result
             Scheme::Https => "https",
         });
         let schemes = schemes.collect::<Vec<_>>().join(" and ");
-        return refused(format!(
-            "the contract {} allows only {schemes}",
-            contract.name()
-        ));
+        return refused(format!("the contract {} allows only {schemes}", contract.name()));
     }
     match (scheme, plain) {
         (Scheme::Http, PlainHttp::Refused) => {
@@ -108,10 +105,7 @@ fn effective_method(
 ) -> Result<DeliveryMethod, Refusal> {
     let method = config.method.unwrap_or(contract.methods()[0]);
     if !contract.methods().contains(&method) {
-        let message = format!(
-            "the contract {} does not offer this method",
-            contract.name()
-        );
+        let message = format!("the contract {} does not offer this method", contract.name());
         return Err(Refusal::field(Code::InvalidField, "method", message));
     }
     Ok(method)
@@ -124,12 +118,10 @@ fn effective_delivery(
 ) -> Result<(Duration, RetryPolicy), Refusal> {
     let timeout = match own.and_then(|own| own.timeout.as_deref()) {
         None => contract.timeout(),
-        Some(text) => parse_span(text)
-            .filter(|span| TIMEOUTS.contains(span))
-            .ok_or_else(|| {
-                let message = "a timeout is a span between \"1s\" and \"30s\"";
-                Refusal::field(Code::InvalidField, "delivery.timeout", message)
-            })?,
+        Some(text) => parse_span(text).filter(|span| TIMEOUTS.contains(span)).ok_or_else(|| {
+            let message = "a timeout is a span between \"1s\" and \"30s\"";
+            Refusal::field(Code::InvalidField, "delivery.timeout", message)
+        })?,
     };
     let retry = match own.and_then(|own| own.retries.as_ref()) {
         None => contract.retry().clone(),

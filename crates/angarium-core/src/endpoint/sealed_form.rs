@@ -35,21 +35,10 @@ struct KeyForm<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum AuthForm<'a> {
-    Basic {
-        username: Text<'a>,
-        password: Text<'a>,
-    },
-    Bearer {
-        token: Text<'a>,
-    },
-    Header {
-        name: Text<'a>,
-        value: Text<'a>,
-    },
-    Query {
-        name: Text<'a>,
-        value: Text<'a>,
-    },
+    Basic { username: Text<'a>, password: Text<'a> },
+    Bearer { token: Text<'a> },
+    Header { name: Text<'a>, value: Text<'a> },
+    Query { name: Text<'a>, value: Text<'a> },
 }
 
 impl SigningKey {
@@ -93,36 +82,20 @@ impl EndpointSecrets {
     /// The form that is encrypted at rest.
     pub fn to_sealed_form(&self) -> Zeroizing<Vec<u8>> {
         let auth = self.auth.as_ref().map(|auth| match auth {
-            StaticAuth::Basic { username, password } => AuthForm::Basic {
-                username: username.into(),
-                password: password.expose().into(),
-            },
-            StaticAuth::Bearer { token } => AuthForm::Bearer {
-                token: token.expose().into(),
-            },
-            StaticAuth::Header { name, value } => AuthForm::Header {
-                name: name.into(),
-                value: value.expose().into(),
-            },
-            StaticAuth::Query { name, value } => AuthForm::Query {
-                name: name.into(),
-                value: value.expose().into(),
-            },
+            StaticAuth::Basic { username, password } => {
+                AuthForm::Basic { username: username.into(), password: password.expose().into() }
+            }
+            StaticAuth::Bearer { token } => AuthForm::Bearer { token: token.expose().into() },
+            StaticAuth::Header { name, value } => {
+                AuthForm::Header { name: name.into(), value: value.expose().into() }
+            }
+            StaticAuth::Query { name, value } => {
+                AuthForm::Query { name: name.into(), value: value.expose().into() }
+            }
         });
-        let headers = self
-            .headers
-            .iter()
-            .map(|(n, v)| (n.into(), v.expose().into()))
-            .collect();
+        let headers = self.headers.iter().map(|(n, v)| (n.into(), v.expose().into())).collect();
         let keys = self.keys.iter().map(SigningKey::form).collect();
-        Zeroizing::new(
-            serde_json::to_vec(&Form {
-                keys,
-                auth,
-                headers,
-            })
-            .unwrap_or_default(),
-        )
+        Zeroizing::new(serde_json::to_vec(&Form { keys, auth, headers }).unwrap_or_default())
     }
 
     /// Reads the secrets back.
@@ -133,30 +106,21 @@ impl EndpointSecrets {
         let form: Form<'_> = serde_json::from_slice(form).map_err(|e| place(&e))?;
         let secret = |text: Text<'_>| SecretText::new(text);
         let auth = form.auth.map(|auth| match auth {
-            AuthForm::Basic { username, password } => StaticAuth::Basic {
-                username: username.into(),
-                password: secret(password),
-            },
-            AuthForm::Bearer { token } => StaticAuth::Bearer {
-                token: secret(token),
-            },
-            AuthForm::Header { name, value } => StaticAuth::Header {
-                name: name.into(),
-                value: secret(value),
-            },
-            AuthForm::Query { name, value } => StaticAuth::Query {
-                name: name.into(),
-                value: secret(value),
-            },
+            AuthForm::Basic { username, password } => {
+                StaticAuth::Basic { username: username.into(), password: secret(password) }
+            }
+            AuthForm::Bearer { token } => StaticAuth::Bearer { token: secret(token) },
+            AuthForm::Header { name, value } => {
+                StaticAuth::Header { name: name.into(), value: secret(value) }
+            }
+            AuthForm::Query { name, value } => {
+                StaticAuth::Query { name: name.into(), value: secret(value) }
+            }
         });
         Ok(Self {
             keys: form.keys.into_iter().map(SigningKey::from_form).collect(),
             auth,
-            headers: form
-                .headers
-                .into_iter()
-                .map(|(n, v)| (n.into(), secret(v)))
-                .collect(),
+            headers: form.headers.into_iter().map(|(n, v)| (n.into(), secret(v))).collect(),
         })
     }
 }

@@ -93,10 +93,7 @@ fn event(kind: &str, data: &'static str) -> Event {
 fn with(event: &Event, change: impl FnOnce(&mut NewEvent)) -> Event {
     let mut body = NewEvent::clone(&event.body);
     change(&mut body);
-    Event {
-        body: Arc::new(body),
-        ..event.clone()
-    }
+    Event { body: Arc::new(body), ..event.clone() }
 }
 
 fn built(endpoint: &Endpoint, event: &Event) -> OutgoingRequest {
@@ -104,11 +101,7 @@ fn built(endpoint: &Endpoint, event: &Event) -> OutgoingRequest {
 }
 
 fn header<'a>(request: &'a OutgoingRequest, name: &str) -> Option<&'a str> {
-    request
-        .message
-        .headers()
-        .get(name)
-        .map(|value| value.to_str().expect("visible ASCII"))
+    request.message.headers().get(name).map(|value| value.to_str().expect("visible ASCII"))
 }
 
 fn body(request: &OutgoingRequest) -> &str {
@@ -151,21 +144,13 @@ fn standard_carries_id_time_and_sequence_and_both_keys_sign_while_they_overlap()
     config.secrets.keys[1].signs_until = Some(NOW + Duration::from_secs(60));
     let endpoint = prepare(config, contract("standard")).expect("an endpoint");
     let request = built(&endpoint, &event("a.b", "{ }"));
-    assert_eq!(
-        header(&request, "webhook-id"),
-        Some("msg_p5jXN8AQM9LWM0D4loKWxJek")
-    );
+    assert_eq!(header(&request, "webhook-id"), Some("msg_p5jXN8AQM9LWM0D4loKWxJek"));
     assert_eq!(header(&request, "webhook-timestamp"), Some("1614265330"));
     assert_eq!(header(&request, "webhook-sequence"), Some("7"));
     assert_eq!(header(&request, "content-type"), Some("application/json"));
-    assert_eq!(
-        body(&request),
-        r#"{"type":"a.b","timestamp":"2026-04-20T14:32:00Z","data":{ }}"#
-    );
-    let signatures: Vec<_> = header(&request, "webhook-signature")
-        .expect("signed")
-        .split(' ')
-        .collect();
+    assert_eq!(body(&request), r#"{"type":"a.b","timestamp":"2026-04-20T14:32:00Z","data":{ }}"#);
+    let signatures: Vec<_> =
+        header(&request, "webhook-signature").expect("signed").split(' ').collect();
     assert!(signatures[0].starts_with("v1,") && signatures.len() == 2);
 
     // The seed of RFC 8032, test 1, whose public key is printed there.
@@ -174,20 +159,14 @@ fn standard_carries_id_time_and_sequence_and_both_keys_sign_while_they_overlap()
     use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
     use base64::Engine;
     let signature = signatures[1].strip_prefix("v1a,").expect("v1a");
-    let signature = base64::engine::general_purpose::STANDARD
-        .decode(signature)
-        .expect("base64");
+    let signature = base64::engine::general_purpose::STANDARD.decode(signature).expect("base64");
     let message = format!("msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{}", body(&request));
     let public = UnparsedPublicKey::new(&ED25519, public);
     assert!(public.verify(message.as_bytes(), &signature).is_ok());
 
     let later = NOW + Duration::from_secs(60);
     let request = build(&endpoint, None, &event("a.b", "{}"), 7, later).expect("a request");
-    assert!(
-        !header(&request, "webhook-signature")
-            .expect("signed")
-            .contains("v1a")
-    );
+    assert!(!header(&request, "webhook-signature").expect("signed").contains("v1a"));
 }
 
 #[test]
@@ -200,10 +179,7 @@ fn aioka_s_printed_verifier_accepts_the_delivery_and_the_envelope_is_as_printed(
         "{{\"event\":\"verdict.new\",\"timestamp\":\"2026-04-20T14:32:00Z\",\"data\":{data}}}"
     );
     assert_eq!(body(&request), expected);
-    assert_eq!(
-        header(&request, "x-aioka-signature"),
-        Some(&*mac(secret, &expected))
-    );
+    assert_eq!(header(&request, "x-aioka-signature"), Some(&*mac(secret, &expected)));
 }
 
 #[test]
@@ -229,10 +205,7 @@ fn aleta_signs_the_body_alone_and_with_the_time_by_the_tenant_s_key() {
     assert_eq!(header(&request, "aleta-signature"), Some(&*expected));
     let request = build(&endpoint, Some(&signer), &event, 7, NOW).expect("a request");
     assert!(!body(&request).contains("reporting_entity_id"));
-    assert_eq!(
-        build(&endpoint, None, &event, 7, NOW).err(),
-        Some(NotBuilt::NoKey)
-    );
+    assert_eq!(build(&endpoint, None, &event, 7, NOW).err(), Some(NotBuilt::NoKey));
 }
 
 #[test]
@@ -241,10 +214,8 @@ fn quantfolio_s_get_carries_the_event_in_the_query_and_signs_it_as_sent() {
     let mut config = config(&[secret]);
     config.method = Some(DeliveryMethod::Get);
     config.url = "https://example.com/in?own=1".into();
-    config.secrets.auth = Some(StaticAuth::Query {
-        name: "api key".into(),
-        value: SecretText::new("s&cret"),
-    });
+    config.secrets.auth =
+        Some(StaticAuth::Query { name: "api key".into(), value: SecretText::new("s&cret") });
     let endpoint = prepare(config, contract("quantfolio")).expect("an endpoint");
     let event = with(&event("qap.investor.created", "{\"secret\":1}"), |body| {
         body.subject = Some("inv 1/ü".into());
@@ -257,17 +228,11 @@ fn quantfolio_s_get_carries_the_event_in_the_query_and_signs_it_as_sent() {
     assert_eq!(request.shown_target(), shown);
     let sent = shown.replace("***", "s%26cret");
     assert_eq!(request.message.uri().to_string(), sent);
-    assert_eq!(
-        (request.message.method(), body(&request)),
-        (&Method::GET, "")
-    );
+    assert_eq!((request.message.method(), body(&request)), (&Method::GET, ""));
     assert_eq!(header(&request, "content-type"), None);
     let query = sent.strip_prefix("/in?").expect("a query");
     let expected = format!("sha256={}", mac(secret, query));
-    assert_eq!(
-        header(&request, "x-quantfolio-signature-256"),
-        Some(&*expected)
-    );
+    assert_eq!(header(&request, "x-quantfolio-signature-256"), Some(&*expected));
 }
 
 #[test]
@@ -282,26 +247,16 @@ fn quantfolio_without_a_key_is_not_signed() {
 fn alumia_forwards_the_body_as_received_with_its_own_content_type() {
     let secret = "whsec_an imported one";
     let endpoint = prepare(config(&[secret]), contract("alumia")).expect("an endpoint");
-    let event = with(&event("a", "a=1&b=%20"), |body| {
-        body.data_kind = DataKind::Text
-    });
+    let event = with(&event("a", "a=1&b=%20"), |body| body.data_kind = DataKind::Text);
     let request = built(&endpoint, &event);
     assert_eq!(body(&request), "a=1&b=%20");
-    assert_eq!(
-        header(&request, "content-type"),
-        Some("text/plain; charset=utf-8")
-    );
+    assert_eq!(header(&request, "content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(header(&request, "x-alumia-event-type"), Some("a"));
     let expected = format!("sha256={}", mac(secret, "a=1&b=%20"));
     assert_eq!(header(&request, "x-alumia-signature"), Some(&*expected));
     let form = "application/x-www-form-urlencoded";
-    let event = with(&event, |body| {
-        body.attributes = vec![("content_type".into(), form.into())]
-    });
-    assert_eq!(
-        header(&built(&endpoint, &event), "content-type"),
-        Some(form)
-    );
+    let event = with(&event, |body| body.attributes = vec![("content_type".into(), form.into())]);
+    assert_eq!(header(&built(&endpoint, &event), "content-type"), Some(form));
 }
 
 #[test]
@@ -338,19 +293,14 @@ fn facts_are_escaped_for_where_they_stand_and_absent_members_leave_no_comma() {
             "n": 7, "l": ["k", 1], "data": "/wA="
         })
     );
-    assert_eq!(
-        header(&request, "x-about"),
-        Some("about %C3%BC\"\\%01%25%0A")
-    );
+    assert_eq!(header(&request, "x-about"), Some("about %C3%BC\"\\%01%25%0A"));
 }
 
 #[test]
 fn authentication_and_custom_headers_are_sent_and_marked_sensitive() {
     let mut config = config(&[SECRET]);
-    config.secrets.auth = Some(StaticAuth::Basic {
-        username: "u".into(),
-        password: SecretText::new("p:q"),
-    });
+    config.secrets.auth =
+        Some(StaticAuth::Basic { username: "u".into(), password: SecretText::new("p:q") });
     config.secrets.headers = vec![("X-A".into(), SecretText::new("1"))];
     let endpoint = prepare(config, contract("standard")).expect("an endpoint");
     let request = built(&endpoint, &event("a", "{}"));
@@ -366,76 +316,24 @@ type Change = fn(&mut EndpointConfig);
 
 /// A contract, a change to a sound endpoint, and the code that refuses it.
 const NOT_ALLOWED: &[(&str, Change, Code)] = &[
-    (
-        "aioka",
-        |c| c.url = "http://example.com/".into(),
-        Code::SchemeNotAllowed,
-    ),
-    (
-        "standard",
-        |c| c.method = Some(DeliveryMethod::Get),
-        Code::InvalidField,
-    ),
+    ("aioka", |c| c.url = "http://example.com/".into(), Code::SchemeNotAllowed),
+    ("standard", |c| c.method = Some(DeliveryMethod::Get), Code::InvalidField),
     ("standard", |c| c.concurrency = Some(0), Code::InvalidField),
     ("standard", |c| c.concurrency = Some(65), Code::InvalidField),
     ("standard", |c| c.secrets.keys.clear(), Code::InvalidSecret),
-    (
-        "standard",
-        |c| c.secrets.keys[0].retired_at = Some(NOW),
-        Code::InvalidSecret,
-    ),
+    ("standard", |c| c.secrets.keys[0].retired_at = Some(NOW), Code::InvalidSecret),
     ("aleta", |_| (), Code::InvalidSecret),
     ("anduin-legacy", |_| (), Code::InvalidSecret),
-    (
-        "standard",
-        |c| c.delivery = Some(timeout("31s")),
-        Code::InvalidField,
-    ),
-    (
-        "standard",
-        |c| c.delivery = Some(timeout("999ms")),
-        Code::InvalidField,
-    ),
-    (
-        "standard",
-        |c| own_header(c, "Host", "x"),
-        Code::InvalidHeader,
-    ),
-    (
-        "standard",
-        |c| own_header(c, "webhook-id", "x"),
-        Code::InvalidHeader,
-    ),
-    (
-        "standard",
-        |c| own_header(c, "a b", "x"),
-        Code::InvalidHeader,
-    ),
-    (
-        "standard",
-        |c| own_header(c, "X-A", "x\r\ny: z"),
-        Code::InvalidHeader,
-    ),
-    (
-        "standard",
-        |c| own_header(c, "X-A", "ü"),
-        Code::InvalidHeader,
-    ),
-    (
-        "aioka",
-        |c| own_header(c, "x-aioka-signature", "x"),
-        Code::InvalidHeader,
-    ),
-    (
-        "standard",
-        |c| own_header(c, "X-A", &"x".repeat(8 * 1024 - 2)),
-        Code::TooManyHeaders,
-    ),
-    (
-        "standard",
-        |c| (0..41).for_each(|_| own_header(c, "X-A", "x")),
-        Code::TooManyHeaders,
-    ),
+    ("standard", |c| c.delivery = Some(timeout("31s")), Code::InvalidField),
+    ("standard", |c| c.delivery = Some(timeout("999ms")), Code::InvalidField),
+    ("standard", |c| own_header(c, "Host", "x"), Code::InvalidHeader),
+    ("standard", |c| own_header(c, "webhook-id", "x"), Code::InvalidHeader),
+    ("standard", |c| own_header(c, "a b", "x"), Code::InvalidHeader),
+    ("standard", |c| own_header(c, "X-A", "x\r\ny: z"), Code::InvalidHeader),
+    ("standard", |c| own_header(c, "X-A", "ü"), Code::InvalidHeader),
+    ("aioka", |c| own_header(c, "x-aioka-signature", "x"), Code::InvalidHeader),
+    ("standard", |c| own_header(c, "X-A", &"x".repeat(8 * 1024 - 2)), Code::TooManyHeaders),
+    ("standard", |c| (0..41).for_each(|_| own_header(c, "X-A", "x")), Code::TooManyHeaders),
 ];
 
 #[test]
@@ -443,11 +341,7 @@ fn a_setting_that_is_not_allowed_is_refused_with_its_code() {
     for (row, (name, change, code)) in NOT_ALLOWED.iter().enumerate() {
         let mut config = config(&[SECRET]);
         change(&mut config);
-        assert_eq!(
-            prepare(config, contract(name)).err(),
-            Some(*code),
-            "row {row}"
-        );
+        assert_eq!(prepare(config, contract(name)).err(), Some(*code), "row {row}");
     }
     let mut config = config(&[SECRET]);
     config.delivery = Some(timeout("30s"));
@@ -457,15 +351,9 @@ fn a_setting_that_is_not_allowed_is_refused_with_its_code() {
 }
 
 fn timeout(text: &str) -> DeliveryOverride {
-    DeliveryOverride {
-        timeout: Some(text.into()),
-        retries: None,
-    }
+    DeliveryOverride { timeout: Some(text.into()), retries: None }
 }
 
 fn own_header(config: &mut EndpointConfig, name: &str, value: &str) {
-    config
-        .secrets
-        .headers
-        .push((name.into(), SecretText::new(value)));
+    config.secrets.headers.push((name.into(), SecretText::new(value)));
 }

@@ -88,23 +88,12 @@ impl<T> Shard<T> {
     /// batch.
     fn spill(&mut self, no: EndpointNo, held: Held, now: Timestamp) {
         self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
-        self.write_held(
-            no,
-            &held,
-            NextState::Pending {
-                due: Some(held.due.max(now)),
-            },
-        );
+        self.write_held(no, &held, NextState::Pending { due: Some(held.due.max(now)) });
     }
 
     fn act(&mut self, ticket: T, action: DeliveryAction, kind: RowActionKind, at: Timestamp) {
         let DeliveryAction { key, guard, .. } = action;
-        self.batch.actions.push(RowAction {
-            key,
-            kind,
-            at,
-            guard,
-        });
+        self.batch.actions.push(RowAction { key, kind, at, guard });
         self.tickets.actions.push(ticket);
     }
 }

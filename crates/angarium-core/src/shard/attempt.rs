@@ -41,10 +41,7 @@ impl<T> Shard<T> {
 
     /// Attempts under way for more than a second; they may hold three quarters of a node (rule 9).
     pub fn slow_attempts(&self, now: Timestamp) -> usize {
-        self.queues
-            .values()
-            .map(|queue| queue.slow_attempts(now))
-            .sum()
+        self.queues.values().map(|queue| queue.slow_attempts(now)).sum()
     }
 
     /// Does for one endpoint what can be done now: wakes retries, starts attempts, reads rows, sets
@@ -56,20 +53,13 @@ impl<T> Shard<T> {
         queue.wake(now);
         start_attempts(no, queue, now, fx);
         if let Some(wish) = queue.begin_load(&self.limits, now) {
-            let key = |(event, generation)| DeliveryKey {
-                event,
-                endpoint: no,
-                generation,
-            };
+            let key = |(event, generation)| DeliveryKey { event, endpoint: no, generation };
             fx.loads.push(Load {
                 endpoint: no,
                 due_by: now,
                 skip: wish.skip.into_iter().map(key).collect(),
                 limit: wish.limit,
-                bytes: self
-                    .limits
-                    .shard_ready_bytes
-                    .saturating_sub(self.held_bytes),
+                bytes: self.limits.shard_ready_bytes.saturating_sub(self.held_bytes),
             });
         }
         let wake_at = queue.wake_at(now);
@@ -89,11 +79,7 @@ impl<T> Shard<T> {
         };
         queue.end_load(page.next_due);
         // What was closed meanwhile leaves its rows where they are.
-        let deliveries = if queue.is_open() {
-            page.deliveries
-        } else {
-            Vec::new()
-        };
+        let deliveries = if queue.is_open() { page.deliveries } else { Vec::new() };
         // A row may have been written for what memory holds after the load was asked for.
         let held_keys = queue.held_keys();
         for row in deliveries {
@@ -154,14 +140,9 @@ impl<T> Shard<T> {
             (_, _) if attempt.class == Class::Success => Verdict::Deliver,
             (Existence::Deleted, _) => Verdict::Die(EndReason::EndpointDeleted),
             (Existence::Alive, true) => Verdict::Die(EndReason::CancelledByCall),
-            (Existence::Alive, false) => judge(
-                attempt.class,
-                attempts,
-                accepted_at,
-                &endpoint.retry,
-                jitter,
-                now,
-            ),
+            (Existence::Alive, false) => {
+                judge(attempt.class, attempts, accepted_at, &endpoint.retry, jitter, now)
+            }
         };
         let next = next_state(verdict, endpoint.config.status, now);
         sending.recorded = Some(match next {
@@ -200,11 +181,7 @@ fn start_attempts<T>(no: EndpointNo, queue: &mut Queue, now: Timestamp, fx: &mut
             fx.slow_slots -= 1;
         }
         fx.attempts.push(Start {
-            key: DeliveryKey {
-                event: held.event.key,
-                endpoint: no,
-                generation: held.generation,
-            },
+            key: DeliveryKey { event: held.event.key, endpoint: no, generation: held.generation },
             attempt: held.attempts.saturating_add(1),
             sequence: held.sequence,
             endpoint: queue.endpoint.clone(),
@@ -216,11 +193,7 @@ fn start_attempts<T>(no: EndpointNo, queue: &mut Queue, now: Timestamp, fx: &mut
 
 /// What the store is told after a verdict. A retry of an endpoint that is off is parked (rule 4).
 fn next_state(verdict: Verdict, status: EndpointStatus, now: Timestamp) -> NextState {
-    let ended = |state, reason| NextState::Ended {
-        state,
-        reason,
-        at: now,
-    };
+    let ended = |state, reason| NextState::Ended { state, reason, at: now };
     match verdict {
         Verdict::Deliver => ended(DeliveryState::Delivered, None),
         Verdict::Retry { due } => NextState::Pending {

@@ -19,19 +19,11 @@ pub(super) const fn park(no: EndpointNo) -> EndpointWrite {
 }
 
 pub(super) const fn unpark(no: EndpointNo, due: Timestamp) -> EndpointWrite {
-    EndpointWrite::Unpark {
-        no,
-        due,
-        limit: SLICE,
-    }
+    EndpointWrite::Unpark { no, due, limit: SLICE }
 }
 
 pub(super) const fn cancel_waiting(no: EndpointNo, at: Timestamp) -> EndpointWrite {
-    EndpointWrite::CancelWaiting {
-        no,
-        at,
-        limit: SLICE,
-    }
+    EndpointWrite::CancelWaiting { no, at, limit: SLICE }
 }
 
 impl<T> Shard<T> {
@@ -52,10 +44,7 @@ impl<T> Shard<T> {
         }
         tenant.being_made += 1;
         let config = Box::new(endpoint.config.clone());
-        let waiting = EndpointTicket {
-            ticket: Some(ticket),
-            endpoint: Some(endpoint),
-        };
+        let waiting = EndpointTicket { ticket: Some(ticket), endpoint: Some(endpoint) };
         self.push_endpoint_write(EndpointWrite::Create { config, guard }, waiting);
     }
 
@@ -79,10 +68,7 @@ impl<T> Shard<T> {
         }
         queue.version = endpoint.config.version;
         let config = Box::new(endpoint.config.clone());
-        let waiting = EndpointTicket {
-            ticket: Some(ticket),
-            endpoint: Some(endpoint),
-        };
+        let waiting = EndpointTicket { ticket: Some(ticket), endpoint: Some(endpoint) };
         self.push_endpoint_write(EndpointWrite::Replace { no, config, guard }, waiting);
     }
 
@@ -103,10 +89,7 @@ impl<T> Shard<T> {
         if let Some(state) = self.tenants.get_mut(&tenant) {
             state.endpoints.retain(|other| *other != no);
         }
-        let waiting = EndpointTicket {
-            ticket: Some(ticket),
-            endpoint: None,
-        };
+        let waiting = EndpointTicket { ticket: Some(ticket), endpoint: None };
         self.push_endpoint_write(EndpointWrite::Delete { no, at: now, guard }, waiting);
     }
 
@@ -172,21 +155,13 @@ impl<T> Shard<T> {
     pub(super) fn cancel_held(&mut self, no: EndpointNo, held: &Held, at: Timestamp) {
         self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
         let reason = Some(EndReason::EndpointDeleted);
-        let next = NextState::Ended {
-            state: DeliveryState::Cancelled,
-            reason,
-            at,
-        };
+        let next = NextState::Ended { state: DeliveryState::Cancelled, reason, at };
         self.write_held(no, held, next);
     }
 
     pub(super) fn write_held(&mut self, no: EndpointNo, held: &Held, next: NextState) {
         self.batch.deliveries.push(DeliveryWrite {
-            key: DeliveryKey {
-                event: held.event.key,
-                endpoint: no,
-                generation: held.generation,
-            },
+            key: DeliveryKey { event: held.event.key, endpoint: no, generation: held.generation },
             sequence: held.sequence,
             attempts: held.attempts,
             has_row: held.has_row,
@@ -196,12 +171,6 @@ impl<T> Shard<T> {
     }
 
     pub(super) fn slice(&mut self, write: EndpointWrite) {
-        self.push_endpoint_write(
-            write,
-            EndpointTicket {
-                ticket: None,
-                endpoint: None,
-            },
-        );
+        self.push_endpoint_write(write, EndpointTicket { ticket: None, endpoint: None });
     }
 }

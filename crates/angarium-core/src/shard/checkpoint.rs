@@ -25,12 +25,7 @@ pub(super) struct OpenEvents {
 
 impl OpenEvents {
     pub(super) fn new(checkpoint: EventKey) -> Self {
-        Self {
-            open: VecDeque::new(),
-            newest: checkpoint,
-            checkpoint,
-            asked: checkpoint,
-        }
+        Self { open: VecDeque::new(), newest: checkpoint, checkpoint, asked: checkpoint }
     }
 
     /// An event is committed, with so many pairs that have no row.
@@ -77,20 +72,12 @@ impl<T> Shard<T> {
     /// the store, up to which an idle shard has nothing open.
     pub fn checkpoint(&mut self, high_water: EventKey, now: Timestamp) {
         self.high_water = self.high_water.max(high_water);
-        if self
-            .open
-            .oldest()
-            .is_some_and(|oldest| now.since(oldest) > ROWLESS_AT_MOST)
-        {
+        if self.open.oldest().is_some_and(|oldest| now.since(oldest) > ROWLESS_AT_MOST) {
             self.write_rowless(now);
         }
         // While a batch of this shard is on its way, its events are not known to be below.
         let in_batch = self.committing.is_some() || !self.batch.events.is_empty();
-        let high_water = if in_batch {
-            EventKey::ZERO
-        } else {
-            self.high_water
-        };
+        let high_water = if in_batch { EventKey::ZERO } else { self.high_water };
         let upto = self.open.reached(high_water);
         if upto <= self.open.asked {
             return;
@@ -101,21 +88,13 @@ impl<T> Shard<T> {
             .map(|(no, queue)| {
                 queue.dirty = false;
                 let (sequence, health) = (queue.sequence, queue.health);
-                EndpointCounters {
-                    endpoint: *no,
-                    sequence,
-                    health,
-                }
+                EndpointCounters { endpoint: *no, sequence, health }
             })
             .collect();
         let tenants = std::mem::take(&mut self.dirty_tenants);
         let sequence = |no| self.tenants.get(&no).map_or(0, |tenant| tenant.sequence);
         let tenants = tenants.into_iter().map(|no| (no, sequence(no))).collect();
-        self.batch.checkpoint = Some(Checkpoint {
-            upto,
-            tenants,
-            endpoints,
-        });
+        self.batch.checkpoint = Some(Checkpoint { upto, tenants, endpoints });
     }
 
     /// Gives a row to what has waited too long without one.
@@ -124,10 +103,7 @@ impl<T> Shard<T> {
         let rowless: Vec<_> = queues
             .flat_map(|(no, queue)| {
                 let no = *no;
-                queue
-                    .mark_rowless(ROWLESS_AT_MOST, now)
-                    .into_iter()
-                    .map(move |held| (no, held))
+                queue.mark_rowless(ROWLESS_AT_MOST, now).into_iter().map(move |held| (no, held))
             })
             .collect();
         for (no, mut held) in rowless {

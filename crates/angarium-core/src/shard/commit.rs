@@ -39,11 +39,7 @@ impl<T> Shard<T> {
         let Some(tickets) = self.committing.take() else {
             return Ownership::Ours;
         };
-        let Tickets {
-            events,
-            actions,
-            endpoints,
-        } = tickets;
+        let Tickets { events, actions, endpoints } = tickets;
         let mut touched = Vec::new();
         for ((write, key), ticket) in batch.events.iter().zip(&given.events).zip(events) {
             self.event_committed(write, *key, ticket, now, &mut touched, fx);
@@ -85,11 +81,7 @@ impl<T> Shard<T> {
             accepted_at: write.accepted_at,
             body: write.body.clone(),
         });
-        let held = write
-            .fanout
-            .iter()
-            .filter(|entry| entry.start == FanoutStart::Held)
-            .count();
+        let held = write.fanout.iter().filter(|entry| entry.start == FanoutStart::Held).count();
         self.open.opened(key, held);
         for entry in &write.fanout {
             let Some(queue) = self.queues.get_mut(&entry.endpoint) else {
@@ -114,18 +106,10 @@ impl<T> Shard<T> {
         }
         if let Some(own_id) = &write.body.own_id {
             let waiting = self.own_ids.committed(write.tenant, own_id, key);
-            fx.replies.extend(
-                waiting
-                    .into_iter()
-                    .map(|ticket| (ticket, Reply::Known(key))),
-            );
+            fx.replies.extend(waiting.into_iter().map(|ticket| (ticket, Reply::Known(key))));
         }
         let endpoints = write.fanout.len();
-        let accepted = Reply::Accepted {
-            key,
-            sequence: write.sequence,
-            endpoints,
-        };
+        let accepted = Reply::Accepted { key, sequence: write.sequence, endpoints };
         fx.replies.push((ticket, accepted));
     }
 
@@ -190,10 +174,7 @@ impl<T> Shard<T> {
     ) {
         let Some(key) = key else {
             let message = "the delivery changed meanwhile; look at it again";
-            fx.replies.push((
-                ticket,
-                Reply::Refused(Refusal::whole(Code::Conflict, message)),
-            ));
+            fx.replies.push((ticket, Reply::Refused(Refusal::whole(Code::Conflict, message))));
             return;
         };
         if let Some(queue) = self.queues.get_mut(&action.key.endpoint) {
@@ -243,8 +224,7 @@ impl<T> Shard<T> {
                     Reply::Done
                 }
             };
-            fx.replies
-                .extend(waiting.ticket.map(|ticket| (ticket, reply)));
+            fx.replies.extend(waiting.ticket.map(|ticket| (ticket, reply)));
             touched.push(result.no);
         }
     }
@@ -258,10 +238,7 @@ impl<T> Shard<T> {
         now: Timestamp,
     ) {
         let (no, more) = (result.no, result.rows >= limit);
-        let status = self
-            .queues
-            .get(&no)
-            .map(|queue| queue.endpoint.config.status);
+        let status = self.queues.get(&no).map(|queue| queue.endpoint.config.status);
         match (write, status) {
             (EndpointWrite::CancelWaiting { .. }, _) if more => {
                 self.slice(super::change::cancel_waiting(no, now));

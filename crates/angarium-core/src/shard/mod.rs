@@ -96,11 +96,7 @@ struct Tickets<T> {
 
 impl<T> Default for Tickets<T> {
     fn default() -> Self {
-        Self {
-            events: Vec::new(),
-            actions: Vec::new(),
-            endpoints: Vec::new(),
-        }
+        Self { events: Vec::new(), actions: Vec::new(), endpoints: Vec::new() }
     }
 }
 
@@ -210,11 +206,7 @@ impl<T> Shard<T> {
             queues: BTreeMap::new(),
             timers: BTreeSet::new(),
             held_bytes: 0,
-            batch: ShardBatch {
-                shard: id,
-                epoch,
-                ..ShardBatch::default()
-            },
+            batch: ShardBatch { shard: id, epoch, ..ShardBatch::default() },
             tickets: Tickets::default(),
             committing: None,
             open: OpenEvents::new(checkpoint),
@@ -235,11 +227,7 @@ impl<T> Shard<T> {
             return None;
         }
         self.committing = Some(std::mem::take(&mut self.tickets));
-        let empty = ShardBatch {
-            shard: self.id,
-            epoch: self.epoch,
-            ..ShardBatch::default()
-        };
+        let empty = ShardBatch { shard: self.id, epoch: self.epoch, ..ShardBatch::default() };
         Some(std::mem::replace(&mut self.batch, empty))
     }
 
@@ -257,27 +245,15 @@ impl<T> Shard<T> {
         };
         let tickets = [Some(self.tickets), self.committing];
         let waiting = tickets.into_iter().flatten().flat_map(|tickets| {
-            let endpoints = tickets
-                .endpoints
-                .into_iter()
-                .filter_map(|waiting| waiting.ticket);
-            tickets
-                .events
-                .into_iter()
-                .chain(tickets.actions)
-                .chain(endpoints)
+            let endpoints = tickets.endpoints.into_iter().filter_map(|waiting| waiting.ticket);
+            tickets.events.into_iter().chain(tickets.actions).chain(endpoints)
         });
-        waiting
-            .chain(self.own_ids.into_waiting())
-            .map(|ticket| (ticket, unavailable()))
-            .collect()
+        waiting.chain(self.own_ids.into_waiting()).map(|ticket| (ticket, unavailable())).collect()
     }
 
     /// Whether an attempt of a delivery is under way.
     pub fn is_in_flight(&self, key: DeliveryKey) -> bool {
-        self.queues
-            .get(&key.endpoint)
-            .is_some_and(|queue| queue.is_sending(key))
+        self.queues.get(&key.endpoint).is_some_and(|queue| queue.is_sending(key))
     }
 
     /// Attempts that are under way.
@@ -302,9 +278,7 @@ impl<T> Shard<T> {
 
     /// A tenant's endpoints that are not deleted.
     pub fn endpoints_of(&self, tenant: TenantNo) -> &[EndpointNo] {
-        self.tenants
-            .get(&tenant)
-            .map_or(&[], |state| &state.endpoints)
+        self.tenants.get(&tenant).map_or(&[], |state| &state.endpoints)
     }
 
     /// Makes a tenant known.

@@ -62,10 +62,7 @@ pub(super) struct OwnIds<T> {
 
 impl<T> Default for OwnIds<T> {
     fn default() -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            order: VecDeque::new(),
-        }
+        Self { entries: BTreeMap::new(), order: VecDeque::new() }
     }
 }
 
@@ -92,17 +89,13 @@ impl<T> OwnIds<T> {
 
     /// Notes that an event of this id is being committed.
     pub(super) fn begin(&mut self, tenant: TenantNo, own_id: &str) {
-        self.entries
-            .insert((tenant, own_id.into()), Entry::Uncommitted(Vec::new()));
+        self.entries.insert((tenant, own_id.into()), Entry::Uncommitted(Vec::new()));
     }
 
     /// Notes that the event is committed, and gives back who waited for that.
     pub(super) fn committed(&mut self, tenant: TenantNo, own_id: &str, key: EventKey) -> Vec<T> {
         self.order.push_back((key, tenant, own_id.into()));
-        match self
-            .entries
-            .insert((tenant, own_id.into()), Entry::Committed(key))
-        {
+        match self.entries.insert((tenant, own_id.into()), Entry::Committed(key)) {
             Some(Entry::Uncommitted(waiting)) => waiting,
             Some(Entry::Committed(_)) | None => Vec::new(),
         }
@@ -140,23 +133,14 @@ mod tests {
     fn a_duplicate_of_an_uncommitted_event_waits_for_it() {
         let mut ids = OwnIds::default();
         let absent = Lookup::Absent { at: NOW };
-        assert_eq!(
-            ids.find(TENANT, "a", Lookup::NotYet, 1, NOW),
-            Finding::LookUp(1)
-        );
+        assert_eq!(ids.find(TENANT, "a", Lookup::NotYet, 1, NOW), Finding::LookUp(1));
         assert_eq!(ids.find(TENANT, "a", absent, 1, NOW), Finding::New(1));
         ids.begin(TENANT, "a");
         assert_eq!(ids.find(TENANT, "a", absent, 2, NOW), Finding::Waits);
         let key = EventKey::ZERO.next(NOW);
         assert_eq!(ids.committed(TENANT, "a", key), [2]);
-        assert_eq!(
-            ids.find(TENANT, "a", absent, 3, NOW),
-            Finding::Known(key, 3)
-        );
-        assert_eq!(
-            ids.find(TenantNo::new(2), "a", absent, 4, NOW),
-            Finding::New(4)
-        );
+        assert_eq!(ids.find(TENANT, "a", absent, 3, NOW), Finding::Known(key, 3));
+        assert_eq!(ids.find(TenantNo::new(2), "a", absent, 4, NOW), Finding::New(4));
     }
 
     #[test]
@@ -166,15 +150,9 @@ mod tests {
         ids.committed(TENANT, "a", key);
         ids.forget(EventKey::ZERO, NOW + TAIL);
         ids.forget(key, NOW);
-        assert!(matches!(
-            ids.find(TENANT, "a", Lookup::NotYet, 1, NOW),
-            Finding::Known(..)
-        ));
+        assert!(matches!(ids.find(TENANT, "a", Lookup::NotYet, 1, NOW), Finding::Known(..)));
         ids.forget(key, NOW + TAIL);
         let stale = Lookup::Absent { at: NOW };
-        assert_eq!(
-            ids.find(TENANT, "a", stale, 1, NOW + TAIL),
-            Finding::LookUp(1)
-        );
+        assert_eq!(ids.find(TENANT, "a", stale, 1, NOW + TAIL), Finding::LookUp(1));
     }
 }

@@ -28,10 +28,7 @@ impl<T> Shard<T> {
     pub fn publish(&mut self, ticket: T, call: Publish, now: Timestamp, fx: &mut Effects<T>) {
         if self.batch.events.len() >= self.limits.shard_uncommitted {
             let message = "too many events wait to be stored; send it again in a second";
-            fx.replies.push((
-                ticket,
-                Reply::Refused(Refusal::whole(Code::Overloaded, message)),
-            ));
+            fx.replies.push((ticket, Reply::Refused(Refusal::whole(Code::Overloaded, message))));
             return;
         }
         let Some(ticket) = self.is_new(ticket, &call, now, fx) else {
@@ -45,10 +42,8 @@ impl<T> Shard<T> {
             self.own_ids.begin(call.tenant, own_id);
         }
         let weight = call.event.weight();
-        let fanout: Vec<_> = matched
-            .into_iter()
-            .map(|no| self.begin_delivery(no, weight, now))
-            .collect();
+        let fanout: Vec<_> =
+            matched.into_iter().map(|no| self.begin_delivery(no, weight, now)).collect();
         let tenant = self.tenants.entry(call.tenant).or_default();
         tenant.sequence += 1;
         self.dirty_tenants.insert(call.tenant);
@@ -74,10 +69,7 @@ impl<T> Shard<T> {
         let Some(own_id) = &call.event.own_id else {
             return Some(ticket);
         };
-        match self
-            .own_ids
-            .find(call.tenant, own_id, call.lookup, ticket, now)
-        {
+        match self.own_ids.find(call.tenant, own_id, call.lookup, ticket, now) {
             Finding::New(ticket) => return Some(ticket),
             Finding::Waits => {}
             Finding::Known(key, ticket) => fx.replies.push((ticket, Reply::Known(key))),
@@ -92,18 +84,11 @@ impl<T> Shard<T> {
             let queue = self.queues.get(no);
             queue.is_some_and(|q| q.endpoint.config.subscription.check(event).is_ok())
         };
-        let matched: Vec<_> = self
-            .endpoints_of(tenant)
-            .iter()
-            .filter(wants)
-            .copied()
-            .collect();
+        let matched: Vec<_> = self.endpoints_of(tenant).iter().filter(wants).copied().collect();
         let most = self.limits.endpoints_per_event;
         if matched.len() > most {
-            let message = format!(
-                "the event matches {} endpoints; at most {most} may",
-                matched.len()
-            );
+            let message =
+                format!("the event matches {} endpoints; at most {most} may", matched.len());
             return Err(Refusal::whole(Code::TooManyMatches, message));
         }
         Ok(matched)
@@ -112,10 +97,7 @@ impl<T> Shard<T> {
     /// Where the delivery to one endpoint begins: in memory if there is room.
     fn begin_delivery(&mut self, no: EndpointNo, weight: usize, now: Timestamp) -> Fanout {
         let has_bytes = self.held_bytes + weight <= self.limits.shard_ready_bytes;
-        let queue = self
-            .queues
-            .get_mut(&no)
-            .expect("a matched endpoint has a queue");
+        let queue = self.queues.get_mut(&no).expect("a matched endpoint has a queue");
         queue.sequence += 1;
         queue.dirty = true;
         let start = match queue.endpoint.config.status {
@@ -131,10 +113,6 @@ impl<T> Shard<T> {
             }
             EndpointStatus::Active => FanoutStart::Pending { due: Some(now) },
         };
-        Fanout {
-            endpoint: no,
-            sequence: queue.sequence,
-            start,
-        }
+        Fanout { endpoint: no, sequence: queue.sequence, start }
     }
 }

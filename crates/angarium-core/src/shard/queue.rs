@@ -97,8 +97,7 @@ impl Queue {
             self.note_unloaded(held.due);
             return Kept::InStore;
         }
-        self.waiting
-            .insert((held.due, held.event.key, held.generation), held);
+        self.waiting.insert((held.due, held.event.key, held.generation), held);
         Kept::InMemory
     }
 
@@ -146,12 +145,7 @@ impl Queue {
     /// Puts a delivery in flight.
     pub(super) fn send(&mut self, held: Held, now: Timestamp) {
         let key = (held.event.key, held.generation);
-        let sending = Sending {
-            held,
-            started_at: now,
-            cancelled: false,
-            recorded: None,
-        };
+        let sending = Sending { held, started_at: now, cancelled: false, recorded: None };
         self.sending.insert(key, sending);
     }
 
@@ -185,21 +179,14 @@ impl Queue {
         if let Some(place) = self.ready.iter().position(is_it) {
             return self.ready.remove(place);
         }
-        let waiting = self
-            .waiting
-            .iter()
-            .find(|(_, held)| is_it(held))
-            .map(|(key, _)| *key)?;
+        let waiting = self.waiting.iter().find(|(_, held)| is_it(held)).map(|(key, _)| *key)?;
         self.waiting.remove(&waiting)
     }
 
     /// Takes everything that is ready or waits out of memory.
     pub(super) fn take_all(&mut self) -> Vec<Held> {
         let waiting = std::mem::take(&mut self.waiting).into_values();
-        std::mem::take(&mut self.ready)
-            .into_iter()
-            .chain(waiting)
-            .collect()
+        std::mem::take(&mut self.ready).into_iter().chain(waiting).collect()
     }
 
     /// Deliveries without a row that have waited longer than `age`, in flight or not; they are
@@ -207,10 +194,7 @@ impl Queue {
     pub(super) fn mark_rowless(&mut self, age: Duration, now: Timestamp) -> Vec<Held> {
         let sending = self.sending.values_mut();
         let sending = sending.filter(|sending| sending.recorded.is_none());
-        let held = self
-            .ready
-            .iter_mut()
-            .chain(sending.map(|sending| &mut sending.held));
+        let held = self.ready.iter_mut().chain(sending.map(|sending| &mut sending.held));
         held.filter(|held| !held.has_row && now.since(held.due) >= age)
             .map(|held| {
                 held.has_row = true;
@@ -229,11 +213,7 @@ impl Queue {
         self.loading = true;
         self.unloaded = None;
         let ready = self.ready.iter().filter(|held| held.has_row);
-        let waiting = self
-            .waiting
-            .values()
-            .chain(ready)
-            .map(|h| (h.event.key, h.generation));
+        let waiting = self.waiting.values().chain(ready).map(|h| (h.event.key, h.generation));
         let skip = waiting.chain(self.sending.keys().copied()).collect();
         Some(LoadWish { skip, limit })
     }

@@ -65,11 +65,8 @@ impl<T> Shard<T> {
         let tenant = self.tenants.entry(event.tenant).or_default();
         tenant.sequence = tenant.sequence.max(event.sequence);
         self.dirty_tenants.insert(event.tenant);
-        let rowless: Vec<_> = recovered
-            .fanout
-            .iter()
-            .filter(|(no, _)| !recovered.recorded.contains(no))
-            .collect();
+        let rowless: Vec<_> =
+            recovered.fanout.iter().filter(|(no, _)| !recovered.recorded.contains(no)).collect();
         self.open.opened(event.key, rowless.len());
         self.high_water = self.high_water.max(event.key);
         for (no, sequence) in &recovered.fanout {
@@ -98,11 +95,7 @@ impl<T> Shard<T> {
         let queue = queue.filter(|queue| queue.endpoint.config.tenant == held.event.tenant);
         let Some(queue) = queue.filter(|queue| queue.existence == Existence::Alive) else {
             let reason = Some(EndReason::EndpointDeleted);
-            let next = NextState::Ended {
-                state: DeliveryState::Cancelled,
-                reason,
-                at: now,
-            };
+            let next = NextState::Ended { state: DeliveryState::Cancelled, reason, at: now };
             self.batch.deliveries.push(DeliveryWrite {
                 key: DeliveryKey::first(held.event.key, no),
                 sequence: held.sequence,
@@ -120,9 +113,7 @@ impl<T> Shard<T> {
             }
             EndpointStatus::Active => {
                 queue.note_unloaded(held.due);
-                let next = NextState::Pending {
-                    due: Some(held.due),
-                };
+                let next = NextState::Pending { due: Some(held.due) };
                 self.write_held(no, &held, next);
             }
             EndpointStatus::Paused | EndpointStatus::Disabled => {

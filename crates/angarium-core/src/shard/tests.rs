@@ -52,12 +52,7 @@ impl Bench {
 
     fn with_limits(limits: Limits) -> Self {
         Self {
-            shard: Shard::new(
-                ShardId::of(TENANT),
-                Epoch::new(1),
-                EventKey::ZERO,
-                limits.clone(),
-            ),
+            shard: Shard::new(ShardId::of(TENANT), Epoch::new(1), EventKey::ZERO, limits.clone()),
             limits,
             now: T0,
             last_key: EventKey::ZERO,
@@ -156,12 +151,7 @@ impl Bench {
     fn publish_as(&mut self, own_id: Option<&str>) -> u32 {
         let (ticket, now) = (self.ticket(), self.now);
         let lookup = Lookup::Absent { at: now };
-        let call = Publish {
-            tenant: TENANT,
-            event: Self::event(own_id),
-            guard: None,
-            lookup,
-        };
+        let call = Publish { tenant: TENANT, event: Self::event(own_id), guard: None, lookup };
         self.act(|shard, fx| shard.publish(ticket, call, now, fx));
         ticket
     }
@@ -201,9 +191,7 @@ impl Bench {
             self.write_delivery(write);
         }
         for action in &batch.actions {
-            given
-                .actions
-                .push(self.write_action(action.key, action.kind, action.at));
+            given.actions.push(self.write_action(action.key, action.kind, action.at));
         }
         for write in &batch.endpoints {
             given.endpoints.push(self.write_endpoint(write));
@@ -215,8 +203,7 @@ impl Bench {
     fn write_delivery(&mut self, write: &DeliveryWrite) {
         match write.next {
             NextState::Pending { due } => {
-                self.pending
-                    .insert(write.key, (due, write.sequence, write.attempts));
+                self.pending.insert(write.key, (due, write.sequence, write.attempts));
             }
             NextState::Ended { state, .. } => {
                 assert_eq!(self.pending.remove(&write.key).is_some(), write.has_row);
@@ -255,10 +242,7 @@ impl Bench {
         match write {
             EndpointWrite::Create { .. } => {
                 self.last_endpoint += 1;
-                EndpointResult {
-                    no: EndpointNo::new(self.last_endpoint),
-                    rows: 0,
-                }
+                EndpointResult { no: EndpointNo::new(self.last_endpoint), rows: 0 }
             }
             EndpointWrite::Replace { no, .. } | EndpointWrite::Delete { no, .. } => {
                 EndpointResult { no: *no, rows: 0 }
@@ -269,10 +253,7 @@ impl Bench {
                     self.pending.remove(key);
                     self.ended.push((*key, DeliveryState::Cancelled));
                 }
-                EndpointResult {
-                    no: *no,
-                    rows: keys.len(),
-                }
+                EndpointResult { no: *no, rows: keys.len() }
             }
             EndpointWrite::Unpark { no, due, .. } => self.set_due(*no, Some(*due)),
             EndpointWrite::Park { no, .. } => self.set_due(*no, None),
@@ -280,15 +261,9 @@ impl Bench {
     }
 
     fn set_due(&mut self, no: EndpointNo, due: Option<Timestamp>) -> EndpointResult {
-        let rows = self
-            .pending
-            .iter_mut()
-            .filter(|(key, _)| key.endpoint == no);
+        let rows = self.pending.iter_mut().filter(|(key, _)| key.endpoint == no);
         let rows = rows.filter(|(_, row)| row.0.is_some() != due.is_some());
-        EndpointResult {
-            no,
-            rows: rows.map(|(_, row)| row.0 = due).count(),
-        }
+        EndpointResult { no, rows: rows.map(|(_, row)| row.0 = due).count() }
     }
 
     /// Answers the loads that were asked for.
@@ -300,10 +275,7 @@ impl Bench {
             };
             let mut rows: Vec<_> = self.pending.iter().filter_map(due).collect();
             rows.sort_unstable();
-            let ready = rows
-                .iter()
-                .take_while(|(due, _)| *due <= load.due_by)
-                .count();
+            let ready = rows.iter().take_while(|(due, _)| *due <= load.due_by).count();
             let taken = ready.min(load.limit);
             let page = DuePage {
                 next_due: rows.get(taken).map(|(due, _)| *due),
@@ -353,10 +325,7 @@ impl Bench {
     }
 
     fn reply_to(&self, ticket: u32) -> Option<&Reply> {
-        self.replies
-            .iter()
-            .find(|(other, _)| *other == ticket)
-            .map(|(_, reply)| reply)
+        self.replies.iter().find(|(other, _)| *other == ticket).map(|(_, reply)| reply)
     }
 
     /// Ends every attempt with success, commits and loads until nothing is left to do.

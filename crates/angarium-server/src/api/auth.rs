@@ -54,11 +54,7 @@ impl Caller {
             None => None,
         };
         let environment = Self::meant_environment(app, own, headers);
-        Ok(Self {
-            key,
-            environment,
-            tenant,
-        })
+        Ok(Self { key, environment, tenant })
     }
 
     fn meant_environment(
@@ -91,9 +87,7 @@ impl Caller {
             Scope::Read => has(Scope::Read) || has(Scope::Manage),
         };
         let message = || format!("this key has not the scope {}", scope.as_str());
-        allowed
-            .then_some(())
-            .ok_or_else(|| Refusal::whole(Code::Forbidden, message()))
+        allowed.then_some(()).ok_or_else(|| Refusal::whole(Code::Forbidden, message()))
     }
 
     /// Refuses keys of environments and tenants.
@@ -102,9 +96,7 @@ impl Caller {
     /// `forbidden`.
     pub fn require_instance(&self) -> Result<(), Refusal> {
         let message = "only a key of the instance may do this";
-        self.is_of_instance()
-            .then_some(())
-            .ok_or_else(|| Refusal::whole(Code::Forbidden, message))
+        self.is_of_instance().then_some(()).ok_or_else(|| Refusal::whole(Code::Forbidden, message))
     }
 
     /// Refuses keys of tenants.
@@ -113,10 +105,7 @@ impl Caller {
     /// `forbidden`.
     pub fn require_platform(&self) -> Result<(), Refusal> {
         let message = "a tenant's key may not do this";
-        self.tenant
-            .is_none()
-            .then_some(())
-            .ok_or_else(|| Refusal::whole(Code::Forbidden, message))
+        self.tenant.is_none().then_some(()).ok_or_else(|| Refusal::whole(Code::Forbidden, message))
     }
 
     /// Whether the key belongs to the instance.
@@ -219,11 +208,7 @@ impl FromRequestParts<Arc<App>> for Reader {
 pub fn make_key(entropy: &dyn Entropy) -> SecretText {
     let bytes: [u8; 32] = random(entropy);
     let check = digest(&SHA256, &bytes);
-    let text = format!(
-        "ang_{}{}",
-        hex::encode(bytes),
-        hex::encode(&check.as_ref()[..4])
-    );
+    let text = format!("ang_{}{}", hex::encode(bytes), hex::encode(&check.as_ref()[..4]));
     SecretText::new(text)
 }
 
@@ -257,9 +242,7 @@ pub async fn ensure_admin_key(
     if let Some(hash) = wanted {
         if !keys.iter().any(|key| key.hash == hash) {
             let key = admin_key(GIVEN_ADMIN_KEY, hash, now, entropy);
-            store
-                .change_account(AccountChange::CreateKey(key), None, now)
-                .await?;
+            store.change_account(AccountChange::CreateKey(key), None, now).await?;
         }
         return Ok(None);
     }
@@ -272,9 +255,7 @@ pub async fn ensure_admin_key(
     }
     let text = make_key(entropy);
     let key = admin_key("first admin key", hash(text.expose()), now, entropy);
-    store
-        .change_account(AccountChange::CreateKey(key), None, now)
-        .await?;
+    store.change_account(AccountChange::CreateKey(key), None, now).await?;
     Ok(Some(text))
 }
 

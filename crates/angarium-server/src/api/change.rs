@@ -63,10 +63,7 @@ impl App {
         guard: Option<Guard>,
     ) -> StoreResult<AccountChanged> {
         let _turn = self.lanes.turn(&self.account_name(&change)).await;
-        let changed = self
-            .store
-            .change_account(change.clone(), guard, self.now())
-            .await?;
+        let changed = self.store.change_account(change.clone(), guard, self.now()).await?;
         let followed = match (&change, changed) {
             (AccountChange::PutTenant(_), AccountChanged::Created(no)) => {
                 self.runner.add_tenant(TenantNo::new(no));

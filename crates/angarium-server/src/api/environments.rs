@@ -116,11 +116,7 @@ pub(super) async fn create(
     };
     check(&environment, &app)?;
     let answer = Answer::created(&EnvironmentView::from(&environment));
-    app.change(
-        AccountChange::CreateEnvironment(environment),
-        call.keep(&answer),
-    )
-    .await?;
+    app.change(AccountChange::CreateEnvironment(environment), call.keep(&answer)).await?;
     Ok(answer)
 }
 
@@ -136,9 +132,7 @@ pub(super) async fn list(
 ) -> Result<Json<Listed<EnvironmentView>>, Problem> {
     let name = ListName(format!("environments/{}", caller.key.id));
     let limit = page::limit(query.limit.as_deref(), &app.limits)?;
-    let before = name
-        .parse::<i64>(query.cursor.as_deref())?
-        .unwrap_or(i64::MAX);
+    let before = name.parse::<i64>(query.cursor.as_deref())?.unwrap_or(i64::MAX);
     let visible = app.directory.environments().into_iter();
     let mut items: Vec<_> = visible
         .filter(|e| e.no.get() < before && caller.key.environment.is_none_or(|own| own == e.no))
@@ -147,9 +141,7 @@ pub(super) async fn list(
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.no.get());
-    Ok(Json(name.page(Page { items, next }, |e| {
-        EnvironmentView::from(&*e)
-    })))
+    Ok(Json(name.page(Page { items, next }, |e| EnvironmentView::from(&*e))))
 }
 
 /// Show an environment
@@ -192,11 +184,7 @@ pub(super) async fn change(
     }
     check(&environment, &app)?;
     let answer = Answer::ok(&EnvironmentView::from(&environment));
-    app.change(
-        AccountChange::ReplaceEnvironment(environment),
-        call.keep(&answer),
-    )
-    .await?;
+    app.change(AccountChange::ReplaceEnvironment(environment), call.keep(&answer)).await?;
     Ok(answer)
 }
 
@@ -214,11 +202,7 @@ pub(super) async fn delete(
     call.caller.require_instance()?;
     let environment = seen(&app, &call.caller, &slug)?;
     let answer = Answer::nothing();
-    app.change(
-        AccountChange::DeleteEnvironment(environment.no),
-        call.keep(&answer),
-    )
-    .await?;
+    app.change(AccountChange::DeleteEnvironment(environment.no), call.keep(&answer)).await?;
     Ok(answer)
 }
 
@@ -256,11 +240,7 @@ fn check_contracts(contracts: &[String], app: &App) -> Result<(), Refusal> {
             return Err(Refusal::field(Code::UnknownContract, field, message));
         }
         if contracts[..i].contains(contract) {
-            return Err(Refusal::field(
-                Code::InvalidField,
-                field,
-                "it is there already",
-            ));
+            return Err(Refusal::field(Code::InvalidField, field, "it is there already"));
         }
     }
     Ok(())
@@ -276,11 +256,7 @@ fn check_hosts(hosts: &[String], limits: &Limits) -> Result<(), Refusal> {
             return Err(Refusal::field(Code::InvalidField, field, message));
         }
         if hosts[..i].contains(host) {
-            return Err(Refusal::field(
-                Code::InvalidField,
-                field,
-                "it is there already",
-            ));
+            return Err(Refusal::field(Code::InvalidField, field, "it is there already"));
         }
     }
     Ok(())
@@ -288,24 +264,13 @@ fn check_hosts(hosts: &[String], limits: &Limits) -> Result<(), Refusal> {
 
 /// Refuses to take away a contract that an endpoint follows.
 async fn keep_followed(app: &App, now: &Environment, wanted: &[String]) -> Result<(), Problem> {
-    if now
-        .contracts
-        .iter()
-        .all(|contract| wanted.contains(contract))
-    {
+    if now.contracts.iter().all(|contract| wanted.contains(contract)) {
         return Ok(());
     }
     let mut before = None;
     loop {
-        let page = app
-            .store
-            .endpoints(now.no, None, None, before, app.limits.page)
-            .await?;
-        if let Some(row) = page
-            .items
-            .iter()
-            .find(|row| !wanted.contains(&row.config.contract))
-        {
+        let page = app.store.endpoints(now.no, None, None, before, app.limits.page).await?;
+        if let Some(row) = page.items.iter().find(|row| !wanted.contains(&row.config.contract)) {
             let message = format!("endpoints follow the contract {:?}", row.config.contract);
             return Err(Refusal::field(Code::InUse, "contracts", message).into());
         }
@@ -328,11 +293,7 @@ mod tests {
         };
         assert_eq!(check(&["api.aioka.io", "localhost"]), Ok(()));
         for bad in ["API.aioka.io", "a.b:80", "a..b", "", "a_b", "https://a.b"] {
-            assert_eq!(
-                check(&["ok.io", bad]),
-                Err(Some("hosts[1]".into())),
-                "{bad}"
-            );
+            assert_eq!(check(&["ok.io", bad]), Err(Some("hosts[1]".into())), "{bad}");
         }
         assert_eq!(check(&["a.b", "a.b"]), Err(Some("hosts[1]".into())));
     }

@@ -138,11 +138,7 @@ pub(super) async fn list(
     let after: Option<String> = name.parse(query.cursor.as_deref())?;
     let mut catalog = catalog(&app, environment);
     let rest = after.map(|after| catalog.split_off(&format!("{after}\0")));
-    let mut items: Vec<_> = rest
-        .unwrap_or(catalog)
-        .into_values()
-        .take(limit + 1)
-        .collect();
+    let mut items: Vec<_> = rest.unwrap_or(catalog).into_values().take(limit + 1).collect();
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.kind.clone());
@@ -180,22 +176,14 @@ pub(super) async fn put(
     };
     EventTypeEntry::try_new(config.clone())?;
     let answer = Answer::ok(&EventTypeView::from(&config));
-    app.change(
-        AccountChange::PutEventType(environment, config),
-        call.keep(&answer),
-    )
-    .await?;
+    app.change(AccountChange::PutEventType(environment, config), call.keep(&answer)).await?;
     Ok(answer)
 }
 
 /// Every event type of an environment, by name.
 fn catalog(app: &App, environment: &Environment) -> BTreeMap<String, EventTypeView> {
     let mut catalog = BTreeMap::new();
-    for contract in environment
-        .contracts
-        .iter()
-        .filter_map(|name| app.contracts.get(name))
-    {
+    for contract in environment.contracts.iter().filter_map(|name| app.contracts.get(name)) {
         for event in contract.events() {
             let view = EventTypeView {
                 kind: event.name.to_string(),
@@ -210,10 +198,7 @@ fn catalog(app: &App, environment: &Environment) -> BTreeMap<String, EventTypeVi
         }
     }
     for entry in app.directory.event_types(environment.no) {
-        catalog.insert(
-            entry.config.name.clone(),
-            EventTypeView::from(&entry.config),
-        );
+        catalog.insert(entry.config.name.clone(), EventTypeView::from(&entry.config));
     }
     catalog
 }

@@ -53,11 +53,7 @@ struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut scopes = self
-            .calls
-            .scopes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut scopes = self.calls.scopes.lock().unwrap_or_else(PoisonError::into_inner);
         scopes.remove(&self.scope);
     }
 }
@@ -91,11 +87,7 @@ impl Idempotency {
         body: &[u8],
     ) -> Result<Opened, Problem> {
         let now = app.clock.now();
-        let none = Idempotency {
-            fingerprint: [0; 32],
-            expires_at: now + KEPT,
-            entered: None,
-        };
+        let none = Idempotency { fingerprint: [0; 32], expires_at: now + KEPT, entered: None };
         let Some(key) = header(&parts.headers, app.limits.idempotency_key_chars)? else {
             return Ok(Opened::First(none));
         };
@@ -107,11 +99,7 @@ impl Idempotency {
                 Ok(Opened::Repeated(stored.answer))
             }
             Some(_) => Err(mismatch().into()),
-            None => Ok(Opened::First(Idempotency {
-                fingerprint,
-                entered: Some(entered),
-                ..none
-            })),
+            None => Ok(Opened::First(Idempotency { fingerprint, entered: Some(entered), ..none })),
         }
     }
 
@@ -132,9 +120,7 @@ impl Idempotency {
     /// `idempotency_mismatch` before anything is accepted, and the store's.
     pub async fn turns(&self, app: &App, events: usize) -> Result<Vec<Turn>, Problem> {
         let Some(batch) = self.guard(GuardAnswer::Event) else {
-            return Ok(std::iter::repeat_with(|| Turn::First(None))
-                .take(events)
-                .collect());
+            return Ok(std::iter::repeat_with(|| Turn::First(None)).take(events).collect());
         };
         let mut turns = Vec::with_capacity(events);
         for place in 0..events {
@@ -144,10 +130,7 @@ impl Idempotency {
                     Turn::Repeated(stored.answer)
                 }
                 Some(_) => return Err(mismatch().into()),
-                None => Turn::First(Some(Guard {
-                    scope,
-                    ..batch.clone()
-                })),
+                None => Turn::First(Some(Guard { scope, ..batch.clone() })),
             });
         }
         Ok(turns)
@@ -176,10 +159,8 @@ pub struct Command<T> {
 impl<T> Command<T> {
     /// The record that keeps this answer.
     pub fn keep(&self, answer: &Answer) -> Option<Guard> {
-        self.idempotency.guard(GuardAnswer::Given {
-            status: answer.status.as_u16(),
-            body: answer.body.clone(),
-        })
+        self.idempotency
+            .guard(GuardAnswer::Given { status: answer.status.as_u16(), body: answer.body.clone() })
     }
 
     /// The record of a call whose answer is derived from the delivery.
@@ -192,9 +173,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
-        let opened = Self::open(request, app)
-            .await
-            .map_err(IntoResponse::into_response)?;
+        let opened = Self::open(request, app).await.map_err(IntoResponse::into_response)?;
         opened.map_err(replayed)
     }
 }
@@ -211,11 +190,7 @@ impl<T: DeserializeOwned> Command<T> {
         };
         json::check_content_type(&parts.headers, &bytes)?;
         let body = json::parse(&bytes, &app.limits)?;
-        Ok(Ok(Self {
-            caller,
-            body,
-            idempotency,
-        }))
+        Ok(Ok(Self { caller, body, idempotency }))
     }
 }
 
@@ -235,9 +210,7 @@ async fn repeat(app: &App, caller: &Caller, answer: Answered) -> Result<Response
 /// Marks an answer as a repeated one.
 pub fn replayed(mut response: Response) -> Response {
     if response.status().is_success() {
-        response
-            .headers_mut()
-            .insert(REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }
@@ -261,11 +234,7 @@ fn header(headers: &HeaderMap, most: usize) -> Result<Option<&str>, Refusal> {
     let text = value.to_str().unwrap_or_default();
     if text.is_empty() || text.len() > most {
         let message = format!("1 to {most} visible ASCII characters");
-        return Err(Refusal::field(
-            Code::InvalidIdempotencyKey,
-            "Idempotency-Key",
-            message,
-        ));
+        return Err(Refusal::field(Code::InvalidIdempotencyKey, "Idempotency-Key", message));
     }
     Ok(Some(text))
 }

@@ -56,11 +56,7 @@ pub fn check_content_type(headers: &HeaderMap, body: &[u8]) -> Result<(), Refusa
         return Ok(());
     }
     let message = "a body is sent with content-type: application/json";
-    Err(Refusal::field(
-        Code::UnsupportedMediaType,
-        "content-type",
-        message,
-    ))
+    Err(Refusal::field(Code::UnsupportedMediaType, "content-type", message))
 }
 
 /// Parses a body; one without content reads as `{}`.
@@ -207,9 +203,7 @@ impl<'de> Visitor<'de> for PairsVisitor {
         let mut pairs: Vec<(Box<str>, Box<str>)> = Vec::new();
         while let Some((name, value)) = map.next_entry::<Box<str>, Box<str>>()? {
             if pairs.iter().any(|(known, _)| *known == name) {
-                return Err(A::Error::custom(format_args!(
-                    "{name:?} stands there twice"
-                )));
+                return Err(A::Error::custom(format_args!("{name:?} stands there twice")));
             }
             pairs.push((name, value));
         }
@@ -276,10 +270,7 @@ impl Answer {
 
     /// 204.
     pub fn nothing() -> Self {
-        Self {
-            status: StatusCode::NO_CONTENT,
-            body: Vec::new(),
-        }
+        Self { status: StatusCode::NO_CONTENT, body: Vec::new() }
     }
 
     fn with(status: StatusCode, body: &impl Serialize) -> Self {
@@ -328,11 +319,7 @@ mod tests {
             ("", Code::MissingField, Some("name")),
             ("{\"name\":1}", Code::InvalidField, Some("name")),
             ("{\"name\":\"a\",\"x\":1}", Code::UnknownField, Some("x")),
-            (
-                "{\"name\":\"a\",\"name\":\"b\"}",
-                Code::InvalidField,
-                Some("name"),
-            ),
+            ("{\"name\":\"a\",\"name\":\"b\"}", Code::InvalidField, Some("name")),
             (
                 "{\"name\":\"a\",\"inner\":[{\"size\":1},{\"size\":300}]}",
                 Code::InvalidField,
@@ -343,19 +330,11 @@ mod tests {
                 Code::UnknownField,
                 Some("inner[0].y"),
             ),
-            (
-                "{\"name\":\"a\",\"inner\":[{}]}",
-                Code::MissingField,
-                Some("inner[0].size"),
-            ),
+            ("{\"name\":\"a\",\"inner\":[{}]}", Code::MissingField, Some("inner[0].size")),
         ];
         for (body, code, field) in rows {
             let refusal = parse::<Outer>(body.as_bytes(), &Limits::default()).expect_err(body);
-            assert_eq!(
-                (refusal.code, refusal.field.as_deref()),
-                (code, field),
-                "{body}"
-            );
+            assert_eq!((refusal.code, refusal.field.as_deref()), (code, field), "{body}");
         }
     }
 
@@ -372,16 +351,8 @@ mod tests {
         assert!(check_depth(nested(64).as_bytes(), &limits).is_ok());
         let refusal = check_depth(nested(65).as_bytes(), &limits).expect_err("too deep");
         assert_eq!(refusal.code, Code::JsonTooDeep);
-        let flat = format!(
-            "[\"{}\\\"{}\",{}1]",
-            "[".repeat(99),
-            "{".repeat(99),
-            "[],".repeat(99)
-        );
-        assert!(
-            check_depth(flat.as_bytes(), &limits).is_ok(),
-            "brackets in text do not nest"
-        );
+        let flat = format!("[\"{}\\\"{}\",{}1]", "[".repeat(99), "{".repeat(99), "[],".repeat(99));
+        assert!(check_depth(flat.as_bytes(), &limits).is_ok(), "brackets in text do not nest");
     }
 
     #[test]
@@ -389,18 +360,10 @@ mod tests {
         let headers = |text: &'static str| {
             HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(text))])
         };
-        for good in [
-            "application/json",
-            "application/json; charset=utf-8",
-            "Application/JSON",
-        ] {
+        for good in ["application/json", "application/json; charset=utf-8", "Application/JSON"] {
             assert!(check_content_type(&headers(good), b"{}").is_ok(), "{good}");
         }
-        for bad in [
-            "text/plain",
-            "application/x-www-form-urlencoded",
-            "application/jsonp",
-        ] {
+        for bad in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
             assert!(check_content_type(&headers(bad), b"{}").is_err(), "{bad}");
         }
         assert!(check_content_type(&HeaderMap::new(), b"").is_ok());

@@ -128,12 +128,8 @@ pub(super) async fn create(
     let text = make_key(&*app.entropy);
     let key = bounded_key(&app, &call.caller, &call.body, hash(text.expose()))?;
     let shown = show(&app, &key);
-    let answer = Answer::created(&MadeKeyView {
-        key: text.expose().into(),
-        shown,
-    });
-    app.change(AccountChange::CreateKey(key), call.keep(&answer))
-        .await?;
+    let answer = Answer::created(&MadeKeyView { key: text.expose().into(), shown });
+    app.change(AccountChange::CreateKey(key), call.keep(&answer)).await?;
     Ok(answer)
 }
 
@@ -147,9 +143,7 @@ pub(super) async fn list(
     Reader(caller): Reader,
     Query(query): Query<KeysQuery>,
 ) -> Result<Json<Listed<KeyView>>, Problem> {
-    let named = caller
-        .named_environment()?
-        .map(|environment| environment.no);
+    let named = caller.named_environment()?.map(|environment| environment.no);
     let name = ListName(format!("keys/{}/{named:?}", caller.key.id));
     let limit = page::limit(query.limit.as_deref(), &app.limits)?;
     let before = name.parse(query.cursor.as_deref())?;
@@ -159,9 +153,7 @@ pub(super) async fn list(
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.id);
-    Ok(Json(
-        name.page(Page { items, next }, |key| show(&app, &key)),
-    ))
+    Ok(Json(name.page(Page { items, next }, |key| show(&app, &key))))
 }
 
 /// Revoke a key
@@ -182,17 +174,14 @@ pub(super) async fn revoke(
         .filter(|key| within(&call.caller, key))
         .ok_or_else(|| not_found("key"))?;
     let answer = Answer::nothing();
-    app.change(AccountChange::RevokeKey(key.id), call.keep(&answer))
-        .await?;
+    app.change(AccountChange::RevokeKey(key.id), call.keep(&answer)).await?;
     Ok(answer)
 }
 
 /// Whether a key lies within the bounds of the caller's.
 fn within(caller: &Caller, key: &ApiKey) -> bool {
     let bound = &caller.key;
-    bound
-        .environment
-        .is_none_or(|own| key.environment == Some(own))
+    bound.environment.is_none_or(|own| key.environment == Some(own))
         && bound.tenant.is_none_or(|own| key.tenant == Some(own))
 }
 
@@ -256,17 +245,11 @@ fn tenant_of(
 
 fn scopes_of(caller: &Caller, new: &NewKey) -> Result<Vec<Scope>, Refusal> {
     if new.scopes.is_empty() {
-        return Err(Refusal::field(
-            Code::InvalidField,
-            "scopes",
-            "a key has at least one scope",
-        ));
+        return Err(Refusal::field(Code::InvalidField, "scopes", "a key has at least one scope"));
     }
     let mut scopes: Vec<Scope> = Vec::new();
     for scope in new.scopes.iter().copied().map(Scope::from) {
-        caller
-            .require(scope)
-            .map_err(|refusal| refusal.below("scopes"))?;
+        caller.require(scope).map_err(|refusal| refusal.below("scopes"))?;
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }

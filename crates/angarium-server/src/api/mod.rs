@@ -87,9 +87,7 @@ impl App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App")
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        f.debug_struct("App").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -102,10 +100,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .route_layer(middleware::from_fn(idempotency::see_through))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), count))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            catch_panic,
-        ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), catch_panic))
         .with_state(app)
 }
 
@@ -113,22 +108,14 @@ pub fn router(app: Arc<App>) -> Router {
 fn described() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(environments::create, environments::list))
-        .routes(routes!(
-            environments::show,
-            environments::change,
-            environments::delete
-        ))
+        .routes(routes!(environments::show, environments::change, environments::delete))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::put, tenants::show, tenants::delete))
         .routes(routes!(endpoints::create))
         .routes(routes!(endpoints::list))
-        .routes(routes!(
-            endpoints::show,
-            endpoints::change,
-            endpoints::delete
-        ))
+        .routes(routes!(endpoints::show, endpoints::change, endpoints::delete))
         .routes(routes!(endpoints::enable))
         .routes(routes!(endpoints::disable))
         .routes(routes!(endpoints::pause))
@@ -159,8 +146,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let name = extract::Path::<String>::from_request_parts(parts, state).await;
-        name.map(|extract::Path(name)| Self(name))
-            .map_err(|_| not_found("object").into())
+        name.map(|extract::Path(name)| Self(name)).map_err(|_| not_found("object").into())
     }
 }
 
@@ -182,8 +168,7 @@ async fn count(
 ) -> Response {
     let method = request.method().clone();
     let response = next.run(request).await;
-    app.metrics
-        .answered(&method, path.as_str(), response.status());
+    app.metrics.answered(&method, path.as_str(), response.status());
     response
 }
 
@@ -220,7 +205,6 @@ where
     B::Error: Into<axum::BoxError>,
 {
     let response = or_internal(app, events::publish_any(app, request)).await;
-    app.metrics
-        .answered(&Method::POST, DIRECT, response.status());
+    app.metrics.answered(&Method::POST, DIRECT, response.status());
     response
 }

@@ -50,9 +50,7 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some(
-            "A key of the instance, of an environment or of a tenant",
-        ))
+        .description(Some("A key of the instance, of an environment or of a tenant"))
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let problem = (ProblemBody::name().into_owned(), ProblemBody::schema());
@@ -73,9 +71,7 @@ fn bodies_without_required_members(schemas: &BTreeMap<String, RefOr<Schema>>) ->
         _ => false,
     };
     let names = schemas.iter().filter(|(_, schema)| has_none(schema));
-    names
-        .map(|(name, _)| format!("#/components/schemas/{name}"))
-        .collect()
+    names.map(|(name, _)| format!("#/components/schemas/{name}")).collect()
 }
 
 fn free_body(operation: &mut Operation, optional: &[String]) {
@@ -83,10 +79,9 @@ fn free_body(operation: &mut Operation, optional: &[String]) {
         return;
     };
     let is_optional = |content: &RefOr<Content>| match content {
-        RefOr::T(Content {
-            schema: Some(RefOr::Ref(schema)),
-            ..
-        }) => optional.contains(&schema.ref_location),
+        RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => {
+            optional.contains(&schema.ref_location)
+        }
         _ => false,
     };
     if body.content.values().any(is_optional) {
@@ -99,22 +94,14 @@ fn complete_item(item: &mut PathItem, optional: &[String]) {
     for operation in reading.into_iter().flatten() {
         complete_operation(operation, ALWAYS.to_vec());
     }
-    let changing = [
-        &mut item.post,
-        &mut item.put,
-        &mut item.patch,
-        &mut item.delete,
-    ];
+    let changing = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
     for operation in changing.into_iter().flatten() {
         complete_operation(operation, [ALWAYS, WITH_BODY].concat());
         free_body(operation, optional);
         let most = angarium_core::limits::Limits::default().idempotency_key_chars;
         let key = text().min_length(Some(1)).max_length(Some(most));
         let description = "The same key and body replays the first answer for 24 h";
-        push(
-            operation,
-            header_parameter(idempotency::HEADER, description, key),
-        );
+        push(operation, header_parameter(idempotency::HEADER, description, key));
     }
 }
 
@@ -123,16 +110,11 @@ fn complete_operation(operation: &mut Operation, statuses: Vec<u16>) {
     operation.security = Some(vec![bearer]);
     let description = "The environment's slug; needed with a key of the instance";
     let slug = text().pattern(Some("^[a-z0-9-]{1,63}$"));
-    push(
-        operation,
-        header_parameter("Angarium-Environment", description, slug),
-    );
+    push(operation, header_parameter("Angarium-Environment", description, slug));
     for status in statuses {
         let response = problem_response(status);
         let answers = &mut operation.responses.responses;
-        answers
-            .entry(status.to_string())
-            .or_insert(RefOr::T(response));
+        answers.entry(status.to_string()).or_insert(RefOr::T(response));
     }
 }
 
@@ -142,10 +124,7 @@ fn problem_response(status: u16) -> utoipa::openapi::Response {
     let schema = Ref::from_schema_name(ProblemBody::name());
     ResponseBuilder::new()
         .description(format!("Refused: {}", codes.join(", ")))
-        .content(
-            PROBLEM_JSON,
-            ContentBuilder::new().schema(Some(schema)).build(),
-        )
+        .content(PROBLEM_JSON, ContentBuilder::new().schema(Some(schema)).build())
         .build()
 }
 
@@ -164,10 +143,7 @@ fn text() -> ObjectBuilder {
 }
 
 fn push(operation: &mut Operation, parameter: Parameter) {
-    operation
-        .parameters
-        .get_or_insert_default()
-        .push(RefOr::T(parameter));
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
 }
 
 /// Serves the document at `/openapi.json` and its page at `/docs/api`, offline.
@@ -179,18 +155,9 @@ pub(super) fn page<S: Clone + Send + Sync + 'static>(document: OpenApi) -> Route
 async fn confine(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(PAGE_POLICY),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
@@ -201,11 +168,7 @@ mod tests {
     #[test]
     fn every_call_says_who_may_make_it_and_how_it_refuses() {
         let document = serde_json::to_value(document()).expect("a document");
-        assert!(
-            document["openapi"]
-                .as_str()
-                .is_some_and(|version| version.starts_with("3.1"))
-        );
+        assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
         let paths = document["paths"].as_object().expect("paths");
         assert!(paths.len() >= 20);
         for (path, item) in paths {

@@ -59,9 +59,7 @@ impl ListName {
             (self.check(place) == check).then(|| C::from_bytes(place))?
         };
         let message = "this list did not give out that cursor";
-        place()
-            .map(Some)
-            .ok_or_else(|| Refusal::field(Code::InvalidCursor, "cursor", message))
+        place().map(Some).ok_or_else(|| Refusal::field(Code::InvalidCursor, "cursor", message))
     }
 
     fn check(&self, place: &[u8]) -> [u8; CHECK_BYTES] {
@@ -111,11 +109,7 @@ number_cursors!(EventKey, EndpointNo, TenantNo);
 
 impl Cursor for DeliveryKey {
     fn to_bytes(&self) -> Vec<u8> {
-        let numbers = [
-            self.event.get(),
-            self.endpoint.get(),
-            i64::from(self.generation.get()),
-        ];
+        let numbers = [self.event.get(), self.endpoint.get(), i64::from(self.generation.get())];
         numbers.map(i64::to_be_bytes).concat()
     }
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -207,11 +201,7 @@ fn parameter_refusal(text: &str) -> Refusal {
         .trim_start_matches("Failed to deserialize query string: ")
         .replace("field", "parameter");
     let name = message.split('`').nth(1).map(str::to_owned);
-    Refusal {
-        code: Code::InvalidParameter,
-        field: name,
-        message,
-    }
+    Refusal { code: Code::InvalidParameter, field: name, message }
 }
 
 #[cfg(test)]
@@ -233,13 +223,8 @@ mod tests {
         let other = ListName("deliveries/1/3".into());
         let cursor = mine.print(&key());
         assert_eq!(mine.parse(Some(&cursor)), Ok(Some(key())));
-        let refusal = other
-            .parse::<DeliveryKey>(Some(&cursor))
-            .expect_err("another list's");
-        assert_eq!(
-            (refusal.code, refusal.field.as_deref()),
-            (Code::InvalidCursor, Some("cursor"))
-        );
+        let refusal = other.parse::<DeliveryKey>(Some(&cursor)).expect_err("another list's");
+        assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidCursor, Some("cursor")));
         assert_eq!(mine.parse::<DeliveryKey>(None), Ok(None));
     }
 
@@ -273,13 +258,10 @@ mod tests {
         struct Wanted {
             limit: Option<String>,
         }
-        let (mut parts, ()) = http::Request::get("/v1/events?limt=3")
-            .body(())
-            .expect("a request")
-            .into_parts();
-        let problem = Query::<Wanted>::from_request_parts(&mut parts, &())
-            .await
-            .expect_err("unknown");
+        let (mut parts, ()) =
+            http::Request::get("/v1/events?limt=3").body(()).expect("a request").into_parts();
+        let problem =
+            Query::<Wanted>::from_request_parts(&mut parts, &()).await.expect_err("unknown");
         assert_eq!(problem.0.code, Code::InvalidParameter);
         assert_eq!(problem.0.field.as_deref(), Some("limt"));
     }

@@ -142,13 +142,8 @@ mod tests {
 
     #[test]
     fn a_401_says_how_to_authenticate_and_a_503_when_to_come_back() {
-        let headers = |code| {
-            Problem(Refusal::whole(code, "no"))
-                .into_response()
-                .into_parts()
-                .0
-                .headers
-        };
+        let headers =
+            |code| Problem(Refusal::whole(code, "no")).into_response().into_parts().0.headers;
         assert!(headers(Code::Unauthorized).contains_key(header::WWW_AUTHENTICATE));
         assert!(headers(Code::Unavailable).contains_key(header::RETRY_AFTER));
         assert_eq!(headers(Code::NotFound)[header::CONTENT_TYPE], PROBLEM_JSON);

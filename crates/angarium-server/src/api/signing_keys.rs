@@ -75,13 +75,8 @@ pub(super) async fn list(
         Err(_) => Shown::WithoutSecret,
     };
     let keys = app.directory.signing_keys(tenant.no);
-    let views = keys
-        .iter()
-        .flat_map(|(contract, keys)| views(contract, keys, shown));
-    Ok(Json(Listed {
-        data: views.collect(),
-        next: None,
-    }))
+    let views = keys.iter().flat_map(|(contract, keys)| views(contract, keys, shown));
+    Ok(Json(Listed { data: views.collect(), next: None }))
 }
 
 /// Rotate a tenant's signing key
@@ -104,12 +99,7 @@ pub(super) async fn rotate(
     let rule = tenant_rule(&app, &contract).ok_or_else(no_tenant_key)?;
     let new = new_key(&rule, call.body.secret.as_ref(), app.now(), &*app.entropy)?;
     let _turn = app.turns.turn(&tenant.no).await;
-    let keys = succeed(
-        &known_keys(&app, &tenant, &contract),
-        new,
-        rule.overlap,
-        app.now(),
-    );
+    let keys = succeed(&known_keys(&app, &tenant, &contract), new, rule.overlap, app.now());
     let data = views(&contract, &keys, Shown::WithSecret).collect();
     let answer = Answer::ok(&Listed { data, next: None });
     let change = AccountChange::PutTenantKeys(tenant.no, contract, keys);
@@ -204,10 +194,7 @@ fn views(
 
 fn known_keys(app: &App, tenant: &Tenant, contract: &str) -> Vec<SigningKey> {
     let all = app.directory.signing_keys(tenant.no);
-    all.into_iter()
-        .find(|(name, _)| name == contract)
-        .map(|(_, keys)| keys)
-        .unwrap_or_default()
+    all.into_iter().find(|(name, _)| name == contract).map(|(_, keys)| keys).unwrap_or_default()
 }
 
 fn tenant_rule(app: &App, contract: &str) -> Option<KeyRule> {
@@ -264,18 +251,11 @@ mod tests {
         let keys = succeed(&[key(1)], key(2), DAY, now);
         let ids: Vec<_> = keys.iter().map(|key| key.id.to_bytes()[0]).collect();
         assert_eq!(ids, [2, 1]);
-        assert_eq!(
-            (keys[1].retired_at, keys[1].signs_until),
-            (Some(now), Some(now + DAY))
-        );
+        assert_eq!((keys[1].retired_at, keys[1].signs_until), (Some(now), Some(now + DAY)));
 
         let later = succeed(&keys, key(3), DAY, now + DAY + DAY);
         let ids: Vec<_> = later.iter().map(|key| key.id.to_bytes()[0]).collect();
-        assert_eq!(
-            ids,
-            [3, 2],
-            "key 1 signs no longer and is not the one before"
-        );
+        assert_eq!(ids, [3, 2], "key 1 signs no longer and is not the one before");
     }
 
     #[test]

@@ -106,8 +106,7 @@ pub(super) async fn put(
     };
     let view = TenantView::from(&tenant);
     let answer = known.map_or_else(|| Answer::created(&view), |_| Answer::ok(&view));
-    app.change(AccountChange::PutTenant(tenant), call.keep(&answer))
-        .await?;
+    app.change(AccountChange::PutTenant(tenant), call.keep(&answer)).await?;
     let tenant = call.caller.tenant(&app, &id)?;
     for contract in &environment.contracts {
         ensure_tenant_key(&app, &tenant, contract).await?;
@@ -149,9 +148,7 @@ pub(super) async fn list(
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.no);
-    Ok(Json(name.page(Page { items, next }, |tenant| {
-        TenantView::from(&*tenant)
-    })))
+    Ok(Json(name.page(Page { items, next }, |tenant| TenantView::from(&*tenant))))
 }
 
 /// Delete a tenant
@@ -169,18 +166,14 @@ pub(super) async fn delete(
     let tenant = call.caller.tenant(&app, &id)?;
     delete_endpoints(&app, &tenant).await?;
     let answer = Answer::nothing();
-    app.change(AccountChange::DeleteTenant(tenant.no), call.keep(&answer))
-        .await?;
+    app.change(AccountChange::DeleteTenant(tenant.no), call.keep(&answer)).await?;
     Ok(answer)
 }
 
 async fn delete_endpoints(app: &App, tenant: &Tenant) -> Result<(), Problem> {
     let (environment, most) = (tenant.environment, app.limits.page);
     loop {
-        let page = app
-            .store
-            .endpoints(environment, Some(tenant.no), None, None, most)
-            .await?;
+        let page = app.store.endpoints(environment, Some(tenant.no), None, None, most).await?;
         if page.items.is_empty() {
             return Ok(());
         }
@@ -220,9 +213,6 @@ mod tests {
         let frame = r#"{"a":""}"#.len();
         assert!(check_metadata(&with(limits.metadata_bytes - frame), &limits).is_ok());
         let refusal = check_metadata(&with(limits.metadata_bytes - frame + 1), &limits);
-        assert_eq!(
-            refusal.expect_err("too long").field.as_deref(),
-            Some("metadata")
-        );
+        assert_eq!(refusal.expect_err("too long").field.as_deref(), Some("metadata"));
     }
 }

@@ -48,21 +48,14 @@ impl Answer {
     pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Self {
         let retry_after = headers.get(header::RETRY_AFTER).and_then(retry_after);
         Self {
-            outcome: Outcome::Response {
-                status: status.as_u16(),
-                retry_after,
-            },
+            outcome: Outcome::Response { status: status.as_u16(), retry_after },
             head: kept_head(headers),
             body: body.into(),
         }
     }
 
     pub(super) fn none(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            head: Box::default(),
-            body: Box::default(),
-        }
+        Self { outcome, head: Box::default(), body: Box::default() }
     }
 }
 
@@ -107,11 +100,7 @@ pub(super) enum Appetite {
 
 impl Beginning {
     pub(super) fn new(keep_limit: usize, read_limit: usize) -> Self {
-        Self {
-            kept: Vec::new(),
-            keep_limit,
-            left_to_read: read_limit,
-        }
+        Self { kept: Vec::new(), keep_limit, left_to_read: read_limit }
     }
 
     pub(super) fn take(&mut self, data: &Bytes) -> Appetite {
@@ -137,12 +126,7 @@ mod tests {
 
     fn headers(rows: &[(&'static str, &'static str)]) -> HeaderMap {
         rows.iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
-            })
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
     }
 
@@ -161,11 +145,7 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in rows {
-            assert_eq!(
-                retry_after(&HeaderValue::from_static(text)),
-                expected,
-                "{text}"
-            );
+            assert_eq!(retry_after(&HeaderValue::from_static(text)), expected, "{text}");
         }
     }
 
@@ -183,10 +163,7 @@ mod tests {
     #[test]
     fn a_body_is_kept_to_its_limit_and_read_to_its_limit() {
         let mut beginning = Beginning::new(4, 10);
-        assert_eq!(
-            beginning.take(&Bytes::from_static(b"abcdef")),
-            Appetite::More
-        );
+        assert_eq!(beginning.take(&Bytes::from_static(b"abcdef")), Appetite::More);
         assert_eq!(beginning.take(&Bytes::from_static(b"ghij")), Appetite::More);
         assert_eq!(beginning.take(&Bytes::from_static(b"k")), Appetite::Enough);
         assert_eq!(beginning.into_bytes(), b"abcd");

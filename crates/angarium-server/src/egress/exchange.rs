@@ -89,10 +89,8 @@ pub(super) fn describe(error: &hyper::Error) -> Outcome {
     if error.is_incomplete_message() || error.is_canceled() {
         return Outcome::Broken("the connection was closed before the answer".into());
     }
-    let kind = error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .map(io::Error::kind);
+    let kind =
+        error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
     Outcome::Broken(match kind {
         Some(kind) => format!("the connection broke: {kind}"),
         None => "the connection broke".into(),

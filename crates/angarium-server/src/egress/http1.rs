@@ -55,13 +55,7 @@ impl Http1 {
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| describe(&error))?;
-        Ok(Self {
-            sender,
-            machine,
-            state: State::Open,
-            writing,
-            opened: Instant::now(),
-        })
+        Ok(Self { sender, machine, state: State::Open, writing, opened: Instant::now() })
     }
 
     /// Whether another exchange can begin; notices what the peer did meanwhile.
@@ -102,11 +96,7 @@ impl Http1 {
         if end != Ok(End::Whole) {
             self.state = State::Closed;
         }
-        Sent::Answered(Answer::of(
-            head.status,
-            &head.headers,
-            beginning.into_bytes(),
-        ))
+        Sent::Answered(Answer::of(head.status, &head.headers, beginning.into_bytes()))
     }
 
     /// The answer's head; none when there were too many informational ones before it.
@@ -187,9 +177,7 @@ fn address(message: &mut Message, destination: &Destination) {
         let path = message.uri().path_and_query().cloned();
         *message.uri_mut() = path.unwrap_or(PathAndQuery::from_static("/")).into();
     }
-    message
-        .headers_mut()
-        .insert(header::HOST, destination.authority.clone());
+    message.headers_mut().insert(header::HOST, destination.authority.clone());
 }
 
 fn count_informational(message: &mut Message) -> Arc<AtomicUsize> {

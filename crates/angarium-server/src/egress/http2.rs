@@ -82,19 +82,13 @@ impl Http2 {
         };
         let (head, body) = response.into_parts();
         if head.headers.len() > limits.head_fields {
-            return Sent::Lost(Outcome::Malformed(
-                "the head of the answer is too long".into(),
-            ));
+            return Sent::Lost(Outcome::Malformed("the head of the answer is too long".into()));
         }
         let mut beginning = Beginning::new(limits.body_kept_bytes, limits.body_read_bytes);
         let until = deadline.min(Instant::now() + limits.body);
         // Success is decided already (D4): what came of the body in time is kept.
         timeout_at(until, read(body, &mut beginning)).await.ok();
-        Sent::Answered(Answer::of(
-            head.status,
-            &head.headers,
-            beginning.into_bytes(),
-        ))
+        Sent::Answered(Answer::of(head.status, &head.headers, beginning.into_bytes()))
     }
 
     fn phase(&self) -> Phase {

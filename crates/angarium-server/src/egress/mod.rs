@@ -109,12 +109,7 @@ impl Egress {
         let dialler = Dialler::new(&config)?;
         let pool = Arc::new(Pool::new(config.limits.clone()));
         let reaper = tokio::spawn(reap(Arc::clone(&pool), REAP_EVERY.min(config.limits.idle)));
-        Ok(Self {
-            dialler,
-            pool,
-            limits: config.limits,
-            reaper,
-        })
+        Ok(Self { dialler, pool, limits: config.limits, reaper })
     }
 
     async fn attempt(
@@ -174,9 +169,9 @@ impl Egress {
                 answer
             }
             Sent::Lost(outcome) => Answer::none(outcome),
-            Sent::Unsent(_) => Answer::none(Outcome::Broken(
-                "the connection was closed before the request".into(),
-            )),
+            Sent::Unsent(_) => {
+                Answer::none(Outcome::Broken("the connection was closed before the request".into()))
+            }
         }
     }
 
@@ -216,9 +211,7 @@ impl Drop for Egress {
 /// Asks for an answer without compression, whatever the contract says (S9).
 fn prepare(message: http::Request<Bytes>) -> Message {
     let mut message = message.map(Full::new);
-    message
-        .headers_mut()
-        .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    message.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     message
 }
 

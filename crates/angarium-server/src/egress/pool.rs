@@ -35,10 +35,7 @@ struct Shared {
 
 impl Pool {
     pub(super) fn new(limits: EgressLimits) -> Self {
-        Self {
-            shelves: Mutex::default(),
-            limits,
-        }
+        Self { shelves: Mutex::default(), limits }
     }
 
     /// A connection that can begin an exchange now; the one used last comes first.

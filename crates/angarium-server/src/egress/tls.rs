@@ -49,9 +49,7 @@ pub(super) fn connector(extra_roots: &[String]) -> Result<TlsConnector, EgressEr
 
 /// What a failed handshake says about the receiver.
 pub(super) fn describe(error: &io::Error) -> Outcome {
-    let reason = error
-        .get_ref()
-        .and_then(|source| source.downcast_ref::<Error>());
+    let reason = error.get_ref().and_then(|source| source.downcast_ref::<Error>());
     match reason {
         Some(Error::PeerIncompatible(_)) => unsupported(),
         Some(Error::AlertReceived(

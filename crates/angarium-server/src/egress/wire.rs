@@ -38,17 +38,11 @@ impl Writing {
 
 impl Wire {
     pub(super) fn plain(stream: TcpStream) -> Self {
-        Self {
-            stream: Stream::Plain(stream),
-            writing: Writing::default(),
-        }
+        Self { stream: Stream::Plain(stream), writing: Writing::default() }
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self {
-            stream: Stream::Tls(Box::new(stream)),
-            writing: Writing::default(),
-        }
+        Self { stream: Stream::Tls(Box::new(stream)), writing: Writing::default() }
     }
 
     pub(super) fn writing(&self) -> Writing {

@@ -3,6 +3,8 @@
 use super::Runner;
 use crate::egress::Exchange;
 use angarium_core::batch::AttemptRecord;
+use angarium_core::destination::Scheme;
+use angarium_core::endpoint::PlainHttp;
 use angarium_core::id::{Epoch, ShardId};
 use angarium_core::outcome::{Class, Outcome};
 use angarium_core::request::{self, OutgoingRequest};
@@ -18,30 +20,17 @@ const LOAD_AGAIN: Duration = Duration::from_secs(1);
 impl Runner {
     pub(super) async fn attempt(self: Arc<Self>, shard: ShardId, epoch: Epoch, start: Start) {
         let began = self.now();
-        let signer = self.signer(start.event.tenant, &start.endpoint.contract);
-        let built = request::build(
-            &start.endpoint,
-            signer.as_deref(),
-            &start.event,
-            start.sequence,
-            began,
-        );
-        let (head, exchange) = match built {
+        let (head, exchange) = match self.request(&start, began) {
             Ok(request) => {
                 let head = head_of(&request);
                 let (endpoint, timeout) = (start.key.endpoint, start.endpoint.timeout);
-                (
-                    head,
-                    self.parts.transport.send(endpoint, request, timeout).await,
-                )
+                (head, self.parts.transport.send(endpoint, request, timeout).await)
             }
             Err(reason) => (Box::default(), not_sent(reason)),
         };
         let record = record(start.attempt, began, head, exchange);
-        let jitter = match record.class {
-            Class::Success => Jitter::HALF,
-            _ => self.parts.entropy.jitter(),
-        };
+        let jitter =
+            if record.class == Class::Success { Jitter::HALF } else { self.parts.entropy.jitter() };
         self.counts.attempt(record.class);
         // A machine that was made meanwhile knows nothing of this attempt.
         let _ = self.with(shard, |owned, now, _| {
@@ -51,27 +40,27 @@ impl Runner {
         });
     }
 
+    fn request(&self, start: &Start, now: Timestamp) -> Result<OutgoingRequest, String> {
+        let Start { endpoint, event, .. } = start;
+        if endpoint.destination.scheme == Scheme::Http
+            && self.parts.plain_http == PlainHttp::Refused
+        {
+            return Err("this server sends to https only; --allow-http opens http".into());
+        }
+        let signer = self.signer(event.tenant, &endpoint.contract);
+        request::build(endpoint, signer.as_deref(), event, start.sequence, now)
+            .map_err(|reason| reason.to_string())
+    }
+
     pub(super) async fn load(self: Arc<Self>, shard: ShardId, epoch: Epoch, load: Load) {
-        let Load {
-            endpoint,
-            due_by,
-            skip,
-            limit,
-            bytes,
-        } = load;
-        let page = self
-            .parts
-            .store
-            .load_due(endpoint, due_by, &skip, limit, bytes)
-            .await;
+        let Load { endpoint, due_by, skip, limit, bytes } = load;
+        let page = self.parts.store.load_due(endpoint, due_by, &skip, limit, bytes).await;
         let _ = self.with(shard, |owned, now, fx| match page {
             _ if owned.epoch != epoch => {}
             Ok(page) => owned.machine.loaded(endpoint, page, now, fx),
             Err(error) => {
                 tracing::error!(%error, %endpoint, "waiting deliveries cannot be read");
-                owned
-                    .machine
-                    .not_loaded(endpoint, now + LOAD_AGAIN, now, fx);
+                owned.machine.not_loaded(endpoint, now + LOAD_AGAIN, now, fx);
             }
         });
     }
@@ -84,11 +73,8 @@ fn head_of(request: &OutgoingRequest) -> Box<str> {
     let origin = request.destination.origin();
     let _ = write!(head, "{method} {origin}{}", request.shown_target());
     for (name, value) in request.message.headers() {
-        let shown = if value.is_sensitive() {
-            "••••"
-        } else {
-            value.to_str().unwrap_or("…")
-        };
+        let shown =
+            if value.is_sensitive() { "••••" } else { value.to_str().unwrap_or("…") };
         head.push('\n');
         head.push_str(name.as_str());
         head.push_str(": ");
@@ -97,9 +83,9 @@ fn head_of(request: &OutgoingRequest) -> Box<str> {
     head.into_boxed_str()
 }
 
-fn not_sent(reason: request::NotBuilt) -> Exchange {
+fn not_sent(reason: String) -> Exchange {
     Exchange {
-        outcome: Outcome::NotBuilt(reason.to_string()),
+        outcome: Outcome::NotBuilt(reason),
         took: Duration::ZERO,
         response: Box::default(),
         body: Box::default(),

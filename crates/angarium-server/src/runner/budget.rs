@@ -13,11 +13,7 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(total: usize) -> Self {
-        Self {
-            total,
-            in_flight: AtomicUsize::new(0),
-            slow: AtomicUsize::new(0),
-        }
+        Self { total, in_flight: AtomicUsize::new(0), slow: AtomicUsize::new(0) }
     }
 
     /// Slots that are free. Two shards that ask at once may both use them, so the total may be
@@ -29,8 +25,7 @@ impl Budget {
     /// Slots that endpoints with old attempts may use: those hold at most three quarters.
     pub(super) fn free_for_slow(&self) -> usize {
         let most = self.total / 4 * 3;
-        most.saturating_sub(self.slow.load(Ordering::Relaxed))
-            .min(self.free())
+        most.saturating_sub(self.slow.load(Ordering::Relaxed)).min(self.free())
     }
 
     pub(super) fn take(&self, slots: usize) {

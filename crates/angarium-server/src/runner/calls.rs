@@ -43,12 +43,7 @@ impl Runner {
         let mut lookup = Lookup::NotYet;
         loop {
             let (event, guard) = (Arc::clone(&event), guard.clone());
-            let call = Publish {
-                tenant,
-                event: Arc::clone(&event),
-                guard,
-                lookup,
-            };
+            let call = Publish { tenant, event: Arc::clone(&event), guard, lookup };
             let publish = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
                 owned.machine.publish(ticket, call, now, fx);
             };
@@ -71,14 +66,10 @@ impl Runner {
         event: &NewEvent,
     ) -> Result<Option<EventKey>, Refusal> {
         let own_id = event.own_id.as_deref().unwrap_or_default();
-        self.parts
-            .store
-            .find_own_id(tenant, own_id)
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "an event id could not be looked up");
-                unavailable()
-            })
+        self.parts.store.find_own_id(tenant, own_id).await.map_err(|error| {
+            tracing::error!(%error, "an event id could not be looked up");
+            unavailable()
+        })
     }
 
     /// Makes an endpoint; it matches every event that is published after the answer.
@@ -91,9 +82,7 @@ impl Runner {
         guard: Option<Guard>,
     ) -> Result<EndpointNo, Refusal> {
         let create = |owned: &mut Owned, ticket, _, fx: &mut Effects<Ticket>| {
-            owned
-                .machine
-                .create_endpoint(ticket, endpoint.clone(), guard, fx);
+            owned.machine.create_endpoint(ticket, endpoint.clone(), guard, fx);
         };
         match self.ask(endpoint.config.tenant, create).await? {
             Reply::EndpointMade(no) => Ok(no),
@@ -113,9 +102,7 @@ impl Runner {
         guard: Option<Guard>,
     ) -> Result<(), Refusal> {
         let replace = |owned: &mut Owned, ticket, _, fx: &mut Effects<Ticket>| {
-            owned
-                .machine
-                .replace_endpoint(ticket, no, endpoint.clone(), guard, fx);
+            owned.machine.replace_endpoint(ticket, no, endpoint.clone(), guard, fx);
         };
         match self.ask(endpoint.config.tenant, replace).await? {
             Reply::Done => Ok(()),
@@ -134,9 +121,7 @@ impl Runner {
         guard: Option<Guard>,
     ) -> Result<(), Refusal> {
         let delete = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
-            owned
-                .machine
-                .delete_endpoint(ticket, tenant, no, guard, now, fx);
+            owned.machine.delete_endpoint(ticket, tenant, no, guard, now, fx);
         };
         match self.ask(tenant, delete).await? {
             Reply::Done => Ok(()),
@@ -190,9 +175,7 @@ impl Runner {
     /// Makes a tenant known, after the store has it.
     pub fn add_tenant(self: &Arc<Self>, tenant: TenantNo) {
         // A shard that is out reads its tenants from the store.
-        let _ = self.with(ShardId::of(tenant), |owned, _, _| {
-            owned.machine.add_tenant(tenant)
-        });
+        let _ = self.with(ShardId::of(tenant), |owned, _, _| owned.machine.add_tenant(tenant));
     }
 
     /// Gives the tenant's shard an input and waits for the reply.
@@ -205,10 +188,8 @@ impl Runner {
             return Err(unavailable());
         }
         let (ticket, reply) = oneshot::channel();
-        self.with(ShardId::of(tenant), |owned, now, fx| {
-            input(owned, ticket, now, fx)
-        })
-        .map_err(|_| unavailable())?;
+        self.with(ShardId::of(tenant), |owned, now, fx| input(owned, ticket, now, fx))
+            .map_err(|_| unavailable())?;
         match reply.await {
             Ok(Reply::Refused(refusal)) => Err(refusal),
             Ok(reply) => Ok(reply),
@@ -219,15 +200,9 @@ impl Runner {
 
 fn published(reply: Reply) -> Result<Published, Refusal> {
     match reply {
-        Reply::Accepted {
-            key,
-            sequence,
-            endpoints,
-        } => Ok(Published::Accepted {
-            key,
-            sequence,
-            endpoints,
-        }),
+        Reply::Accepted { key, sequence, endpoints } => {
+            Ok(Published::Accepted { key, sequence, endpoints })
+        }
         Reply::Known(key) => Ok(Published::Known(key)),
         other => Err(unexpected(&other)),
     }

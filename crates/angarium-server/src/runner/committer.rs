@@ -12,9 +12,7 @@ impl Runner {
     pub(super) async fn commit_for_ever(self: Arc<Self>) {
         loop {
             let waiting = self.queue.take().await;
-            let batches = waiting
-                .into_iter()
-                .filter_map(|id| self.shards.take_batch(id));
+            let batches = waiting.into_iter().filter_map(|id| self.shards.take_batch(id));
             let batches: Vec<ShardBatch> = batches.collect();
             if !batches.is_empty() {
                 self.commit(batches).await;
@@ -25,12 +23,7 @@ impl Runner {
     async fn commit(self: &Arc<Self>, batches: Vec<ShardBatch>) {
         let batches = Arc::new(batches);
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
-        match self
-            .parts
-            .store
-            .commit(Arc::clone(&batches), self.now())
-            .await
-        {
+        match self.parts.store.commit(Arc::clone(&batches), self.now()).await {
             Ok(results) => {
                 let lost: Vec<_> = batches
                     .iter()
@@ -53,11 +46,7 @@ impl Runner {
     }
 
     fn committed(self: &Arc<Self>, batch: &ShardBatch, result: &BatchResult) -> Ownership {
-        let ended = batch
-            .deliveries
-            .iter()
-            .filter(|write| write.attempt.is_some())
-            .count();
+        let ended = batch.deliveries.iter().filter(|write| write.attempt.is_some()).count();
         let applied = self.with(batch.shard, |owned, now, fx| {
             if owned.epoch != batch.epoch {
                 return Ownership::Ours;

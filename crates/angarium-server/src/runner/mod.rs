@@ -121,11 +121,7 @@ impl Runner {
             tokio::spawn(Arc::clone(&runner).wake_for_ever()),
             tokio::spawn(Arc::clone(&runner).keep_up_for_ever()),
         ];
-        runner
-            .tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(tasks);
+        runner.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
         runner.begin(&all);
         Ok(runner)
     }
@@ -169,26 +165,20 @@ impl Runner {
 
     /// Shards that are being read anew; none of their tenants is served meanwhile.
     pub fn shards_out(&self) -> usize {
-        ShardId::all()
-            .filter(|id| self.shards.look(*id, |_| ()).is_none())
-            .count()
+        ShardId::all().filter(|id| self.shards.look(*id, |_| ()).is_none()).count()
     }
 
     /// Which of these deliveries have an attempt under way.
     pub fn in_flight(&self, tenant: TenantNo, keys: &[DeliveryKey]) -> Vec<bool> {
         let look = |key: &DeliveryKey| {
-            self.shards
-                .look(ShardId::of(tenant), |shard| shard.is_in_flight(*key))
-                .unwrap_or(false)
+            self.shards.look(ShardId::of(tenant), |shard| shard.is_in_flight(*key)).unwrap_or(false)
         };
         keys.iter().map(look).collect()
     }
 
     /// What an endpoint's recent attempts say; none if the shard does not know it.
     pub fn health(&self, tenant: TenantNo, no: EndpointNo) -> Option<EndpointHealth> {
-        self.shards
-            .look(ShardId::of(tenant), |shard| shard.health(no))
-            .flatten()
+        self.shards.look(ShardId::of(tenant), |shard| shard.health(no)).flatten()
     }
 
     /// Gives the sender a tenant's signing keys under a contract, after the store has them.
@@ -209,9 +199,7 @@ impl Runner {
 
     /// The tenant's keys, where the contract signs with them.
     fn signer(&self, tenant: TenantNo, contract: &Contract) -> Option<Arc<TenantSigner>> {
-        contract
-            .key_rule()
-            .filter(|rule| rule.scope == KeyScope::Tenant)?;
+        contract.key_rule().filter(|rule| rule.scope == KeyScope::Tenant)?;
         let signers = self.signers.read().unwrap_or_else(PoisonError::into_inner);
         signers.get(&(tenant, contract.name().to_owned())).cloned()
     }

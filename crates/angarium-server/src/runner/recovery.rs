@@ -3,7 +3,7 @@
 
 use super::Runner;
 use super::shards::Machine;
-use angarium_core::endpoint::Endpoint;
+use angarium_core::endpoint::{Endpoint, PlainHttp};
 use angarium_core::id::{Epoch, EventKey, ShardId, TenantNo};
 use angarium_core::refusal::Refusal;
 use angarium_core::shard::Shard;
@@ -60,13 +60,8 @@ type Recovering = BTreeMap<ShardId, (Epoch, EventKey, Machine)>;
 impl Runner {
     /// Takes shards over and fills their machines. Attempts start with [`Runner::begin`].
     pub(super) async fn recover(self: &Arc<Self>, shards: &[ShardId]) -> Result<(), StartError> {
-        let epochs: BTreeMap<_, _> = self
-            .parts
-            .store
-            .claim(shards, self.now())
-            .await?
-            .into_iter()
-            .collect();
+        let epochs: BTreeMap<_, _> =
+            self.parts.store.claim(shards, self.now()).await?.into_iter().collect();
         let mut recovering = Recovering::new();
         for state in self.parts.store.load_shards(shards).await? {
             let epoch = epochs.get(&state.shard).copied().unwrap_or_default();
@@ -91,9 +86,7 @@ impl Runner {
     /// Drops what is known of shards and reads them anew, as often as it takes. Whoever waited
     /// learns that nothing is promised.
     pub(super) async fn reload(self: &Arc<Self>, shards: Vec<ShardId>) {
-        self.counts
-            .reloads
-            .fetch_add(shards.len() as u64, Ordering::Relaxed);
+        self.counts.reloads.fetch_add(shards.len() as u64, Ordering::Relaxed);
         for id in &shards {
             let Some(machine) = self.shards.remove(*id) else {
                 continue;
@@ -104,10 +97,7 @@ impl Runner {
             }
         }
         while let Err(error) = self.recover(&shards).await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "shards cannot be read"
-            );
+            tracing::error!(error = &error as &dyn std::error::Error, "shards cannot be read");
             tokio::time::sleep(AGAIN).await;
         }
         tracing::info!(shards = shards.len(), "shards were read anew");
@@ -126,10 +116,7 @@ impl Runner {
                 continue;
             };
             self.set_tenant_keys(*tenant, contract, keys)
-                .map_err(|refusal| StartError::TenantKey {
-                    tenant: *tenant,
-                    refusal,
-                })?;
+                .map_err(|refusal| StartError::TenantKey { tenant: *tenant, refusal })?;
         }
         for loaded in &state.endpoints {
             let endpoint = self.endpoint(loaded)?;
@@ -153,13 +140,12 @@ impl Runner {
             let (endpoint, contract) = (config.id.to_string(), config.contract.clone());
             StartError::MissingContract { endpoint, contract }
         })?;
-        let (limits, plain_http) = (&self.parts.limits, self.parts.plain_http);
+        // One tenant's plain http endpoint must not keep the node from starting: it is refused
+        // when it is sent to (`attempt.rs`).
+        let (limits, plain_http) = (&self.parts.limits, PlainHttp::Allowed);
         Endpoint::prepare(config.clone(), Arc::clone(contract), limits, plain_http)
             .map(Arc::new)
-            .map_err(|refusal| StartError::Endpoint {
-                endpoint: config.id.to_string(),
-                refusal,
-            })
+            .map_err(|refusal| StartError::Endpoint { endpoint: config.id.to_string(), refusal })
     }
 
     async fn recover_own_ids(&self, recovering: &mut Recovering) -> Result<(), StoreError> {
@@ -172,21 +158,12 @@ impl Runner {
     }
 
     async fn recover_events(&self, recovering: &mut Recovering) -> Result<(), StoreError> {
-        let checkpoints: Vec<_> = recovering
-            .iter()
-            .map(|(id, (_, checkpoint, _))| (*id, *checkpoint))
-            .collect();
-        let mut after = checkpoints
-            .iter()
-            .map(|(_, c)| *c)
-            .min()
-            .unwrap_or(EventKey::ZERO);
+        let checkpoints: Vec<_> =
+            recovering.iter().map(|(id, (_, checkpoint, _))| (*id, *checkpoint)).collect();
+        let mut after = checkpoints.iter().map(|(_, c)| *c).min().unwrap_or(EventKey::ZERO);
         loop {
-            let (events, next) = self
-                .parts
-                .store
-                .events_above(&checkpoints, after, EVENTS_AT_ONCE)
-                .await?;
+            let (events, next) =
+                self.parts.store.events_above(&checkpoints, after, EVENTS_AT_ONCE).await?;
             for recovered in &events {
                 if let Some((.., machine)) = recovering.get_mut(&recovered.shard) {
                     machine.recover_event(recovered, self.now());

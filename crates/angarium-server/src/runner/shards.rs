@@ -43,9 +43,7 @@ impl Shards {
             wake_at: AtomicI64::new(i64::MAX),
             starved: AtomicBool::new(false),
         };
-        Self {
-            slots: ShardId::all().map(slot).collect(),
-        }
+        Self { slots: ShardId::all().map(slot).collect() }
     }
 
     fn slot(&self, id: ShardId) -> &Slot {
@@ -53,10 +51,7 @@ impl Shards {
     }
 
     fn lock(&self, id: ShardId) -> MutexGuard<'_, Option<Owned>> {
-        self.slot(id)
-            .machine
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.slot(id).machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at a machine without changing it; none while it is being read from the store.
@@ -66,11 +61,7 @@ impl Shards {
 
     /// Puts a machine in its place.
     pub(super) fn install(&self, id: ShardId, epoch: Epoch, machine: Machine) {
-        *self.lock(id) = Some(Owned {
-            epoch,
-            machine,
-            queued: false,
-        });
+        *self.lock(id) = Some(Owned { epoch, machine, queued: false });
     }
 
     /// Takes a machine out of its place.
@@ -162,11 +153,7 @@ impl Runner {
         id: ShardId,
         input: impl FnOnce(&mut Owned, Timestamp, &mut Effects<Ticket>) -> R,
     ) -> Result<R, ShardOut> {
-        let slots = if self.is_stopping() {
-            0
-        } else {
-            self.budget.free()
-        };
+        let slots = if self.is_stopping() { 0 } else { self.budget.free() };
         let mut fx = Effects::new(slots, self.budget.free_for_slow().min(slots));
         let (result, epoch) = {
             let mut guard = self.shards.lock(id);
@@ -186,10 +173,7 @@ impl Runner {
             self.queue.push(id);
         }
         let slot = self.shards.slot(id);
-        let wake_at = owned
-            .machine
-            .wake_at()
-            .map_or(i64::MAX, Timestamp::as_millis);
+        let wake_at = owned.machine.wake_at().map_or(i64::MAX, Timestamp::as_millis);
         if slot.wake_at.swap(wake_at, Ordering::Relaxed) > wake_at {
             self.earlier.notify_one();
         }

@@ -48,18 +48,10 @@ impl Runner {
 
     /// Every shard's checkpoint moves as far as it goes; nothing is written where nothing changed.
     pub(super) fn write_checkpoints(self: &Arc<Self>) {
-        let newest = |id| {
-            self.shards
-                .look(id, angarium_core::shard::Shard::high_water)
-        };
-        let high_water = ShardId::all()
-            .filter_map(newest)
-            .max()
-            .unwrap_or(EventKey::ZERO);
+        let newest = |id| self.shards.look(id, angarium_core::shard::Shard::high_water);
+        let high_water = ShardId::all().filter_map(newest).max().unwrap_or(EventKey::ZERO);
         for id in ShardId::all() {
-            let _ = self.with(id, |owned, now, _| {
-                owned.machine.checkpoint(high_water, now)
-            });
+            let _ = self.with(id, |owned, now, _| owned.machine.checkpoint(high_water, now));
         }
     }
 

@@ -7,23 +7,11 @@ use serde_json::{Value, json};
 async fn a_call_without_a_valid_key_is_a_401_that_says_how_to_authenticate() {
     let stage = Stage::ready().await;
     for bad in ["Bearer nonsense", "Basic dTpw", "Bearer", "nonsense"] {
-        let answer = stage
-            .get("/v1/tenants")
-            .header("authorization", bad)
-            .send()
-            .await;
-        assert_eq!(
-            answer.refusal(),
-            (401, "unauthorized".into(), String::new()),
-            "{bad}"
-        );
+        let answer = stage.get("/v1/tenants").header("authorization", bad).send().await;
+        assert_eq!(answer.refusal(), (401, "unauthorized".into(), String::new()), "{bad}");
         assert!(answer.headers.contains_key("www-authenticate"));
     }
-    let answer = stage
-        .get("/v1/tenants")
-        .without("authorization")
-        .send()
-        .await;
+    let answer = stage.get("/v1/tenants").without("authorization").send().await;
     assert_eq!(answer.status, 401);
 }
 
@@ -32,27 +20,18 @@ async fn a_revoked_key_ends_at_once_and_an_expired_one_cannot_be_made() {
     let stage = Stage::ready().await;
     let body = json!({"name": "k", "environment": "prod", "scopes": ["read"]});
     let made = stage.post("/v1/keys").json(body).send().await.json();
-    let (id, key) = (
-        made["id"].as_str().expect("id"),
-        made["key"].as_str().expect("key"),
-    );
+    let (id, key) = (made["id"].as_str().expect("id"), made["key"].as_str().expect("key"));
     assert!(key.starts_with("ang_"));
     assert_eq!(stage.get("/v1/tenants").key(key).send().await.status, 200);
     let listed = stage.get("/v1/keys").send().await;
-    assert!(
-        listed.text.contains(id) && !listed.text.contains(key),
-        "shown once only"
-    );
+    assert!(listed.text.contains(id) && !listed.text.contains(key), "shown once only");
     let path = format!("/v1/keys/{id}");
     assert_eq!(stage.call("DELETE", &path).send().await.status, 204);
     assert_eq!(stage.get("/v1/tenants").key(key).send().await.status, 401);
     assert_eq!(stage.call("DELETE", &path).send().await.status, 404);
     let past = json!({"name": "k", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"});
     let refused = stage.post("/v1/keys").json(past).send().await;
-    assert_eq!(
-        refused.refusal(),
-        (422, "invalid_field".into(), "expires_at".into())
-    );
+    assert_eq!(refused.refusal(), (422, "invalid_field".into(), "expires_at".into()));
 }
 
 #[tokio::test]
@@ -68,27 +47,13 @@ async fn a_key_does_only_what_its_scopes_say() {
     let (publish, manage, read) = (key("publish").await, key("manage").await, key("read").await);
     let event = json!({"tenant": "acme", "type": "a.b", "data": 1});
     let tenant = json!({"name": "Acme"});
-    let rows = [
-        (&publish, 403, 202, 403),
-        (&manage, 200, 403, 200),
-        (&read, 200, 403, 403),
-    ];
+    let rows = [(&publish, 403, 202, 403), (&manage, 200, 403, 200), (&read, 200, 403, 403)];
     for (key, reading, publishing, managing) in rows {
         let list = stage.get("/v1/tenants").key(key).send().await;
         assert_eq!(list.status, reading);
-        let published = stage
-            .post("/v1/events")
-            .key(key)
-            .json(event.clone())
-            .send()
-            .await;
+        let published = stage.post("/v1/events").key(key).json(event.clone()).send().await;
         assert_eq!(published.status, publishing, "{}", published.text);
-        let put = stage
-            .call("PUT", "/v1/tenants/acme")
-            .key(key)
-            .json(tenant.clone())
-            .send()
-            .await;
+        let put = stage.call("PUT", "/v1/tenants/acme").key(key).json(tenant.clone()).send().await;
         assert_eq!(put.status, managing, "{}", put.text);
     }
 }
@@ -100,32 +65,15 @@ async fn a_key_cannot_make_one_that_may_more() {
     let key = stage.key(bound).await;
     let more = json!({"name": "x", "scopes": ["publish"]});
     let refused = stage.post("/v1/keys").key(&key).json(more).send().await;
-    assert_eq!(
-        refused.refusal(),
-        (403, "forbidden".into(), "scopes".into())
-    );
+    assert_eq!(refused.refusal(), (403, "forbidden".into(), "scopes".into()));
     let wider = json!({"name": "x", "environment": "other", "scopes": ["manage"]});
     let refused = stage.post("/v1/keys").key(&key).json(wider).send().await;
     assert_eq!(refused.refusal().1, "environment_not_found");
     let same = json!({"name": "x", "scopes": ["read"]});
-    let made = stage
-        .post("/v1/keys")
-        .key(&key)
-        .json(same)
-        .send()
-        .await
-        .json();
-    assert_eq!(
-        (&made["environment"], &made["tenant"]),
-        (&json!("prod"), &json!("acme"))
-    );
+    let made = stage.post("/v1/keys").key(&key).json(same).send().await.json();
+    assert_eq!((&made["environment"], &made["tenant"]), (&json!("prod"), &json!("acme")));
     let environment = json!({"slug": "x", "contracts": ["standard"]});
-    let refused = stage
-        .post("/v1/environments")
-        .key(&key)
-        .json(environment)
-        .send()
-        .await;
+    let refused = stage.post("/v1/environments").key(&key).json(environment).send().await;
     assert_eq!(refused.status, 403);
 }
 
@@ -137,49 +85,27 @@ fn bound(tenant: &str) -> Value {
 #[tokio::test]
 async fn another_s_object_is_answered_exactly_as_a_missing_one() {
     let stage = Stage::ready().await;
-    stage
-        .call("PUT", "/v1/tenants/rival")
-        .json(json!({}))
-        .send()
-        .await;
+    stage.call("PUT", "/v1/tenants/rival").json(json!({})).send().await;
     let endpoint = json!({"url": "https://a.example/h", "types": ["*"]});
     let endpoint = stage.endpoint(endpoint).await;
     let event = json!({"tenant": "acme", "type": "a.b", "data": 1});
     let event = stage.post("/v1/events").json(event).send().await.json();
     let event = event["id"].as_str().expect("an id");
-    let deliveries = stage
-        .until("/v1/deliveries", |l| l["data"][0]["id"].is_string())
-        .await;
+    let deliveries = stage.until("/v1/deliveries", |l| l["data"][0]["id"].is_string()).await;
     let delivery = deliveries["data"][0]["id"].as_str().expect("an id");
     let own = stage.key(bound("acme")).await;
     let rival = stage.key(bound("rival")).await;
     let missing = [
-        (
-            "/v1/endpoints/",
-            endpoint.as_str(),
-            "ep_00000000000000000000000000",
-        ),
+        ("/v1/endpoints/", endpoint.as_str(), "ep_00000000000000000000000000"),
         ("/v1/events/", event, "evt_00000000000000000000000000"),
-        (
-            "/v1/deliveries/",
-            delivery,
-            "dlv_00000000000000000000000000",
-        ),
+        ("/v1/deliveries/", delivery, "dlv_00000000000000000000000000"),
         ("/v1/tenants/", "acme", "nobody"),
     ];
     for (path, theirs, nobody_s) in missing {
         let seen = stage.get(&format!("{path}{theirs}")).key(&own).send().await;
         assert_eq!(seen.status, 200, "{path} {}", seen.text);
-        let hidden = stage
-            .get(&format!("{path}{theirs}"))
-            .key(&rival)
-            .send()
-            .await;
-        let absent = stage
-            .get(&format!("{path}{nobody_s}"))
-            .key(&rival)
-            .send()
-            .await;
+        let hidden = stage.get(&format!("{path}{theirs}")).key(&rival).send().await;
+        let absent = stage.get(&format!("{path}{nobody_s}")).key(&rival).send().await;
         assert_eq!((hidden.status, hidden.text), (404, absent.text), "{path}");
     }
 }
@@ -187,74 +113,37 @@ async fn another_s_object_is_answered_exactly_as_a_missing_one() {
 #[tokio::test]
 async fn a_tenant_s_key_lists_and_publishes_for_its_own_tenant_only() {
     let stage = Stage::ready().await;
-    stage
-        .call("PUT", "/v1/tenants/rival")
-        .json(json!({}))
-        .send()
-        .await;
+    stage.call("PUT", "/v1/tenants/rival").json(json!({})).send().await;
     let rival = stage.key(bound("rival")).await;
-    stage
-        .endpoint(json!({"url": "https://a.example/h", "types": ["*"]}))
-        .await;
+    stage.endpoint(json!({"url": "https://a.example/h", "types": ["*"]})).await;
     let event = json!({"tenant": "acme", "type": "a.b", "data": 1});
     stage.post("/v1/events").json(event).send().await;
     for list in ["/v1/endpoints", "/v1/events", "/v1/deliveries"] {
         let listed = stage.get(list).key(&rival).send().await.json();
         assert_eq!(listed["data"], json!([]), "{list}");
-        let asked = stage
-            .get(&format!("{list}?tenant=acme"))
-            .key(&rival)
-            .send()
-            .await;
+        let asked = stage.get(&format!("{list}?tenant=acme")).key(&rival).send().await;
         assert_eq!(asked.refusal().1, "tenant_not_found", "{list}");
     }
     let stolen = json!({"tenant": "acme", "type": "a.b", "data": 1});
-    let refused = stage
-        .post("/v1/events")
-        .key(&rival)
-        .json(stolen)
-        .send()
-        .await;
-    assert_eq!(
-        refused.refusal(),
-        (404, "tenant_not_found".into(), "tenant".into())
-    );
+    let refused = stage.post("/v1/events").key(&rival).json(stolen).send().await;
+    assert_eq!(refused.refusal(), (404, "tenant_not_found".into(), "tenant".into()));
 }
 
 #[tokio::test]
 async fn an_admin_key_names_its_environment_and_one_of_an_environment_stays_in_it() {
     let stage = Stage::ready().await;
-    let answer = stage
-        .get("/v1/tenants")
-        .without("angarium-environment")
-        .send()
-        .await;
+    let answer = stage.get("/v1/tenants").without("angarium-environment").send().await;
     let field = "Angarium-Environment".to_owned();
-    assert_eq!(
-        answer.refusal(),
-        (400, "environment_required".into(), field.clone())
-    );
-    let answer = stage
-        .get("/v1/tenants")
-        .header("angarium-environment", "nope")
-        .send()
-        .await;
-    assert_eq!(
-        answer.refusal(),
-        (404, "environment_not_found".into(), field)
-    );
+    assert_eq!(answer.refusal(), (400, "environment_required".into(), field.clone()));
+    let answer = stage.get("/v1/tenants").header("angarium-environment", "nope").send().await;
+    assert_eq!(answer.refusal(), (404, "environment_not_found".into(), field));
     stage
         .post("/v1/environments")
         .json(json!({"slug": "two", "contracts": ["standard"]}))
         .send()
         .await;
-    let key = stage
-        .key(json!({"name": "k", "environment": "prod", "scopes": ["read"]}))
-        .await;
-    let other = stage
-        .get("/v1/tenants")
-        .key(&key)
-        .header("angarium-environment", "two");
+    let key = stage.key(json!({"name": "k", "environment": "prod", "scopes": ["read"]})).await;
+    let other = stage.get("/v1/tenants").key(&key).header("angarium-environment", "two");
     assert_eq!(other.send().await.status, 404);
     let seen = stage.get("/v1/environments").key(&key).send().await.json();
     assert_eq!(seen["data"].as_array().map(Vec::len), Some(1));
@@ -267,68 +156,24 @@ async fn an_environment_is_unique_can_be_changed_and_goes_when_it_is_empty() {
     let again = json!({"slug": "prod", "contracts": ["standard"]});
     let refused = stage.post("/v1/environments").json(again).send().await;
     assert_eq!(refused.refusal().1, "already_exists");
-    let changed = stage
-        .call("PATCH", path)
-        .json(json!({"title": "P", "hosts": ["a.io"]}));
+    let changed = stage.call("PATCH", path).json(json!({"title": "P", "hosts": ["a.io"]}));
     assert_eq!(changed.send().await.json()["hosts"], json!(["a.io"]));
-    let unknown = stage
-        .call("PATCH", path)
-        .json(json!({"contracts": ["nope"]}))
-        .send()
-        .await;
-    assert_eq!(
-        unknown.refusal(),
-        (422, "unknown_contract".into(), "contracts[0]".into())
-    );
-    stage
-        .endpoint(json!({"url": "https://a.example/h", "types": ["*"]}))
-        .await;
-    let followed = stage
-        .call("PATCH", path)
-        .json(json!({"contracts": ["aleta"]}))
-        .send()
-        .await;
-    assert_eq!(
-        followed.refusal(),
-        (409, "in_use".into(), "contracts".into())
-    );
-    assert_eq!(
-        stage.call("DELETE", path).send().await.refusal().1,
-        "in_use"
-    );
-    assert_eq!(
-        stage.call("DELETE", "/v1/tenants/acme").send().await.status,
-        204
-    );
-    assert_eq!(
-        stage
-            .call("DELETE", path)
-            .without("angarium-environment")
-            .send()
-            .await
-            .status,
-        204
-    );
-    assert_eq!(
-        stage
-            .get(path)
-            .without("angarium-environment")
-            .send()
-            .await
-            .status,
-        404
-    );
+    let unknown = stage.call("PATCH", path).json(json!({"contracts": ["nope"]})).send().await;
+    assert_eq!(unknown.refusal(), (422, "unknown_contract".into(), "contracts[0]".into()));
+    stage.endpoint(json!({"url": "https://a.example/h", "types": ["*"]})).await;
+    let followed = stage.call("PATCH", path).json(json!({"contracts": ["aleta"]})).send().await;
+    assert_eq!(followed.refusal(), (409, "in_use".into(), "contracts".into()));
+    assert_eq!(stage.call("DELETE", path).send().await.refusal().1, "in_use");
+    assert_eq!(stage.call("DELETE", "/v1/tenants/acme").send().await.status, 204);
+    assert_eq!(stage.call("DELETE", path).without("angarium-environment").send().await.status, 204);
+    assert_eq!(stage.get(path).without("angarium-environment").send().await.status, 404);
 }
 
 #[tokio::test]
 async fn a_list_is_walked_to_its_end_by_its_cursors() {
     let stage = Stage::ready().await;
     for i in 0..6 {
-        stage
-            .call("PUT", &format!("/v1/tenants/t{i}"))
-            .json(json!({}))
-            .send()
-            .await;
+        stage.call("PUT", &format!("/v1/tenants/t{i}")).json(json!({})).send().await;
     }
     let (mut path, mut seen) = ("/v1/tenants?limit=3".to_owned(), Vec::new());
     loop {
@@ -342,10 +187,7 @@ async fn a_list_is_walked_to_its_end_by_its_cursors() {
     }
     assert_eq!(seen, ["t5", "t4", "t3", "t2", "t1", "t0", "acme"]);
     let foreign = path.replace("/v1/tenants", "/v1/endpoints");
-    assert_eq!(
-        stage.get(&foreign).send().await.refusal().1,
-        "invalid_cursor"
-    );
+    assert_eq!(stage.get(&foreign).send().await.refusal().1, "invalid_cursor");
 }
 
 #[tokio::test]
@@ -354,34 +196,21 @@ async fn a_schema_refuses_or_warns_as_its_event_type_says() {
     let put = |validate: &str| {
         let body = json!({"description": "d", "validate": validate,
                           "schema": {"type": "object", "required": ["n"]}});
-        stage
-            .call("PUT", "/v1/event-types/order.paid")
-            .json(body)
-            .send()
+        stage.call("PUT", "/v1/event-types/order.paid").json(body).send()
     };
     let publish = || {
         let event = json!({"tenant": "acme", "type": "order.paid", "data": {"m": 1}});
         stage.post("/v1/events").json(event).send()
     };
     assert_eq!(put("reject").await.status, 200);
-    assert_eq!(
-        publish().await.refusal(),
-        (422, "schema_violation".into(), "data".into())
-    );
+    assert_eq!(publish().await.refusal(), (422, "schema_violation".into(), "data".into()));
     assert_eq!(put("warn").await.status, 200);
     assert!(publish().await.json()["warning"].is_string());
     assert_eq!(put("off").await.status, 200);
     assert!(publish().await.json()["warning"].is_null());
     let bad = json!({"description": "d", "schema": {"type": 3}});
-    let refused = stage
-        .call("PUT", "/v1/event-types/order.paid")
-        .json(bad)
-        .send()
-        .await;
-    assert_eq!(
-        refused.refusal(),
-        (422, "invalid_schema".into(), "schema".into())
-    );
+    let refused = stage.call("PUT", "/v1/event-types/order.paid").json(bad).send().await;
+    assert_eq!(refused.refusal(), (422, "invalid_schema".into(), "schema".into()));
     let catalog = stage.get("/v1/event-types?limit=250").send().await;
     assert!(catalog.text.contains("limit.breached") && catalog.text.contains("order.paid"));
 }

@@ -24,11 +24,7 @@ async fn a_repeated_call_answers_as_the_first_time_and_changes_nothing() {
         let first = guarded(&stage, method, path, "one", body).await;
         assert!((200..300).contains(&first.status), "{path} {}", first.text);
         let again = guarded(&stage, method, path, "one", body).await;
-        assert_eq!(
-            (again.status, &again.text),
-            (first.status, &first.text),
-            "{path}"
-        );
+        assert_eq!((again.status, &again.text), (first.status, &first.text), "{path}");
         assert_eq!(again.headers["idempotency-replayed"], "true", "{path}");
         assert!(!first.headers.contains_key("idempotency-replayed"));
         let mut other = body.clone();
@@ -48,25 +44,15 @@ async fn a_key_is_of_its_caller_and_its_route() {
     let stage = Stage::ready().await;
     let event = json!({"tenant": "acme", "type": "a.b", "data": 1});
     let first = guarded(&stage, "POST", "/v1/events", "k", &event).await;
-    let other = stage
-        .key(json!({"name": "k", "environment": "prod", "scopes": ["publish"]}))
-        .await;
-    let theirs = stage
-        .post("/v1/events")
-        .key(&other)
-        .header("idempotency-key", "k");
+    let other = stage.key(json!({"name": "k", "environment": "prod", "scopes": ["publish"]})).await;
+    let theirs = stage.post("/v1/events").key(&other).header("idempotency-key", "k");
     let theirs = theirs.json(event).send().await;
     assert_ne!(theirs.json()["id"], first.json()["id"]);
     let too_long = "k".repeat(256);
     let refused = guarded(&stage, "PUT", "/v1/tenants/x", &too_long, &json!({})).await;
     assert_eq!(refused.refusal().1, "invalid_idempotency_key");
     let at_limit = "k".repeat(255);
-    assert_eq!(
-        guarded(&stage, "PUT", "/v1/tenants/x", &at_limit, &json!({}))
-            .await
-            .status,
-        201
-    );
+    assert_eq!(guarded(&stage, "PUT", "/v1/tenants/x", &at_limit, &json!({})).await.status, 201);
 }
 
 #[tokio::test]
@@ -75,20 +61,13 @@ async fn of_64_calls_at_once_with_one_key_one_event_comes() {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..64 {
         let event = json!({"tenant": "acme", "type": "a.b", "data": 1});
-        let call = stage
-            .post("/v1/events")
-            .header("idempotency-key", "same")
-            .json(event);
+        let call = stage.post("/v1/events").header("idempotency-key", "same").json(event);
         tasks.spawn(call.send());
     }
     let answers = tasks.join_all().await;
     let fresh = |a: &&Answer| a.status == 202 && !a.headers.contains_key("idempotency-replayed");
     assert_eq!(answers.iter().filter(fresh).count(), 1);
-    assert!(
-        answers
-            .iter()
-            .all(|a| a.status == 202 || a.refusal().1 == "idempotency_in_flight")
-    );
+    assert!(answers.iter().all(|a| a.status == 202 || a.refusal().1 == "idempotency_in_flight"));
     let events = stage.get("/v1/events").send().await.json();
     assert_eq!(events["data"].as_array().map(Vec::len), Some(1));
 }

@@ -27,24 +27,11 @@ async fn served(stage: &Stage, limits: ConnectionLimits) -> Served {
     let shutdown = async {
         let _ = stopped.await;
     };
-    let serving = serve(
-        listener,
-        stage.app.clone(),
-        stage.router.clone(),
-        limits,
-        shutdown,
-    );
-    Served {
-        address,
-        stop,
-        task: tokio::spawn(serving),
-    }
+    let serving = serve(listener, stage.app.clone(), stage.router.clone(), limits, shutdown);
+    Served { address, stop, task: tokio::spawn(serving) }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test is a client of its own server"
-)]
+#[expect(clippy::disallowed_methods, reason = "the test is a client of its own server")]
 async fn connect(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.expect("a connection")
 }
@@ -84,18 +71,12 @@ async fn a_connection_serves_calls_one_after_the_other_and_ends_with_the_server(
         stream.write_all(publish.as_bytes()).await.expect("written");
         assert!(answer(&mut stream).await.starts_with("HTTP/1.1 202 "));
     }
-    stream
-        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .expect("written");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("written");
     assert!(answer(&mut stream).await.ends_with("{\"status\":\"ok\"}"));
     server.stop.send(()).expect("it runs");
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.expect("the end");
-    assert!(
-        rest.is_empty(),
-        "an idle connection is closed when the server stops"
-    );
+    assert!(rest.is_empty(), "an idle connection is closed when the server stops");
     server.task.await.expect("no panic").expect("a clean end");
 }
 
@@ -132,11 +113,9 @@ async fn a_panic_costs_its_own_call_only_and_is_counted() {
     let server = served(&stage, ConnectionLimits::default()).await;
     let mut stream = connect(server.address).await;
     let guarded = "idempotency-key: k\r\n";
-    for (method, path, more) in [
-        ("PUT", "/v1/tenants/a", ""),
-        ("POST", "/v1/events", ""),
-        ("POST", "/v1/events", guarded),
-    ] {
+    for (method, path, more) in
+        [("PUT", "/v1/tenants/a", ""), ("POST", "/v1/events", ""), ("POST", "/v1/events", guarded)]
+    {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\n\
              {more}content-length: 0\r\n\r\n"
@@ -144,10 +123,7 @@ async fn a_panic_costs_its_own_call_only_and_is_counted() {
         stream.write_all(request.as_bytes()).await.expect("written");
         let said = answer(&mut stream).await;
         assert!(said.starts_with("HTTP/1.1 500 "), "{said}");
-        assert!(
-            said.contains("\"code\":\"internal\"") && !said.contains("on purpose"),
-            "{said}"
-        );
+        assert!(said.contains("\"code\":\"internal\"") && !said.contains("on purpose"), "{said}");
     }
     let now = Timestamp::from_millis(0);
     let figures = stage.app.metrics.print(&Figures::default(), now);
@@ -162,37 +138,20 @@ async fn unknown_paths_and_methods_are_problems_too() {
     assert_eq!(stage.get("/v1/tenants/%ff").send().await.status, 404);
     let wrong = stage.call("PATCH", "/v1/events").send().await;
     assert_eq!(wrong.refusal().1, "method_not_allowed");
-    assert!(
-        wrong.headers["allow"]
-            .to_str()
-            .is_ok_and(|allow| allow.contains("POST"))
-    );
+    assert!(wrong.headers["allow"].to_str().is_ok_and(|allow| allow.contains("POST")));
 }
 
 #[tokio::test]
 async fn the_document_and_its_page_are_served_offline_under_a_strict_policy() {
     let stage = Stage::new().await;
-    let document = stage
-        .get("/openapi.json")
-        .without("authorization")
-        .send()
-        .await;
+    let document = stage.get("/openapi.json").without("authorization").send().await;
     assert_eq!(document.status, 200);
     assert!(document.json()["paths"]["/v1/events"]["post"].is_object());
-    let page = stage
-        .get("/docs/api/")
-        .without("authorization")
-        .send()
-        .await;
+    let page = stage.get("/docs/api/").without("authorization").send().await;
     assert_eq!(page.status, 200);
-    let policy = page.headers["content-security-policy"]
-        .to_str()
-        .expect("text");
+    let policy = page.headers["content-security-policy"].to_str().expect("text");
     assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"));
-    assert!(
-        !page.text.contains("https://"),
-        "nothing comes from elsewhere"
-    );
+    assert!(!page.text.contains("https://"), "nothing comes from elsewhere");
 }
 
 #[tokio::test]
@@ -201,16 +160,9 @@ async fn the_figures_name_no_tenant_and_begin_with_the_oldest_due() {
     let event = json!({"tenant": "acme", "type": "a.b", "data": 1});
     stage.post("/v1/events").json(event).send().await;
     let figures = stage.get("/metrics").without("authorization").send().await;
-    assert!(
-        figures
-            .text
-            .starts_with("# HELP angarium_oldest_due_delivery_age_seconds")
-    );
+    assert!(figures.text.starts_with("# HELP angarium_oldest_due_delivery_age_seconds"));
     assert!(figures.text.contains("angarium_events_accepted_total 1"));
     assert!(!figures.text.contains("acme"), "{}", figures.text);
     let ready = stage.get("/readyz").without("authorization").send().await;
-    assert_eq!(
-        (ready.status, &ready.json()["status"]),
-        (200, &json!("ready"))
-    );
+    assert_eq!((ready.status, &ready.json()["status"]), (200, &json!("ready")));
 }

@@ -37,10 +37,7 @@ struct AlwaysOk;
 impl Transport for AlwaysOk {
     async fn send(&self, _: EndpointNo, _: OutgoingRequest, _: Duration) -> Exchange {
         Exchange {
-            outcome: Outcome::Response {
-                status: 200,
-                retry_after: None,
-            },
+            outcome: Outcome::Response { status: 200, retry_after: None },
             took: Duration::from_millis(3),
             response: "content-type: text/plain".into(),
             body: (*b"thanks").into(),
@@ -156,17 +153,9 @@ impl Stage {
     pub(crate) async fn ready() -> Self {
         let stage = Self::new().await;
         let environment = json!({"slug": "prod", "contracts": ["standard", "aleta"]});
-        let made = stage
-            .post("/v1/environments")
-            .json(environment)
-            .send()
-            .await;
+        let made = stage.post("/v1/environments").json(environment).send().await;
         assert_eq!(made.status, 201, "{}", made.text);
-        let tenant = stage
-            .call("PUT", "/v1/tenants/acme")
-            .json(json!({}))
-            .send()
-            .await;
+        let tenant = stage.call("PUT", "/v1/tenants/acme").json(json!({})).send().await;
         assert_eq!(tenant.status, 201, "{}", tenant.text);
         stage
     }
@@ -177,11 +166,7 @@ impl Stage {
             .uri(path)
             .header("authorization", format!("Bearer {ADMIN}"))
             .header("angarium-environment", "prod");
-        Call {
-            stage: self.clone(),
-            request,
-            body: Bytes::new(),
-        }
+        Call { stage: self.clone(), request, body: Bytes::new() }
     }
 
     pub(crate) fn get(&self, path: &str) -> Call {
@@ -201,11 +186,7 @@ impl Stage {
 
     /// Makes an endpoint of `acme` and returns its id.
     pub(crate) async fn endpoint(&self, body: Value) -> String {
-        let made = self
-            .post("/v1/tenants/acme/endpoints")
-            .json(body)
-            .send()
-            .await;
+        let made = self.post("/v1/tenants/acme/endpoints").json(body).send().await;
         assert_eq!(made.status, 201, "{}", made.text);
         made.json()["id"].as_str().expect("an id").to_owned()
     }
@@ -246,8 +227,7 @@ impl Call {
     }
 
     pub(crate) fn key(self, key: &str) -> Self {
-        self.header("authorization", &format!("Bearer {key}"))
-            .without("angarium-environment")
+        self.header("authorization", &format!("Bearer {key}")).without("angarium-environment")
     }
 
     pub(crate) async fn send(self) -> Answer {

@@ -144,9 +144,7 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
 
 /// A policy that opens loopback only.
 pub(crate) fn loopback() -> AddressPolicy {
-    AddressPolicy {
-        allowed: vec!["127.0.0.0/8".parse().expect("a range")],
-    }
+    AddressPolicy { allowed: vec!["127.0.0.0/8".parse().expect("a range")] }
 }
 
 pub(crate) fn egress() -> Egress {
@@ -154,13 +152,8 @@ pub(crate) fn egress() -> Egress {
 }
 
 pub(crate) fn egress_with(limits: EgressLimits, extra_roots: Vec<String>) -> Egress {
-    Egress::new(EgressConfig {
-        policy: loopback(),
-        extra_roots,
-        limits,
-        ..EgressConfig::default()
-    })
-    .expect("the egress starts")
+    Egress::new(EgressConfig { policy: loopback(), extra_roots, limits, ..EgressConfig::default() })
+        .expect("the egress starts")
 }
 
 pub(crate) fn request(url: &str) -> OutgoingRequest {
@@ -173,11 +166,7 @@ pub(crate) fn request_of(url: &str, body: Bytes) -> OutgoingRequest {
         .header("content-type", "application/json")
         .body(body)
         .expect("a request");
-    OutgoingRequest {
-        destination: Arc::new(destination),
-        message,
-        masked_target: None,
-    }
+    OutgoingRequest { destination: Arc::new(destination), message, masked_target: None }
 }
 
 pub(crate) async fn send(egress: &Egress, url: &str) -> Exchange {

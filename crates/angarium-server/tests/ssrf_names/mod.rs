@@ -75,14 +75,7 @@ fn reply(query: &[u8], answers: &Answers) -> Vec<u8> {
     let code = if found.is_some() { 0 } else { 3 };
     let addresses = found.unwrap_or_default();
     let mut reply = query[..2].to_vec();
-    reply.extend([
-        0x81,
-        0x80 | code,
-        0,
-        1,
-        0,
-        u8::try_from(addresses.len()).expect("few"),
-    ]);
+    reply.extend([0x81, 0x80 | code, 0, 1, 0, u8::try_from(addresses.len()).expect("few")]);
     reply.extend([0; 4]);
     reply.extend(&query[HEADER..after_name + 4]);
     for address in addresses {
@@ -93,16 +86,7 @@ fn reply(query: &[u8], answers: &Answers) -> Vec<u8> {
         // The question's name, its type, class IN, a time to live of zero.
         reply.extend([0xc0, 12]);
         reply.extend(kind.to_be_bytes());
-        reply.extend([
-            0,
-            1,
-            0,
-            0,
-            0,
-            0,
-            0,
-            u8::try_from(bytes.len()).expect("short"),
-        ]);
+        reply.extend([0, 1, 0, 0, 0, 0, 0, u8::try_from(bytes.len()).expect("short")]);
         reply.extend(bytes);
     }
     reply

@@ -28,58 +28,27 @@ fn key(random: u8, environment: EnvironmentNo, tenant: Option<TenantNo>) -> ApiK
 pub async fn accounts_read_back_as_they_were_made(harness: &dyn Harness) {
     let world = World::new(harness).await;
     let (store, env) = (&world.store, world.environment);
-    let keys = [
-        key(1, env, None),
-        key(2, env, Some(world.tenants[0])),
-        key(3, env, None),
-    ];
+    let keys = [key(1, env, None), key(2, env, Some(world.tenants[0])), key(3, env, None)];
     for key in &keys {
-        let made = store
-            .change_account(CreateKey(key.clone()), None, at(5))
-            .await;
+        let made = store.change_account(CreateKey(key.clone()), None, at(5)).await;
         assert_eq!(made.expect("made"), Created(0));
     }
-    let revoked = store
-        .change_account(RevokeKey(keys[2].id), None, at(6))
-        .await;
+    let revoked = store.change_account(RevokeKey(keys[2].id), None, at(6)).await;
     assert_eq!(revoked.expect("revoked"), Done);
     let signing = PutTenantKeys(world.tenants[0], "aleta".into(), vec![signing_key()]);
-    assert_eq!(
-        store
-            .change_account(signing, None, at(8))
-            .await
-            .expect("put"),
-        Done
-    );
+    assert_eq!(store.change_account(signing, None, at(8)).await.expect("put"), Done);
     let all = store.accounts().await.expect("read");
     assert_eq!(all.keys, keys[..2]);
-    assert_eq!(
-        all.tenants
-            .iter()
-            .map(|t| t.id.as_str())
-            .collect::<Vec<_>>(),
-        ["acme", "globex"]
-    );
-    assert_eq!(
-        all.environments[0].hosts,
-        ["prod.example.com", "a.prod.example.com"]
-    );
+    assert_eq!(all.tenants.iter().map(|t| t.id.as_str()).collect::<Vec<_>>(), ["acme", "globex"]);
+    assert_eq!(all.environments[0].hosts, ["prod.example.com", "a.prod.example.com"]);
     assert_eq!(all.environments[0].contracts, ["standard", "aleta"]);
     let mut replaced = all.environments[0].clone();
     replaced.hosts = vec!["new.example.com".into()];
-    let done = store
-        .change_account(ReplaceEnvironment(replaced.clone()), None, at(9))
-        .await;
+    let done = store.change_account(ReplaceEnvironment(replaced.clone()), None, at(9)).await;
     assert_eq!(done.expect("replaced"), Done);
-    assert_eq!(
-        store.accounts().await.expect("read").environments,
-        [replaced]
-    );
+    assert_eq!(store.accounts().await.expect("read").environments, [replaced]);
     let shard = world.shard(world.tenants[0]).await;
-    assert_eq!(
-        shard.tenant_keys,
-        [(world.tenants[0], "aleta".into(), vec![signing_key()])]
-    );
+    assert_eq!(shard.tenant_keys, [(world.tenants[0], "aleta".into(), vec![signing_key()])]);
 }
 
 /// An event type is made once and replaced after that.
@@ -96,15 +65,10 @@ pub async fn an_event_type_is_made_once_and_then_replaced(harness: &dyn Harness)
     };
     for (description, expected) in [("first", Created(0)), ("second", Done)] {
         config.description = description.into();
-        let put = store
-            .change_account(PutEventType(env, config.clone()), None, at(7))
-            .await;
+        let put = store.change_account(PutEventType(env, config.clone()), None, at(7)).await;
         assert_eq!(put.expect("put"), expected);
     }
-    assert_eq!(
-        store.accounts().await.expect("read").event_types,
-        [(env, config)]
-    );
+    assert_eq!(store.accounts().await.expect("read").event_types, [(env, config)]);
 }
 
 /// Each refusal has its name.
@@ -115,10 +79,7 @@ pub async fn what_is_taken_or_in_use_or_missing_is_said(harness: &dyn Harness) {
     let owner = world.tenants[0];
     let no = world.endpoint(owner, 1).await;
     let first = key(1, env, None);
-    let same_hash = ApiKey {
-        hash: first.hash,
-        ..key(2, env, None)
-    };
+    let same_hash = ApiKey { hash: first.hash, ..key(2, env, None) };
     let rows = [
         (environment("prod"), Taken),
         (tenant(nowhere, "x"), NotFound),
@@ -140,11 +101,7 @@ pub async fn what_is_taken_or_in_use_or_missing_is_said(harness: &dyn Harness) {
         assert_eq!(changed.expect("an answer"), expected, "{name}");
     }
     let mut batch = world.batch(owner);
-    batch.endpoints.push(EndpointWrite::Delete {
-        no,
-        at: at(20),
-        guard: None,
-    });
+    batch.endpoints.push(EndpointWrite::Delete { no, at: at(20), guard: None });
     world.commit(batch, at(20)).await;
     for change in [DeleteTenant(owner), DeleteEnvironment(env)] {
         let changed = world.store.change_account(change, None, at(30)).await;
@@ -153,9 +110,5 @@ pub async fn what_is_taken_or_in_use_or_missing_is_said(harness: &dyn Harness) {
     let all = world.store.accounts().await.expect("read");
     assert!(all.environments.is_empty() && all.tenants.is_empty() && all.keys.is_empty());
     let named = world.store.endpoint_ids(&[no]).await.expect("read");
-    assert_eq!(
-        named,
-        [(no, endpoint(owner, 1).id)],
-        "the log still has its name"
-    );
+    assert_eq!(named, [(no, endpoint(owner, 1).id)], "the log still has its name");
 }

@@ -19,15 +19,8 @@ pub async fn keys_rise_in_commit_order_across_shards(harness: &dyn Harness) {
             batch.events = vec![event(tenant, round, &[]), event(tenant, round + 10, &[])];
             batch
         });
-        for result in world
-            .store
-            .commit(Arc::new(batches.into()), now)
-            .await
-            .expect("committed")
-        {
-            let BatchResult::Committed(done) = result else {
-                panic!("{result:?}")
-            };
+        for result in world.store.commit(Arc::new(batches.into()), now).await.expect("committed") {
+            let BatchResult::Committed(done) = result else { panic!("{result:?}") };
             assert_eq!(done.events.last(), Some(&done.high_water));
             keys.extend(done.events);
         }
@@ -45,17 +38,9 @@ pub async fn a_stale_epoch_rejects_only_its_own_batch(harness: &dyn Harness) {
         batch.events.push(event(tenant, 1, &[]));
         batch
     });
-    let claimed = world
-        .store
-        .claim(&[batches[0].shard], at(1))
-        .await
-        .expect("claimed");
+    let claimed = world.store.claim(&[batches[0].shard], at(1)).await.expect("claimed");
     assert_eq!(claimed[0].1, Epoch::new(batches[0].epoch.get() + 1));
-    let results = world
-        .store
-        .commit(Arc::new(batches.into()), at(2))
-        .await
-        .expect("committed");
+    let results = world.store.commit(Arc::new(batches.into()), at(2)).await.expect("committed");
     assert_eq!(results[0], BatchResult::StaleEpoch);
     assert!(matches!(&results[1], BatchResult::Committed(done) if done.events.len() == 1));
     let page = world.store.events(&world.events()).await.expect("a page");
@@ -72,27 +57,14 @@ pub async fn a_repeated_batch_changes_nothing(harness: &dyn Harness) {
     let second = world.publish(event(tenant, 2, &[no]), at(11)).await;
     let mut batch = world.batch(tenant);
     batch.deliveries = vec![delivered(first, no), failed(second, no, at(900))];
-    batch.checkpoint = Some(Checkpoint {
-        upto: second,
-        tenants: vec![(tenant, 2)],
-        endpoints: Vec::new(),
-    });
+    batch.checkpoint =
+        Some(Checkpoint { upto: second, tenants: vec![(tenant, 2)], endpoints: Vec::new() });
     world.commit(batch.clone(), at(50)).await;
     let before = (world.all(world.deliveries()).await, world.pending().await);
     world.commit(batch, at(60)).await;
-    assert_eq!(
-        (world.all(world.deliveries()).await, world.pending().await),
-        before
-    );
+    assert_eq!((world.all(world.deliveries()).await, world.pending().await), before);
     assert_eq!(before.1, 1);
-    assert_eq!(
-        world
-            .delivery(DeliveryKey::first(second, no))
-            .await
-            .attempts
-            .len(),
-        1
-    );
+    assert_eq!(world.delivery(DeliveryKey::first(second, no)).await.attempts.len(), 1);
 }
 
 /// Data is kept byte for byte, and every other word of the publisher.
@@ -110,24 +82,12 @@ pub async fn an_event_reads_back_as_it_was_published(harness: &dyn Harness) {
     body.data = Bytes::from_static(&[0, 255, b'{']);
     body.data_kind = DataKind::Binary;
     let key = world.publish(write.clone(), at(11)).await;
-    let row = world
-        .store
-        .event(tenant, key)
-        .await
-        .expect("read")
-        .expect("an event");
-    assert_eq!(
-        (row.event.key, row.event.tenant, row.event.sequence),
-        (key, tenant, 7)
-    );
+    let row = world.store.event(tenant, key).await.expect("read").expect("an event");
+    assert_eq!((row.event.key, row.event.tenant, row.event.sequence), (key, tenant, 7));
     assert_eq!(row.event.accepted_at, write.accepted_at);
     assert_eq!(row.event.body, write.body);
     assert_eq!(row.fanout, [(no, 7)]);
-    let other = world
-        .store
-        .event(world.tenants[1], key)
-        .await
-        .expect("read");
+    let other = world.store.event(world.tenants[1], key).await.expect("read");
     assert!(other.is_none(), "another tenant's event is not found");
 }
 
@@ -149,11 +109,8 @@ pub async fn a_checkpoint_keeps_counters_and_never_goes_back(harness: &dyn Harne
     };
     for (upto, sequence) in [(upto, 12), (EventKey::ZERO, 4)] {
         let mut batch = world.batch(tenant);
-        batch.checkpoint = Some(Checkpoint {
-            upto,
-            tenants: vec![(tenant, sequence)],
-            endpoints: vec![counters],
-        });
+        batch.checkpoint =
+            Some(Checkpoint { upto, tenants: vec![(tenant, sequence)], endpoints: vec![counters] });
         world.commit(batch, at(20)).await;
     }
     let state = world.shard(tenant).await;

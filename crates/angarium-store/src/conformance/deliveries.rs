@@ -15,18 +15,12 @@ pub async fn the_happy_path_writes_no_pending_row(harness: &dyn Harness) {
     let key = world.publish(event(tenant, 1, &[no]), at(10)).await;
     let before = world.delivery(DeliveryKey::first(key, no)).await;
     assert_eq!(before.row.state, DeliveryState::Pending);
-    assert_eq!(
-        (before.row.attempts, before.row.next_due),
-        (0, Some(at(10)))
-    );
+    assert_eq!((before.row.attempts, before.row.next_due), (0, Some(at(10))));
     assert_eq!(world.pending().await, 0);
     world.record(tenant, delivered(key, no)).await;
     let after = world.delivery(DeliveryKey::first(key, no)).await;
     assert_eq!(world.pending().await, 0);
-    assert_eq!(
-        (after.row.state, after.row.reason),
-        (DeliveryState::Delivered, None)
-    );
+    assert_eq!((after.row.state, after.row.reason), (DeliveryState::Delivered, None));
     assert_eq!(after.attempts, [attempt(1, Class::Success)]);
     assert_eq!(after.row.last.map(|last| last.status), Some(Some(204)));
 }
@@ -41,15 +35,9 @@ pub async fn a_retry_that_succeeds_leaves_no_row_behind_and_keeps_its_attempts(
     let key = world.publish(event(tenant, 1, &[no]), at(10)).await;
     world.record(tenant, failed(key, no, at(500))).await;
     let waiting = world.delivery(DeliveryKey::first(key, no)).await;
-    assert_eq!(
-        (waiting.row.state, waiting.row.attempts),
-        (DeliveryState::Pending, 1)
-    );
+    assert_eq!((waiting.row.state, waiting.row.attempts), (DeliveryState::Pending, 1));
     assert_eq!(waiting.row.next_due, Some(at(500)));
-    assert_eq!(
-        waiting.row.last.map(|last| last.class),
-        Some(Class::Timeout)
-    );
+    assert_eq!(waiting.row.last.map(|last| last.class), Some(Class::Timeout));
     assert_eq!(world.pending().await, 1);
     let mut second = delivered(key, no);
     second.attempts = 2;
@@ -57,14 +45,8 @@ pub async fn a_retry_that_succeeds_leaves_no_row_behind_and_keeps_its_attempts(
     second.attempt = Some(Box::new(attempt(2, Class::Success)));
     world.record(tenant, second).await;
     let ended = world.delivery(DeliveryKey::first(key, no)).await;
-    assert_eq!(
-        ended.attempts,
-        [attempt(1, Class::Timeout), attempt(2, Class::Success)]
-    );
-    assert_eq!(
-        (ended.row.state, ended.row.attempts),
-        (DeliveryState::Delivered, 2)
-    );
+    assert_eq!(ended.attempts, [attempt(1, Class::Timeout), attempt(2, Class::Success)]);
+    assert_eq!((ended.row.state, ended.row.attempts), (DeliveryState::Delivered, 2));
     assert_eq!(world.pending().await, 0);
 }
 
@@ -98,48 +80,23 @@ pub async fn a_redelivery_is_the_next_generation_and_names_the_one_it_repeats(
     let act = async |key, kind| {
         let mut batch = world.batch(tenant);
         let at = at(60);
-        batch.actions.push(RowAction {
-            key,
-            kind,
-            at,
-            guard: None,
-        });
+        batch.actions.push(RowAction { key, kind, at, guard: None });
         world.commit(batch, at).await.actions[0]
     };
-    let second = act(first, RowActionKind::Redeliver)
-        .await
-        .expect("a redelivery");
-    let third = act(first, RowActionKind::Redeliver)
-        .await
-        .expect("another one");
-    assert_eq!(
-        (second.generation, third.generation),
-        (Generation::new(1), Generation::new(2))
-    );
+    let second = act(first, RowActionKind::Redeliver).await.expect("a redelivery");
+    let third = act(first, RowActionKind::Redeliver).await.expect("another one");
+    assert_eq!((second.generation, third.generation), (Generation::new(1), Generation::new(2)));
     let row = world.delivery(third).await.row;
-    assert_eq!(
-        (row.redelivery_of, row.sequence),
-        (Some(Generation::new(0)), 1)
-    );
-    assert_eq!(
-        (row.state, row.next_due),
-        (DeliveryState::Pending, Some(at(60)))
-    );
-    assert_eq!(
-        act(second, RowActionKind::Redeliver).await,
-        None,
-        "it has not ended"
-    );
+    assert_eq!((row.redelivery_of, row.sequence), (Some(Generation::new(0)), 1));
+    assert_eq!((row.state, row.next_due), (DeliveryState::Pending, Some(at(60))));
+    assert_eq!(act(second, RowActionKind::Redeliver).await, None, "it has not ended");
     let mut ended = delivered(event, no);
     ended.key = second;
     ended.has_row = true;
     world.record(tenant, ended).await;
     assert_eq!(act(third, RowActionKind::Cancel).await, Some(third));
     let of_event = world.all(world.deliveries()).await;
-    let states: Vec<_> = of_event
-        .iter()
-        .map(|row| (row.key.generation.get(), row.state))
-        .collect();
+    let states: Vec<_> = of_event.iter().map(|row| (row.key.generation.get(), row.state)).collect();
     assert_eq!(
         states,
         [
@@ -148,11 +105,7 @@ pub async fn a_redelivery_is_the_next_generation_and_names_the_one_it_repeats(
             (0, DeliveryState::Delivered)
         ]
     );
-    assert!(
-        of_event[..2]
-            .iter()
-            .all(|row| row.redelivery_of == Some(Generation::new(0)))
-    );
+    assert!(of_event[..2].iter().all(|row| row.redelivery_of == Some(Generation::new(0))));
 }
 
 /// An action answers none where there is no such row, and changes nothing.
@@ -163,10 +116,7 @@ pub async fn an_action_on_a_row_that_is_not_there_does_nothing(harness: &dyn Har
     let event = world.publish(event(tenant, 1, &[no]), at(10)).await;
     let key = DeliveryKey::first(event, no);
     world.record(tenant, failed(event, no, at(500))).await;
-    let late = DeliveryKey {
-        generation: Generation::new(5),
-        ..key
-    };
+    let late = DeliveryKey { generation: Generation::new(5), ..key };
     let mut batch = world.batch(tenant);
     for (key, kind) in [
         (late, RowActionKind::Cancel),
@@ -174,20 +124,12 @@ pub async fn an_action_on_a_row_that_is_not_there_does_nothing(harness: &dyn Har
         (key, RowActionKind::Redeliver),
         (key, RowActionKind::DueNow),
     ] {
-        batch.actions.push(RowAction {
-            key,
-            kind,
-            at: at(70),
-            guard: None,
-        });
+        batch.actions.push(RowAction { key, kind, at: at(70), guard: None });
     }
     let done = world.commit(batch, at(70)).await;
     assert_eq!(done.actions, [None, None, None, Some(key)]);
     assert_eq!(world.delivery(key).await.row.next_due, Some(at(70)));
     world.record(tenant, died(event, no)).await;
     let row = world.delivery(key).await.row;
-    assert_eq!(
-        (row.state, row.reason),
-        (DeliveryState::Dead, Some(EndReason::Exhausted))
-    );
+    assert_eq!((row.state, row.reason), (DeliveryState::Dead, Some(EndReason::Exhausted)));
 }

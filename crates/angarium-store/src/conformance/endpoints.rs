@@ -16,37 +16,22 @@ pub async fn an_endpoint_reads_back_with_its_secrets(harness: &dyn Harness) {
     assert!(other > no);
     let mut config = endpoint(tenant, 1);
     assert_eq!(world.endpoint(tenant, 1).await, no, "made once");
-    let found = world
-        .store
-        .endpoint(config.id)
-        .await
-        .expect("read")
-        .expect("an endpoint");
+    let found = world.store.endpoint(config.id).await.expect("read").expect("an endpoint");
     assert_eq!((found.no, &found.config), (no, &config));
     config.status = EndpointStatus::Paused;
     config.version = 2;
     config.secrets.headers.clear();
     let mut batch = world.batch(tenant);
     let replaced = Box::new(config.clone());
-    batch.endpoints.push(EndpointWrite::Replace {
-        no,
-        config: replaced,
-        guard: None,
-    });
+    batch.endpoints.push(EndpointWrite::Replace { no, config: replaced, guard: None });
     world.commit(batch, at(20)).await;
     let state = world.shard(tenant).await;
-    assert_eq!(
-        state.endpoints.iter().map(|e| e.no).collect::<Vec<_>>(),
-        [no, other]
-    );
+    assert_eq!(state.endpoints.iter().map(|e| e.no).collect::<Vec<_>>(), [no, other]);
     assert_eq!(state.endpoints[0].config, config);
     let paused = Some(EndpointStatus::Paused);
     for (status, expected) in [(None, vec![other, no]), (paused, vec![no])] {
         for tenant in [None, Some(tenant)] {
-            let page = world
-                .store
-                .endpoints(world.environment, tenant, status, None, 10)
-                .await;
+            let page = world.store.endpoints(world.environment, tenant, status, None, 10).await;
             let found: Vec<_> = page.expect("a page").items.iter().map(|e| e.no).collect();
             assert_eq!(found, expected);
         }
@@ -64,38 +49,20 @@ pub async fn a_deleted_endpoint_is_gone_for_callers_and_its_rows_are_cancelled_i
     let mut keys = Vec::new();
     for sequence in 1..=5 {
         let start = FanoutStart::Pending { due: Some(at(900)) };
-        keys.push(
-            world
-                .publish(begun(event(tenant, sequence, &[no]), start), at(10))
-                .await,
-        );
+        keys.push(world.publish(begun(event(tenant, sequence, &[no]), start), at(10)).await);
     }
     let mut batch = world.batch(tenant);
-    batch.endpoints.push(EndpointWrite::Delete {
-        no,
-        at: at(20),
-        guard: None,
-    });
+    batch.endpoints.push(EndpointWrite::Delete { no, at: at(20), guard: None });
     world.commit(batch, at(20)).await;
     assert!(world.store.endpoint(id).await.expect("read").is_none());
-    assert_eq!(
-        world.store.endpoint_ids(&[no]).await.expect("read"),
-        [(no, id)]
-    );
+    assert_eq!(world.store.endpoint_ids(&[no]).await.expect("read"), [(no, id)]);
     let state = world.shard(tenant).await;
     assert!(state.endpoints.is_empty());
     assert_eq!(state.deleted_with_rows, [no]);
     for rows in [2, 2, 1, 0] {
         let mut batch = world.batch(tenant);
-        batch.endpoints.push(EndpointWrite::CancelWaiting {
-            no,
-            at: at(21),
-            limit: 2,
-        });
-        assert_eq!(
-            world.commit(batch, at(21)).await.endpoints,
-            [EndpointResult { no, rows }]
-        );
+        batch.endpoints.push(EndpointWrite::CancelWaiting { no, at: at(21), limit: 2 });
+        assert_eq!(world.commit(batch, at(21)).await.endpoints, [EndpointResult { no, rows }]);
     }
     assert!(world.shard(tenant).await.deleted_with_rows.is_empty());
     for key in keys {
@@ -112,9 +79,7 @@ pub async fn rows_are_parked_and_unparked_in_slices(harness: &dyn Harness) {
     let no = world.endpoint(tenant, 1).await;
     for sequence in 1..=3 {
         let start = FanoutStart::Pending { due: Some(at(900)) };
-        world
-            .publish(begun(event(tenant, sequence, &[no]), start), at(10))
-            .await;
+        world.publish(begun(event(tenant, sequence, &[no]), start), at(10)).await;
     }
     let write = async |write: EndpointWrite| {
         let mut batch = world.batch(tenant);

@@ -12,10 +12,7 @@ fn given(status: u16, expires_at: Timestamp) -> Guard {
         scope: [7; 32],
         fingerprint: [u8::try_from(status - 200).unwrap_or_default(); 32],
         expires_at,
-        answer: GuardAnswer::Given {
-            status,
-            body: format!("answer {status}").into_bytes(),
-        },
+        answer: GuardAnswer::Given { status, body: format!("answer {status}").into_bytes() },
     }
 }
 
@@ -23,34 +20,17 @@ fn given(status: u16, expires_at: Timestamp) -> Guard {
 pub async fn the_first_answer_wins_until_it_expires(harness: &dyn Harness) {
     let world = World::new(harness).await;
     let change = async |change, guard, now| {
-        world
-            .store
-            .change_account(change, Some(guard), now)
-            .await
-            .expect("changed")
+        world.store.change_account(change, Some(guard), now).await.expect("changed")
     };
     let taken = environment("prod");
     change(taken, given(209, at(500)), at(5)).await;
-    assert_eq!(
-        world
-            .store
-            .guarded_answer(&[7; 32], at(6))
-            .await
-            .expect("read"),
-        None
-    );
+    assert_eq!(world.store.guarded_answer(&[7; 32], at(6)).await.expect("read"), None);
     let put = || tenant(world.environment, "initech");
     change(put(), given(201, at(500)), at(10)).await;
     change(put(), given(202, at(900)), at(20)).await;
     let status = async |now| {
-        let found = world
-            .store
-            .guarded_answer(&[7; 32], now)
-            .await
-            .expect("read")?;
-        let Answered::Given { status, body } = found.answer else {
-            panic!("{found:?}")
-        };
+        let found = world.store.guarded_answer(&[7; 32], now).await.expect("read")?;
+        let Answered::Given { status, body } = found.answer else { panic!("{found:?}") };
         assert_eq!(body, format!("answer {status}").into_bytes());
         assert_eq!(u16::from(found.fingerprint[0]) + 200, status);
         Some(status)
@@ -89,18 +69,10 @@ pub async fn an_answer_is_derived_from_the_event_or_delivery(harness: &dyn Harne
     }
     let made = world.commit(batch, at(60)).await.actions;
     let answer = async |scope: u8| {
-        let found = world
-            .store
-            .guarded_answer(&[scope; 32], at(61))
-            .await
-            .expect("read");
+        let found = world.store.guarded_answer(&[scope; 32], at(61)).await.expect("read");
         found.map(|StoredAnswer { answer, .. }| answer)
     };
     assert_eq!(answer(1).await, Some(Answered::Event(key)));
     assert_eq!(answer(2).await, made[0].map(Answered::Delivery));
-    assert_eq!(
-        (made[1], answer(3).await),
-        (None, None),
-        "nothing was cancelled"
-    );
+    assert_eq!((made[1], answer(3).await), (None, None), "nothing was cancelled");
 }

@@ -39,12 +39,7 @@ async fn filled(world: &World) -> (Vec<Known>, Vec<EndpointNo>) {
         let key = world.publish(write, at(millis)).await;
         for no in fanout {
             let (state, class) = fate(world, tenant, key, no, sequence).await;
-            known.push(Known {
-                key: DeliveryKey::first(key, no),
-                tenant,
-                state,
-                class,
-            });
+            known.push(Known { key: DeliveryKey::first(key, no), tenant, state, class });
         }
         if sequence == 12 {
             world.index_all().await;
@@ -54,19 +49,9 @@ async fn filled(world: &World) -> (Vec<Known>, Vec<EndpointNo>) {
     let again = *known.iter().find(ended).expect("one was delivered");
     let mut batch = world.batch(again.tenant);
     let kind = RowActionKind::Redeliver;
-    batch.actions.push(RowAction {
-        key: again.key,
-        kind,
-        at: at(99),
-        guard: None,
-    });
+    batch.actions.push(RowAction { key: again.key, kind, at: at(99), guard: None });
     let made = world.commit(batch, at(99)).await.actions[0].expect("a redelivery");
-    known.push(Known {
-        key: made,
-        state: DeliveryState::Pending,
-        class: None,
-        ..again
-    });
+    known.push(Known { key: made, state: DeliveryState::Pending, class: None, ..again });
     known.sort_unstable_by_key(|known| std::cmp::Reverse(known.key));
     (known, vec![mine[0], mine[1], theirs])
 }
@@ -103,32 +88,21 @@ pub async fn lists_equal_a_slow_model_while_the_index_grows(harness: &dyn Harnes
     let (known, endpoints) = filled(&world).await;
     for round in ["half indexed", "indexed"] {
         let mut queries = vec![world.deliveries()];
-        queries.extend(world.tenants.map(|tenant| DeliveryQuery {
-            tenant: Some(tenant),
-            ..world.deliveries()
-        }));
-        queries.extend(endpoints.iter().map(|no| DeliveryQuery {
-            endpoint: Some(*no),
-            ..world.deliveries()
-        }));
-        queries.push(DeliveryQuery {
-            event: Some(known[9].key.event),
-            ..world.deliveries()
-        });
+        queries.extend(
+            world
+                .tenants
+                .map(|tenant| DeliveryQuery { tenant: Some(tenant), ..world.deliveries() }),
+        );
+        queries.extend(
+            endpoints.iter().map(|no| DeliveryQuery { endpoint: Some(*no), ..world.deliveries() }),
+        );
+        queries.push(DeliveryQuery { event: Some(known[9].key.event), ..world.deliveries() });
         for query in queries {
-            for state in [None]
-                .into_iter()
-                .chain(DeliveryState::ALL.iter().map(|s| Some(*s)))
-            {
+            for state in [None].into_iter().chain(DeliveryState::ALL.iter().map(|s| Some(*s))) {
                 for class in [None, Some(Class::Gone)] {
                     for (limit, rows_read) in [(1_000, 10_000), (3, 10_000), (4, 5)] {
-                        let query = DeliveryQuery {
-                            state,
-                            class,
-                            limit,
-                            rows_read,
-                            ..query.clone()
-                        };
+                        let query =
+                            DeliveryQuery { state, class, limit, rows_read, ..query.clone() };
                         compare(&world, &known, query, round).await;
                     }
                 }
@@ -234,17 +208,10 @@ pub async fn events_are_filtered(harness: &dyn Harness) {
         let body = Arc::make_mut(&mut write.body);
         body.subject = Some(format!("s{}", sequence % 2).into());
         body.ordering_key = (sequence == 3).then(|| "k".into());
-        keys.push(
-            world
-                .publish(write, at(sequence.cast_signed() * 10_000 + 2))
-                .await,
-        );
+        keys.push(world.publish(write, at(sequence.cast_signed() * 10_000 + 2)).await);
     }
     let rows: [(Filter, &[usize]); 6] = [
-        (
-            |query| query.kind = Some("order.paid".into()),
-            &[3, 2, 1, 0],
-        ),
+        (|query| query.kind = Some("order.paid".into()), &[3, 2, 1, 0]),
         (|query| query.kind = Some("order".into()), &[]),
         (|query| query.subject = Some("s0".into()), &[3, 1]),
         (|query| query.ordering_key = Some("k".into()), &[2]),

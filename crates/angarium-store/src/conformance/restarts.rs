@@ -11,10 +11,7 @@ pub async fn what_was_committed_is_there_after_a_restart(harness: &dyn Restarts)
     let tenant = world.tenants[0];
     let no = world.endpoint(tenant, 1).await;
     let held = world.publish(event(tenant, 1, &[no]), at(10)).await;
-    let waits = begun(
-        event(tenant, 2, &[no]),
-        FanoutStart::Pending { due: Some(at(600)) },
-    );
+    let waits = begun(event(tenant, 2, &[no]), FanoutStart::Pending { due: Some(at(600)) });
     world.publish(waits, at(11)).await;
     world.index_all().await;
     world.publish(event(tenant, 3, &[no]), at(12)).await;
@@ -48,36 +45,18 @@ pub async fn secrets_cannot_be_read_in_the_files(harness: &dyn Restarts) {
     let world = World::around(harness.store().await).await;
     world.endpoint(world.tenants[0], 1).await;
     let keys = PutTenantKeys(world.tenants[0], "aleta".into(), vec![signing_key()]);
-    world
-        .store
-        .change_account(keys, None, at(5))
-        .await
-        .expect("put");
+    world.store.change_account(keys, None, at(5)).await.expect("put");
     let guard = Guard {
         scope: [1; 32],
         fingerprint: [2; 32],
         expires_at: at(900),
-        answer: GuardAnswer::Given {
-            status: 201,
-            body: SECRET.into(),
-        },
+        answer: GuardAnswer::Given { status: 201, body: SECRET.into() },
     };
     let put = tenant(world.environment, "initech");
-    world
-        .store
-        .change_account(put, Some(guard), at(6))
-        .await
-        .expect("put");
+    world.store.change_account(put, Some(guard), at(6)).await.expect("put");
     let bytes = harness.bytes().await;
-    let holds = |text: &str| {
-        bytes
-            .windows(text.len())
-            .any(|part| part == text.as_bytes())
-    };
-    assert!(
-        holds("hooks.example.com"),
-        "the URL is there, so this looks in the right place"
-    );
+    let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds("hooks.example.com"), "the URL is there, so this looks in the right place");
     assert!(!holds(SECRET) && !holds(&SECRET[6..]));
 }
 
@@ -87,11 +66,8 @@ pub async fn a_backup_is_a_store_of_one_moment(harness: &dyn Restarts) {
     let tenant = world.tenants[0];
     let no = world.endpoint(tenant, 1).await;
     let start = FanoutStart::Pending { due: Some(at(600)) };
-    let publish = async |sequence| {
-        world
-            .publish(begun(event(tenant, sequence, &[no]), start), at(10))
-            .await
-    };
+    let publish =
+        async |sequence| world.publish(begun(event(tenant, sequence, &[no]), start), at(10)).await;
     publish(1).await;
     let to = harness.path();
     let write = async {
@@ -101,17 +77,11 @@ pub async fn a_backup_is_a_store_of_one_moment(harness: &dyn Restarts) {
     };
     let (copied, ()) = tokio::join!(world.store.backup(&to), write);
     copied.expect("a copy");
-    assert!(
-        world.store.backup(&to).await.is_err(),
-        "it never overwrites"
-    );
+    assert!(world.store.backup(&to).await.is_err(), "it never overwrites");
     let copy = harness.open_copy(&to).await;
     let depth = copy.depth(at(20)).await.expect("a depth");
     assert!((1..=40).contains(&depth.events));
-    assert_eq!(
-        depth.pending, depth.events,
-        "an event and its row come together"
-    );
+    assert_eq!(depth.pending, depth.events, "an event and its row come together");
     let taken = copy.change_account(environment("prod"), None, at(30)).await;
     assert_eq!(taken.expect("an answer"), crate::AccountChanged::Taken);
 }

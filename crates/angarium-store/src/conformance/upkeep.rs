@@ -8,22 +8,12 @@ use angarium_core::batch::FanoutStart;
 pub async fn own_ids_are_found_in_the_tail_and_in_the_index(harness: &dyn Harness) {
     let world = World::new(harness).await;
     let [tenant, other] = world.tenants;
-    let first = world
-        .publish(with_own_id(event(tenant, 1, &[]), "order-1"), at(10))
-        .await;
-    let theirs = world
-        .publish(with_own_id(event(other, 1, &[]), "order-1"), at(11))
-        .await;
+    let first = world.publish(with_own_id(event(tenant, 1, &[]), "order-1"), at(10)).await;
+    let theirs = world.publish(with_own_id(event(other, 1, &[]), "order-1"), at(11)).await;
     world.publish(event(tenant, 2, &[]), at(12)).await;
     let find = async |tenant, id| world.store.find_own_id(tenant, id).await.expect("read");
     let tail = world.store.own_id_tail().await.expect("read");
-    assert_eq!(
-        tail,
-        [
-            (tenant, "order-1".into(), first),
-            (other, "order-1".into(), theirs)
-        ]
-    );
+    assert_eq!(tail, [(tenant, "order-1".into(), first), (other, "order-1".into(), theirs)]);
     for _ in ["in the tail", "in the index"] {
         assert_eq!(find(tenant, "order-1").await, Some(first));
         assert_eq!(find(other, "order-1").await, Some(theirs));
@@ -32,16 +22,10 @@ pub async fn own_ids_are_found_in_the_tail_and_in_the_index(harness: &dyn Harnes
     }
     assert!(world.store.own_id_tail().await.expect("read").is_empty());
     let years = 1_000 * 86_400 * 400;
-    let later = world
-        .publish(with_own_id(event(tenant, 3, &[]), "order-3"), at(years))
-        .await;
+    let later = world.publish(with_own_id(event(tenant, 3, &[]), "order-3"), at(years)).await;
     world.index_all().await;
     assert_eq!(find(tenant, "order-3").await, Some(later));
-    assert_eq!(
-        find(tenant, "order-1").await,
-        Some(first),
-        "in an older slice"
-    );
+    assert_eq!(find(tenant, "order-1").await, Some(first), "in an older slice");
 }
 
 /// A step does a part, says how far it came, and that there is more.
@@ -49,9 +33,7 @@ pub async fn upkeep_goes_in_bounded_steps(harness: &dyn Harness) {
     let world = World::new(harness).await;
     let tenant = world.tenants[0];
     let mut batch = world.batch(tenant);
-    batch.events = (1..=6_000)
-        .map(|sequence| event(tenant, sequence, &[]))
-        .collect();
+    batch.events = (1..=6_000).map(|sequence| event(tenant, sequence, &[])).collect();
     let keys = world.commit(batch, at(10)).await.events;
     let step = async || world.store.upkeep(at(20)).await.expect("upkeep");
     let first = step().await;

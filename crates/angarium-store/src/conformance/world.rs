@@ -53,12 +53,7 @@ impl World {
             *no = TenantNo::new(made(&store, tenant(environment, id)).await);
         }
         assert_ne!(ShardId::of(tenants[0]), ShardId::of(tenants[1]));
-        let mut world = Self {
-            store,
-            environment,
-            tenants,
-            epochs: HashMap::new(),
-        };
+        let mut world = Self { store, environment, tenants, epochs: HashMap::new() };
         world.claim_all().await;
         world
     }
@@ -71,19 +66,11 @@ impl World {
 
     pub(super) fn batch(&self, tenant: TenantNo) -> ShardBatch {
         let shard = ShardId::of(tenant);
-        ShardBatch {
-            shard,
-            epoch: self.epochs[&shard],
-            ..ShardBatch::default()
-        }
+        ShardBatch { shard, epoch: self.epochs[&shard], ..ShardBatch::default() }
     }
 
     pub(super) async fn commit(&self, batch: ShardBatch, now: Timestamp) -> Committed {
-        let mut results = self
-            .store
-            .commit(Arc::new(vec![batch]), now)
-            .await
-            .expect("committed");
+        let mut results = self.store.commit(Arc::new(vec![batch]), now).await.expect("committed");
         match results.pop() {
             Some(BatchResult::Committed(done)) => done,
             other => panic!("not committed: {other:?}"),
@@ -112,20 +99,12 @@ impl World {
     }
 
     pub(super) async fn shard(&self, tenant: TenantNo) -> ShardState {
-        let mut states = self
-            .store
-            .load_shards(&[ShardId::of(tenant)])
-            .await
-            .expect("loaded");
+        let mut states = self.store.load_shards(&[ShardId::of(tenant)]).await.expect("loaded");
         states.pop().expect("one shard")
     }
 
     pub(super) async fn delivery(&self, key: DeliveryKey) -> DeliveryWithAttempts {
-        self.store
-            .delivery(key)
-            .await
-            .expect("read")
-            .expect("a delivery")
+        self.store.delivery(key).await.expect("read").expect("a delivery")
     }
 
     pub(super) async fn pending(&self) -> u64 {
@@ -175,10 +154,7 @@ impl World {
             let page = self.store.deliveries(&query).await.expect("a page");
             assert!(page.items.len() <= query.limit);
             all.extend(page.items);
-            assert!(
-                page.next.is_none() || page.next != query.cursor,
-                "a page goes on"
-            );
+            assert!(page.next.is_none() || page.next != query.cursor, "a page goes on");
             query.cursor = page.next;
             if query.cursor.is_none() {
                 return all;
@@ -200,10 +176,7 @@ pub(super) fn environment(slug: &str) -> AccountChange {
         slug: slug.into(),
         title: "Production".into(),
         contracts: vec!["standard".into(), "aleta".into()],
-        hosts: vec![
-            format!("{slug}.example.com"),
-            format!("a.{slug}.example.com"),
-        ],
+        hosts: vec![format!("{slug}.example.com"), format!("a.{slug}.example.com")],
         created_at: at(1),
     })
 }
@@ -260,11 +233,7 @@ pub(super) fn endpoint(tenant: TenantNo, random: u8) -> EndpointConfig {
 
 /// A new event, to be held in memory for each of the endpoints.
 pub(super) fn event(tenant: TenantNo, sequence: u64, endpoints: &[EndpointNo]) -> EventWrite {
-    let held = |no: &EndpointNo| Fanout {
-        endpoint: *no,
-        sequence,
-        start: FanoutStart::Held,
-    };
+    let held = |no: &EndpointNo| Fanout { endpoint: *no, sequence, start: FanoutStart::Held };
     EventWrite {
         tenant,
         sequence,
@@ -319,11 +288,7 @@ pub(super) fn delivered(event: EventKey, endpoint: EndpointNo) -> DeliveryWrite 
         attempts: 1,
         has_row: false,
         attempt: Some(Box::new(attempt(1, Class::Success))),
-        next: NextState::Ended {
-            state: DeliveryState::Delivered,
-            reason: None,
-            at: at(30),
-        },
+        next: NextState::Ended { state: DeliveryState::Delivered, reason: None, at: at(30) },
     }
 }
 

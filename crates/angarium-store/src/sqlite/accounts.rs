@@ -31,10 +31,7 @@ pub(super) fn change(
         AccountChange::CreateKey(key) => create_key(tx, key)?,
         AccountChange::RevokeKey(id) => {
             let revoke = "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
-            done(
-                tx.connection
-                    .execute(revoke, params![id.to_bytes(), now.as_millis()])?,
-            )
+            done(tx.connection.execute(revoke, params![id.to_bytes(), now.as_millis()])?)
         }
         AccountChange::PutEventType(environment, config) => {
             put_event_type(tx, *environment, config)?
@@ -54,11 +51,7 @@ pub(super) fn change(
 }
 
 const fn done(rows: usize) -> AccountChanged {
-    if rows == 0 {
-        AccountChanged::NotFound
-    } else {
-        AccountChanged::Done
-    }
+    if rows == 0 { AccountChanged::NotFound } else { AccountChanged::Done }
 }
 
 fn exists(connection: &Connection, select: &str, params: impl Params) -> Result<bool, Fault> {
@@ -90,10 +83,7 @@ fn is_taken(tx: &Tx<'_>, environment: &Environment) -> Result<bool, Fault> {
 }
 
 fn create_environment(tx: &Tx<'_>, environment: &Environment) -> Result<AccountChanged, Fault> {
-    let unnumbered = Environment {
-        no: EnvironmentNo::default(),
-        ..environment.clone()
-    };
+    let unnumbered = Environment { no: EnvironmentNo::default(), ..environment.clone() };
     if is_taken(tx, &unnumbered)? {
         return Ok(AccountChanged::Taken);
     }
@@ -126,8 +116,7 @@ fn replace_environment(tx: &Tx<'_>, environment: &Environment) -> Result<Account
         ],
     )?;
     if replaced > 0 {
-        tx.connection
-            .execute("DELETE FROM host WHERE environment = ?1", [no])?;
+        tx.connection.execute("DELETE FROM host WHERE environment = ?1", [no])?;
         put_hosts(tx, no, &environment.hosts)?;
     }
     Ok(done(replaced))
@@ -137,8 +126,7 @@ fn put_hosts(tx: &Tx<'_>, environment: i64, hosts: &[String]) -> Result<(), Faul
     let insert = "INSERT INTO host (host, environment, place) VALUES (?1, ?2, ?3)
                   ON CONFLICT DO NOTHING";
     for (host, place) in hosts.iter().zip(0_i64..) {
-        tx.connection
-            .execute(insert, params![host, environment, place])?;
+        tx.connection.execute(insert, params![host, environment, place])?;
     }
     Ok(())
 }
@@ -148,36 +136,24 @@ fn delete_environment(
     no: EnvironmentNo,
     now: Timestamp,
 ) -> Result<AccountChanged, Fault> {
-    if exists(
-        tx.connection,
-        "SELECT 1 FROM tenant WHERE environment = ?1",
-        [no.get()],
-    )? {
+    if exists(tx.connection, "SELECT 1 FROM tenant WHERE environment = ?1", [no.get()])? {
         return Ok(AccountChanged::InUse);
     }
     tx.connection.execute(
         "UPDATE api_key SET revoked_at = ?2 WHERE environment = ?1 AND revoked_at IS NULL",
         params![no.get(), now.as_millis()],
     )?;
-    for delete in [
-        "DELETE FROM host WHERE environment = ?1",
-        "DELETE FROM event_type WHERE environment = ?1",
-    ] {
+    for delete in
+        ["DELETE FROM host WHERE environment = ?1", "DELETE FROM event_type WHERE environment = ?1"]
+    {
         tx.connection.execute(delete, [no.get()])?;
     }
-    Ok(done(tx.connection.execute(
-        "DELETE FROM environment WHERE no = ?1",
-        [no.get()],
-    )?))
+    Ok(done(tx.connection.execute("DELETE FROM environment WHERE no = ?1", [no.get()])?))
 }
 
 fn put_tenant(tx: &Tx<'_>, tenant: &Tenant) -> Result<AccountChanged, Fault> {
     let environment = tenant.environment.get();
-    if !exists(
-        tx.connection,
-        "SELECT 1 FROM environment WHERE no = ?1",
-        [environment],
-    )? {
+    if !exists(tx.connection, "SELECT 1 FROM environment WHERE no = ?1", [environment])? {
         return Ok(AccountChanged::NotFound);
     }
     let metadata = json("tenant.metadata", &tenant.metadata)?;
@@ -202,10 +178,7 @@ fn put_tenant(tx: &Tx<'_>, tenant: &Tenant) -> Result<AccountChanged, Fault> {
     )?;
     let no = tx.connection.last_insert_rowid();
     let shard = ShardId::of(TenantNo::new(no)).get();
-    tx.connection.execute(
-        "UPDATE tenant SET shard = ?2 WHERE no = ?1",
-        params![no, shard],
-    )?;
+    tx.connection.execute("UPDATE tenant SET shard = ?2 WHERE no = ?1", params![no, shard])?;
     Ok(AccountChanged::Created(no))
 }
 
@@ -218,16 +191,12 @@ fn delete_tenant(tx: &Tx<'_>, no: TenantNo, now: Timestamp) -> Result<AccountCha
         "UPDATE api_key SET revoked_at = ?2 WHERE tenant = ?1 AND revoked_at IS NULL",
         params![no.get(), now.as_millis()],
     )?;
-    for delete in [
-        "DELETE FROM tenant_key WHERE tenant = ?1",
-        "DELETE FROM tenant_counter WHERE tenant = ?1",
-    ] {
+    for delete in
+        ["DELETE FROM tenant_key WHERE tenant = ?1", "DELETE FROM tenant_counter WHERE tenant = ?1"]
+    {
         tx.connection.execute(delete, [no.get()])?;
     }
-    Ok(done(
-        tx.connection
-            .execute("DELETE FROM tenant WHERE no = ?1", [no.get()])?,
-    ))
+    Ok(done(tx.connection.execute("DELETE FROM tenant WHERE no = ?1", [no.get()])?))
 }
 
 fn create_key(tx: &Tx<'_>, key: &ApiKey) -> Result<AccountChanged, Fault> {
@@ -269,11 +238,7 @@ fn put_event_type(
     config: &EventTypeConfig,
 ) -> Result<AccountChanged, Fault> {
     let no = environment.get();
-    if !exists(
-        tx.connection,
-        "SELECT 1 FROM environment WHERE no = ?1",
-        [no],
-    )? {
+    if !exists(tx.connection, "SELECT 1 FROM environment WHERE no = ?1", [no])? {
         return Ok(AccountChanged::NotFound);
     }
     let text = json("event_type.config", config)?;
@@ -288,12 +253,7 @@ fn put_event_type(
 }
 
 fn key_place(tenant: i64, contract: &str) -> SealedPlace<'_> {
-    SealedPlace {
-        table: "tenant_key",
-        tenant,
-        row: contract,
-        column: "keys",
-    }
+    SealedPlace { table: "tenant_key", tenant, row: contract, column: "keys" }
 }
 
 fn put_tenant_keys(
@@ -306,9 +266,7 @@ fn put_tenant_keys(
     if !exists(tx.connection, "SELECT 1 FROM tenant WHERE no = ?1", [no])? {
         return Ok(AccountChanged::NotFound);
     }
-    let sealed = tx
-        .sealer
-        .seal(key_place(no, contract), &SigningKey::to_sealed_form(keys));
+    let sealed = tx.sealer.seal(key_place(no, contract), &SigningKey::to_sealed_form(keys));
     tx.connection.execute(
         "INSERT INTO tenant_key (tenant, contract, keys) VALUES (?1, ?2, ?3)
          ON CONFLICT (tenant, contract) DO UPDATE SET keys = excluded.keys",
@@ -357,9 +315,7 @@ fn environments(view: &View<'_>) -> Result<Vec<Environment>, Fault> {
             slug: row.get(1)?,
             title: row.get(2)?,
             contracts: from_json("environment.contracts", &row.get::<_, String>(3)?)?,
-            hosts: hosts
-                .query_map([no], |row| row.get(0))?
-                .collect::<Result<_, _>>()?,
+            hosts: hosts.query_map([no], |row| row.get(0))?.collect::<Result<_, _>>()?,
             created_at: Timestamp::from_millis(row.get(4)?),
         });
     }
@@ -403,10 +359,7 @@ fn keys(view: &View<'_>) -> Result<Vec<ApiKey>, Fault> {
             name: row.get(2)?,
             environment: row.get::<_, Option<i64>>(3)?.map(EnvironmentNo::new),
             tenant: row.get::<_, Option<i64>>(4)?.map(TenantNo::new),
-            scopes: scopes
-                .split_whitespace()
-                .map(scope)
-                .collect::<Result<_, _>>()?,
+            scopes: scopes.split_whitespace().map(scope).collect::<Result<_, _>>()?,
             created_at: Timestamp::from_millis(row.get(6)?),
             expires_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
         });

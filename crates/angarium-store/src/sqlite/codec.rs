@@ -78,9 +78,8 @@ fn put_varint(bytes: &mut Vec<u8>, mut number: u64) {
 fn take_varint(bytes: &mut &[u8]) -> Result<u64, Fault> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes
-            .split_first()
-            .ok_or_else(|| Fault::damaged("event", "a number is cut short"))?;
+        let (&byte, rest) =
+            bytes.split_first().ok_or_else(|| Fault::damaged("event", "a number is cut short"))?;
         *bytes = rest;
         number |= u64::from(byte & 0x7f) << shift;
         if byte < 0x80 {
@@ -197,15 +196,9 @@ mod tests {
         let pairs: Vec<_> = [(1, 0), (127, 128), (1 << 43, u64::MAX)]
             .map(|(no, sequence)| (EndpointNo::new(no), sequence))
             .into();
-        assert_eq!(
-            fanout(&fanout_bytes(pairs.iter().copied())).ok(),
-            Some(pairs)
-        );
+        assert_eq!(fanout(&fanout_bytes(pairs.iter().copied())).ok(), Some(pairs));
         let named: Vec<Attribute> = vec![("a".into(), "".into()), ("ä".into(), "b".into())];
-        assert_eq!(
-            attributes(attribute_bytes(&named).as_deref()).ok(),
-            Some(named)
-        );
+        assert_eq!(attributes(attribute_bytes(&named).as_deref()).ok(), Some(named));
         assert_eq!(attribute_bytes(&[]), None);
     }
 

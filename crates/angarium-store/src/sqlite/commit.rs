@@ -29,10 +29,8 @@ pub(super) const COUNT_ENDPOINT: &str = "
 pub(super) fn claim(tx: &mut Tx<'_>, shards: &[ShardId]) -> Result<Vec<(ShardId, Epoch)>, Fault> {
     let mut claimed = Vec::with_capacity(shards.len());
     for &shard in shards {
-        let epoch: i64 = tx
-            .connection
-            .prepare_cached(CLAIM)?
-            .query_row([shard.get()], |row| row.get(0))?;
+        let epoch: i64 =
+            tx.connection.prepare_cached(CLAIM)?.query_row([shard.get()], |row| row.get(0))?;
         tx.state.set_epoch(shard, epoch);
         claimed.push((shard, Epoch::new(epoch)));
     }
@@ -60,19 +58,16 @@ pub(super) fn commit(
 fn write(tx: &mut Tx<'_>, batch: &ShardBatch, now: Timestamp) -> Result<Committed, Fault> {
     let mut done = Committed::default();
     for event in &batch.events {
-        done.events
-            .push(events::insert(tx, batch.shard, event, now)?);
+        done.events.push(events::insert(tx, batch.shard, event, now)?);
     }
     for delivery in &batch.deliveries {
         deliveries::write(tx, batch.shard, delivery)?;
     }
     for action in &batch.actions {
-        done.actions
-            .push(deliveries::act(tx, batch.shard, action, now)?);
+        done.actions.push(deliveries::act(tx, batch.shard, action, now)?);
     }
     for endpoint in &batch.endpoints {
-        done.endpoints
-            .push(endpoints::write(tx, batch.shard, endpoint, now)?);
+        done.endpoints.push(endpoints::write(tx, batch.shard, endpoint, now)?);
     }
     if let Some(checkpoint) = &batch.checkpoint {
         move_checkpoint(tx, batch.shard, checkpoint)?;
@@ -92,15 +87,13 @@ fn move_checkpoint(tx: &Tx<'_>, shard: ShardId, checkpoint: &Checkpoint) -> Resu
             .execute(params![tenant.get(), sequence.cast_signed()])?;
     }
     for counters in &checkpoint.endpoints {
-        tx.connection
-            .prepare_cached(COUNT_ENDPOINT)?
-            .execute(params![
-                counters.endpoint.get(),
-                counters.sequence.cast_signed(),
-                counters.health.consecutive_failures,
-                counters.health.last_success_at.map(Timestamp::as_millis),
-                counters.health.last_failure_at.map(Timestamp::as_millis),
-            ])?;
+        tx.connection.prepare_cached(COUNT_ENDPOINT)?.execute(params![
+            counters.endpoint.get(),
+            counters.sequence.cast_signed(),
+            counters.health.consecutive_failures,
+            counters.health.last_success_at.map(Timestamp::as_millis),
+            counters.health.last_failure_at.map(Timestamp::as_millis),
+        ])?;
     }
     Ok(())
 }

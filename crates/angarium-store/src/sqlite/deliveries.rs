@@ -128,20 +128,17 @@ pub(super) fn insert_waiting(
     waiting: &Waiting,
 ) -> Result<(), Fault> {
     let key = waiting.key;
-    let inserted = tx
-        .connection
-        .prepare_cached(INSERT_PENDING)?
-        .execute(params![
-            key.event.get(),
-            key.endpoint.get(),
-            key.generation.get(),
-            shard.get(),
-            stored(waiting.sequence),
-            waiting.attempts,
-            DeliveryState::Pending.number(),
-            waiting.due.map(Timestamp::as_millis),
-            waiting.repeats.map(Generation::get),
-        ])?;
+    let inserted = tx.connection.prepare_cached(INSERT_PENDING)?.execute(params![
+        key.event.get(),
+        key.endpoint.get(),
+        key.generation.get(),
+        shard.get(),
+        stored(waiting.sequence),
+        waiting.attempts,
+        DeliveryState::Pending.number(),
+        waiting.due.map(Timestamp::as_millis),
+        waiting.repeats.map(Generation::get),
+    ])?;
     if inserted == 0 {
         return update_waiting(tx, shard, waiting);
     }
@@ -151,17 +148,14 @@ pub(super) fn insert_waiting(
 
 fn update_waiting(tx: &mut Tx<'_>, shard: ShardId, waiting: &Waiting) -> Result<(), Fault> {
     let key = waiting.key;
-    let updated = tx
-        .connection
-        .prepare_cached(UPDATE_PENDING)?
-        .execute(params![
-            key.event.get(),
-            key.endpoint.get(),
-            key.generation.get(),
-            waiting.attempts,
-            DeliveryState::Pending.number(),
-            waiting.due.map(Timestamp::as_millis),
-        ])?;
+    let updated = tx.connection.prepare_cached(UPDATE_PENDING)?.execute(params![
+        key.event.get(),
+        key.endpoint.get(),
+        key.generation.get(),
+        waiting.attempts,
+        DeliveryState::Pending.number(),
+        waiting.due.map(Timestamp::as_millis),
+    ])?;
     if updated == 0 {
         return insert_waiting(tx, shard, waiting);
     }
@@ -169,14 +163,11 @@ fn update_waiting(tx: &mut Tx<'_>, shard: ShardId, waiting: &Waiting) -> Result<
 }
 
 fn delete_waiting(tx: &mut Tx<'_>, key: DeliveryKey) -> Result<(), Fault> {
-    let deleted = tx
-        .connection
-        .prepare_cached(DELETE_PENDING)?
-        .execute(params![
-            key.event.get(),
-            key.endpoint.get(),
-            key.generation.get(),
-        ])?;
+    let deleted = tx.connection.prepare_cached(DELETE_PENDING)?.execute(params![
+        key.event.get(),
+        key.endpoint.get(),
+        key.generation.get(),
+    ])?;
     if deleted > 0 {
         tx.state.pending -= 1;
     }
@@ -187,18 +178,15 @@ fn find_waiting(tx: &Tx<'_>, key: DeliveryKey) -> Result<Option<Waiting>, Fault>
     let found = tx
         .connection
         .prepare_cached(SELECT_PENDING)?
-        .query_row(
-            params![key.event.get(), key.endpoint.get(), key.generation.get()],
-            |row| {
-                Ok(Waiting {
-                    key,
-                    sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-                    attempts: row.get(1)?,
-                    due: None,
-                    repeats: row.get::<_, Option<u32>>(2)?.map(Generation::new),
-                })
-            },
-        )
+        .query_row(params![key.event.get(), key.endpoint.get(), key.generation.get()], |row| {
+            Ok(Waiting {
+                key,
+                sequence: row.get::<_, i64>(0)?.cast_unsigned(),
+                attempts: row.get(1)?,
+                due: None,
+                repeats: row.get::<_, Option<u32>>(2)?.map(Generation::new),
+            })
+        })
         .optional()?;
     Ok(found)
 }
@@ -258,49 +246,45 @@ fn insert_ended(
             .query_row([key.endpoint.get()], |row| row.get::<_, i64>(0))
             .optional()?,
     };
-    tx.connection
-        .prepare_cached(INSERT_DELIVERY)?
-        .execute(params![
-            key.event.get(),
-            key.endpoint.get(),
-            key.generation.get(),
-            stored(ended.sequence),
-            ended.state.number(),
-            ended.reason.map(EndReason::number),
-            ended.attempts,
-            ended.at.as_millis(),
-            ended.repeats.map(Generation::get),
-            tenant,
-            attempt.map(|a| a.n),
-            attempt.map(|a| a.at.as_millis()),
-            attempt.map(|a| micros(a.took)),
-            attempt.map(|a| a.class.number()),
-            attempt.and_then(|a| a.status),
-            attempt.and_then(|a| a.detail.as_deref()),
-            attempt.map(|a| &*a.request),
-            attempt.map(|a| &*a.response),
-            attempt.map(|a| &*a.body),
-        ])?;
+    tx.connection.prepare_cached(INSERT_DELIVERY)?.execute(params![
+        key.event.get(),
+        key.endpoint.get(),
+        key.generation.get(),
+        stored(ended.sequence),
+        ended.state.number(),
+        ended.reason.map(EndReason::number),
+        ended.attempts,
+        ended.at.as_millis(),
+        ended.repeats.map(Generation::get),
+        tenant,
+        attempt.map(|a| a.n),
+        attempt.map(|a| a.at.as_millis()),
+        attempt.map(|a| micros(a.took)),
+        attempt.map(|a| a.class.number()),
+        attempt.and_then(|a| a.status),
+        attempt.and_then(|a| a.detail.as_deref()),
+        attempt.map(|a| &*a.request),
+        attempt.map(|a| &*a.response),
+        attempt.map(|a| &*a.body),
+    ])?;
     Ok(())
 }
 
 fn insert_attempt(tx: &Tx<'_>, key: DeliveryKey, attempt: &AttemptRecord) -> Result<(), Fault> {
-    tx.connection
-        .prepare_cached(INSERT_ATTEMPT)?
-        .execute(params![
-            key.event.get(),
-            key.endpoint.get(),
-            key.generation.get(),
-            attempt.n,
-            attempt.at.as_millis(),
-            micros(attempt.took),
-            attempt.class.number(),
-            attempt.status,
-            attempt.detail.as_deref(),
-            &*attempt.request,
-            &*attempt.response,
-            &*attempt.body,
-        ])?;
+    tx.connection.prepare_cached(INSERT_ATTEMPT)?.execute(params![
+        key.event.get(),
+        key.endpoint.get(),
+        key.generation.get(),
+        attempt.n,
+        attempt.at.as_millis(),
+        micros(attempt.took),
+        attempt.class.number(),
+        attempt.status,
+        attempt.detail.as_deref(),
+        &*attempt.request,
+        &*attempt.response,
+        &*attempt.body,
+    ])?;
     Ok(())
 }
 
@@ -346,9 +330,7 @@ fn redeliver(
     let sequence = tx
         .connection
         .prepare_cached(SELECT_ENDED)?
-        .query_row(params![event, endpoint, ended.generation.get()], |row| {
-            row.get::<_, i64>(0)
-        })
+        .query_row(params![event, endpoint, ended.generation.get()], |row| row.get::<_, i64>(0))
         .optional()?;
     let Some(sequence) = sequence else {
         return Ok(None);
@@ -357,10 +339,7 @@ fn redeliver(
         .connection
         .prepare_cached(LAST_GENERATION)?
         .query_row(params![event, endpoint], |row| row.get(0))?;
-    let key = DeliveryKey {
-        generation: Generation::new(last + 1),
-        ..ended
-    };
+    let key = DeliveryKey { generation: Generation::new(last + 1), ..ended };
     let waiting = Waiting {
         key,
         sequence: sequence.cast_unsigned(),

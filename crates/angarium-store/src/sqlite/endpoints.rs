@@ -185,12 +185,7 @@ fn sealed_secrets(sealer: &Sealer, config: &EndpointConfig) -> Vec<u8> {
 }
 
 fn place(tenant: TenantNo, row: &str) -> SealedPlace<'_> {
-    SealedPlace {
-        table: "endpoint",
-        tenant: tenant.get(),
-        row,
-        column: "secrets",
-    }
+    SealedPlace { table: "endpoint", tenant: tenant.get(), row, column: "secrets" }
 }
 
 /// One endpoint by its public id, unless it is deleted.
@@ -242,10 +237,7 @@ pub(super) fn list(
 /// Reads a row whose first columns are those of [`SELECT_BY_ID`].
 pub(super) fn read(sealer: &Sealer, row: &Row<'_>) -> Result<EndpointRow, Fault> {
     let no = EndpointNo::new(row.get(0)?);
-    let text = row
-        .get_ref(3)?
-        .as_str()
-        .map_err(|e| Fault::damaged("endpoint.config", e))?;
+    let text = row.get_ref(3)?.as_str().map_err(|e| Fault::damaged("endpoint.config", e))?;
     let mut config: EndpointConfig =
         serde_json::from_str(text).map_err(|e| Fault::damaged("endpoint.config", e))?;
     config.id = EndpointId::from_bytes(row.get(1)?);
@@ -262,21 +254,14 @@ pub(super) fn read(sealer: &Sealer, row: &Row<'_>) -> Result<EndpointRow, Fault>
     let time = |at| Ok::<_, Fault>(row.get::<_, Option<i64>>(at)?.map(Timestamp::from_millis));
     let counters = EndpointCounters {
         endpoint: no,
-        sequence: row
-            .get::<_, Option<i64>>(7)?
-            .unwrap_or_default()
-            .cast_unsigned(),
+        sequence: row.get::<_, Option<i64>>(7)?.unwrap_or_default().cast_unsigned(),
         health: EndpointHealth {
             consecutive_failures: row.get::<_, Option<u32>>(8)?.unwrap_or_default(),
             last_success_at: time(9)?,
             last_failure_at: time(10)?,
         },
     };
-    Ok(EndpointRow {
-        no,
-        config,
-        counters,
-    })
+    Ok(EndpointRow { no, config, counters })
 }
 
 /// Public ids of endpoints, deleted ones too.

@@ -86,29 +86,17 @@ pub(super) struct Stored {
 /// One event.
 pub(super) fn find(connection: &Connection, key: EventKey) -> Result<Option<Stored>, Fault> {
     let mut select = connection.prepare_cached(SELECT)?;
-    select
-        .query_row([key.get()], |row| Ok(read(row)))
-        .optional()?
-        .transpose()
+    select.query_row([key.get()], |row| Ok(read(row))).optional()?.transpose()
 }
 
 /// Reads a row with the columns of [`SELECT`].
 pub(super) fn read(row: &Row<'_>) -> Result<Stored, Fault> {
     let text = |at: usize| row.get::<_, Option<Box<str>>>(at);
-    let kind = row
-        .get_ref(5)?
-        .as_str()
-        .map_err(|e| Fault::damaged("event.type", e))?;
+    let kind = row.get_ref(5)?.as_str().map_err(|e| Fault::damaged("event.type", e))?;
     let attributes = row.get_ref(10)?.as_blob_or_null();
     let attributes = attributes.map_err(|e| Fault::damaged("event.attributes", e))?;
-    let fanout = row
-        .get_ref(11)?
-        .as_blob()
-        .map_err(|e| Fault::damaged("event.fanout", e))?;
-    let data = row
-        .get_ref(13)?
-        .as_blob()
-        .map_err(|e| Fault::damaged("event.data", e))?;
+    let fanout = row.get_ref(11)?.as_blob().map_err(|e| Fault::damaged("event.fanout", e))?;
+    let data = row.get_ref(13)?.as_blob().map_err(|e| Fault::damaged("event.data", e))?;
     let body = NewEvent {
         own_id: text(6)?,
         kind: EventType::from_stored(kind),
@@ -126,9 +114,5 @@ pub(super) fn read(row: &Row<'_>) -> Result<Stored, Fault> {
         accepted_at: row.time(4)?.unwrap_or_default(),
         body: Arc::new(body),
     };
-    Ok(Stored {
-        shard: row.shard(1)?,
-        event: Arc::new(event),
-        fanout: codec::fanout(fanout)?,
-    })
+    Ok(Stored { shard: row.shard(1)?, event: Arc::new(event), fanout: codec::fanout(fanout)? })
 }

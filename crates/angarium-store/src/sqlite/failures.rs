@@ -85,10 +85,7 @@ fn work_that_spoils_a_transaction_spoils_nobody_elses() {
     writer.run(group);
     assert!(answered(good_answer).is_ok() && answered(other_answer).is_ok());
     let refused = answered(bad_answer);
-    assert!(
-        matches!(refused, Err(StoreError::NotCommitted(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(StoreError::NotCommitted(_))), "{refused:?}");
 }
 
 #[test]
@@ -97,14 +94,8 @@ fn a_file_that_failed_is_opened_again_before_anything_else() {
     let mut writer = writer(directory.path());
     run(&mut writer, note("a")).expect("room");
     let failed = run(&mut writer, failing(ffi::SQLITE_IOERR_FSYNC));
-    assert!(
-        matches!(failed, Err(StoreError::NotCommitted(_))),
-        "{failed:?}"
-    );
-    assert!(
-        writer.look(|_| Ok(())).is_err(),
-        "the handle that failed is gone"
-    );
+    assert!(matches!(failed, Err(StoreError::NotCommitted(_))), "{failed:?}");
+    assert!(writer.look(|_| Ok(())).is_err(), "the handle that failed is gone");
     run(&mut writer, note("b")).expect("opened anew");
     let again = run(&mut writer, note("a"));
     assert!(again.is_err(), "what was committed before is there");

@@ -48,13 +48,7 @@ pub(super) fn insert(
     let mut sealed = None;
     let mut delivery = (None, None, None);
     let kind = match (&guard.answer, subject) {
-        (
-            GuardAnswer::Given {
-                status: given,
-                body,
-            },
-            _,
-        ) => {
+        (GuardAnswer::Given { status: given, body }, _) => {
             status = Some(*given);
             sealed = Some(tx.sealer.seal(place(&row_name(&guard.scope)), body));
             1
@@ -64,11 +58,8 @@ pub(super) fn insert(
             2
         }
         (GuardAnswer::Delivery, Subject::Delivery(key)) => {
-            delivery = (
-                Some(key.event.get()),
-                Some(key.endpoint.get()),
-                Some(key.generation.get()),
-            );
+            delivery =
+                (Some(key.event.get()), Some(key.endpoint.get()), Some(key.generation.get()));
             3
         }
         (GuardAnswer::Event | GuardAnswer::Delivery, _) => return Ok(()),
@@ -96,9 +87,7 @@ pub(super) fn answer(
 ) -> Result<Option<StoredAnswer>, Fault> {
     view.connection
         .prepare_cached(SELECT)?
-        .query_row(params![scope, now.as_millis()], |row| {
-            Ok(read(view, scope, row))
-        })
+        .query_row(params![scope, now.as_millis()], |row| Ok(read(view, scope, row)))
         .optional()?
         .transpose()
 }
@@ -111,10 +100,7 @@ fn read(view: &View<'_>, scope: &[u8; 32], row: &Row<'_>) -> Result<StoredAnswer
                 .sealer
                 .unseal(place(&row_name(scope)), &sealed)
                 .map_err(Fault::sealed("idempotency.body"))?;
-            Answered::Given {
-                status: row.get(2)?,
-                body: body.to_vec(),
-            }
+            Answered::Given { status: row.get(2)?, body: body.to_vec() }
         }
         2 => Answered::Event(EventKey::new(row.get(4)?)),
         3 => Answered::Delivery(DeliveryKey {
@@ -124,10 +110,7 @@ fn read(view: &View<'_>, scope: &[u8; 32], row: &Row<'_>) -> Result<StoredAnswer
         }),
         other => return Err(Fault::damaged("idempotency.kind", other)),
     };
-    Ok(StoredAnswer {
-        fingerprint: row.get(0)?,
-        answer,
-    })
+    Ok(StoredAnswer { fingerprint: row.get(0)?, answer })
 }
 
 fn row_name(scope: &[u8; 32]) -> String {
@@ -135,10 +118,5 @@ fn row_name(scope: &[u8; 32]) -> String {
 }
 
 fn place(row: &str) -> SealedPlace<'_> {
-    SealedPlace {
-        table: "idempotency",
-        tenant: 0,
-        row,
-        column: "body",
-    }
+    SealedPlace { table: "idempotency", tenant: 0, row, column: "body" }
 }

@@ -82,10 +82,8 @@ struct Keys<'a> {
 impl<'a> Keys<'a> {
     fn new(view: &'a View<'a>, walk: Walk, below: EventKey, rows: usize) -> Result<Self, Fault> {
         let select = "SELECT value FROM meta WHERE name = 'indexed_upto'";
-        let indexed_upto = view
-            .connection
-            .prepare_cached(select)?
-            .query_row([], |row| row.get(0))?;
+        let indexed_upto =
+            view.connection.prepare_cached(select)?.query_row([], |row| row.get(0))?;
         let mut keys = Self {
             view,
             walk,
@@ -179,9 +177,7 @@ impl<'a> Keys<'a> {
                 Walk::Endpoint(no) => {
                     let fanout = row.get_ref(2)?.as_blob();
                     let fanout = fanout.map_err(|e| Fault::damaged("event.fanout", e))?;
-                    codec::fanout(fanout)?
-                        .iter()
-                        .any(|(matched, _)| *matched == no)
+                    codec::fanout(fanout)?.iter().any(|(matched, _)| *matched == no)
                 }
                 Walk::One(_) | Walk::All | Walk::Undelivered(..) => true,
             };
@@ -195,9 +191,7 @@ impl<'a> Keys<'a> {
             // Below the tail the index goes on.
             (false, floor) => Some(floor + 1),
         };
-        self.rows_left = self
-            .rows_left
-            .saturating_sub(usize::try_from(read).unwrap_or(0));
+        self.rows_left = self.rows_left.saturating_sub(usize::try_from(read).unwrap_or(0));
         Ok(())
     }
 }
@@ -235,16 +229,13 @@ struct Span {
 impl Span {
     /// Below this key the span can begin.
     fn top(self) -> EventKey {
-        let end = self
-            .before
-            .map(|time| EventKey::first_at(time + COMMIT_LAG));
+        let end = self.before.map(|time| EventKey::first_at(time + COMMIT_LAG));
         end.unwrap_or(EventKey::new(i64::MAX))
     }
 
     /// Whether everything below this key is too old.
     fn is_over(self, key: EventKey) -> bool {
-        self.after
-            .is_some_and(|time| key < EventKey::first_at(time))
+        self.after.is_some_and(|time| key < EventKey::first_at(time))
     }
 
     fn holds(self, accepted_at: Timestamp) -> bool {
@@ -264,10 +255,7 @@ pub(super) fn event(
 }
 
 fn shown(stored: Stored) -> EventRow {
-    EventRow {
-        event: stored.event,
-        fanout: stored.fanout,
-    }
+    EventRow { event: stored.event, fanout: stored.fanout }
 }
 
 /// A page of events.
@@ -276,13 +264,8 @@ pub(super) fn events(
     query: &EventQuery,
 ) -> Result<Page<EventRow, EventKey>, Fault> {
     let visible = visible(view, query.environment, query.tenant)?;
-    let span = Span {
-        after: query.after,
-        before: query.before,
-    };
-    let below = query
-        .cursor
-        .map_or(span.top(), |cursor| cursor.min(span.top()));
+    let span = Span { after: query.after, before: query.before };
+    let below = query.cursor.map_or(span.top(), |cursor| cursor.min(span.top()));
     let walk = query.tenant.map_or(Walk::All, Walk::Tenant);
     let mut keys = Keys::new(view, walk, below, query.rows_read)?;
     let mut items = Vec::new();
@@ -319,21 +302,13 @@ pub(super) fn deliveries(
     query: &DeliveryQuery,
 ) -> Result<Page<DeliveryRow, DeliveryKey>, Fault> {
     let visible = visible(view, query.environment, query.tenant)?;
-    let span = Span {
-        after: query.after,
-        before: query.before,
-    };
+    let span = Span { after: query.after, before: query.before };
     // The cursor's own event may have more below it.
-    let from = query
-        .cursor
-        .map(|cursor| EventKey::new(cursor.event.get().saturating_add(1)));
+    let from = query.cursor.map(|cursor| EventKey::new(cursor.event.get().saturating_add(1)));
     let below = from.map_or(span.top(), |from| from.min(span.top()));
     let mut keys = Keys::new(view, walk_of(query), below, query.rows_read)?;
     let mut read = Rows::new(view);
-    let mut page = Page {
-        items: Vec::new(),
-        next: None,
-    };
+    let mut page = Page { items: Vec::new(), next: None };
     while let Some(key) = keys.next()? {
         if span.is_over(key) {
             return Ok(page);
@@ -416,9 +391,7 @@ fn of_event(
         found.extend(of_pair.into_iter().filter(|row| {
             query.cursor.is_none_or(|cursor| row.key < cursor)
                 && state.is_none_or(|state| row.state == state)
-                && query
-                    .class
-                    .is_none_or(|class| row.last.is_some_and(|last| last.class == class))
+                && query.class.is_none_or(|class| row.last.is_some_and(|last| last.class == class))
         }));
     }
     Ok(found)

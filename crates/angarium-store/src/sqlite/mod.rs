@@ -130,9 +130,7 @@ enum Order {
 
 impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteStore")
-            .field("files", &self.files)
-            .finish_non_exhaustive()
+        f.debug_struct("SqliteStore").field("files", &self.files).finish_non_exhaustive()
     }
 }
 
@@ -157,12 +155,7 @@ impl SqliteStore {
         }
         let files = database.files();
         let gauges = Arc::new(Gauges::default());
-        let writer = Writer::new(
-            database,
-            connection,
-            Arc::clone(&sealer),
-            Arc::clone(&gauges),
-        );
+        let writer = Writer::new(database, connection, Arc::clone(&sealer), Arc::clone(&gauges));
         let writer = Arc::new(Mutex::new(writer.map_err(Fault::of_reading)?));
         let no_thread = |error: std::io::Error| StoreError::CannotOpen {
             path: "a thread".into(),
@@ -177,12 +170,7 @@ impl SqliteStore {
             Mode::InPlace => Writes::InPlace(writer),
             Mode::Threads => start_writer(writer).map_err(no_thread)?,
         };
-        Ok(Self {
-            writes,
-            reads,
-            gauges,
-            files,
-        })
+        Ok(Self { writes, reads, gauges, files })
     }
 
     /// Writes together with everything else that waits, and answers after the sync.
@@ -194,9 +182,7 @@ impl SqliteStore {
         let (work, answer) = writer::job(write);
         self.order(Order::Together(work)).await?;
         // The writer vanished with the work in its hands: nobody knows.
-        answer
-            .await
-            .map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
+        answer.await.map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
     }
 
     async fn order(&self, order: Order) -> StoreResult<()> {
@@ -236,9 +222,7 @@ fn start_writer(writer: Arc<Mutex<Writer>>) -> std::io::Result<Writes> {
             write_all(&mut lock(&writer), orders);
         }
     };
-    thread::Builder::new()
-        .name("store-writer".into())
-        .spawn(serve)?;
+    thread::Builder::new().name("store-writer".into()).spawn(serve)?;
     Ok(Writes::Queue(Mutex::new(Some(queue))))
 }
 
@@ -280,14 +264,12 @@ impl Store for SqliteStore {
         batches: Arc<Vec<ShardBatch>>,
         now: Timestamp,
     ) -> StoreResult<Vec<BatchResult>> {
-        self.write(move |tx| commit::commit(tx, &batches, now))
-            .await
+        self.write(move |tx| commit::commit(tx, &batches, now)).await
     }
 
     async fn load_shards(&self, shards: &[ShardId]) -> StoreResult<Vec<ShardState>> {
         let shards = shards.to_vec();
-        self.read(move |view| recovery::load_shards(view, &shards))
-            .await
+        self.read(move |view| recovery::load_shards(view, &shards)).await
     }
 
     async fn events_above(
@@ -297,8 +279,7 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> StoreResult<(Vec<RecoveredEvent>, Option<EventKey>)> {
         let shards = shards.to_vec();
-        self.read(move |view| recovery::events_above(view, &shards, after, limit))
-            .await
+        self.read(move |view| recovery::events_above(view, &shards, after, limit)).await
     }
 
     async fn load_due(
@@ -310,14 +291,8 @@ impl Store for SqliteStore {
         bytes: usize,
     ) -> StoreResult<DuePage> {
         let skip = skip.to_vec();
-        let query = DueQuery {
-            endpoint,
-            due_by,
-            limit,
-            bytes,
-        };
-        self.read(move |view| recovery::load_due(view, query, &skip))
-            .await
+        let query = DueQuery { endpoint, due_by, limit, bytes };
+        self.read(move |view| recovery::load_due(view, query, &skip)).await
     }
 
     async fn own_id_tail(&self) -> StoreResult<Vec<(TenantNo, Box<str>, EventKey)>> {
@@ -326,8 +301,7 @@ impl Store for SqliteStore {
 
     async fn find_own_id(&self, tenant: TenantNo, own_id: &str) -> StoreResult<Option<EventKey>> {
         let own_id = own_id.to_owned();
-        self.read(move |view| upkeep::find_own_id(view, tenant, &own_id))
-            .await
+        self.read(move |view| upkeep::find_own_id(view, tenant, &own_id)).await
     }
 
     async fn accounts(&self) -> StoreResult<Accounts> {
@@ -340,8 +314,7 @@ impl Store for SqliteStore {
         guard: Option<Guard>,
         now: Timestamp,
     ) -> StoreResult<AccountChanged> {
-        self.write(move |tx| accounts::change(tx, &change, guard.as_ref(), now))
-            .await
+        self.write(move |tx| accounts::change(tx, &change, guard.as_ref(), now)).await
     }
 
     async fn guarded_answer(
@@ -350,8 +323,7 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> StoreResult<Option<StoredAnswer>> {
         let scope = *scope;
-        self.read(move |view| guards::answer(view, &scope, now))
-            .await
+        self.read(move |view| guards::answer(view, &scope, now)).await
     }
 
     async fn endpoint(&self, id: EndpointId) -> StoreResult<Option<EndpointRow>> {
@@ -366,13 +338,7 @@ impl Store for SqliteStore {
         before: Option<EndpointNo>,
         limit: usize,
     ) -> StoreResult<Page<EndpointRow, EndpointNo>> {
-        let query = EndpointQuery {
-            environment,
-            tenant,
-            status,
-            before,
-            limit,
-        };
+        let query = EndpointQuery { environment, tenant, status, before, limit };
         self.read(move |view| endpoints::list(view, query)).await
     }
 
@@ -408,9 +374,7 @@ impl Store for SqliteStore {
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
         let (work, answer) = writer::job(move |tx| upkeep::step(tx, now));
         self.order(Order::Alone(work)).await?;
-        answer
-            .await
-            .map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
+        answer.await.map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
     }
 
     async fn depth(&self, _now: Timestamp) -> StoreResult<Depth> {
@@ -427,9 +391,7 @@ impl Store for SqliteStore {
     async fn ping(&self, now: Timestamp) -> StoreResult<()> {
         self.write(move |tx| {
             let update = "UPDATE meta SET value = ?1 WHERE name = 'pinged_at'";
-            tx.connection
-                .prepare_cached(update)?
-                .execute(params![now.as_millis()])?;
+            tx.connection.prepare_cached(update)?.execute(params![now.as_millis()])?;
             Ok(())
         })
         .await

@@ -59,11 +59,7 @@ impl Database {
                 file: directory.join("angarium.db"),
             },
         };
-        Ok(Self {
-            place,
-            synchronous: config.synchronous,
-            released: false,
-        })
+        Ok(Self { place, synchronous: config.synchronous, released: false })
     }
 
     /// Opens the connection that writes.
@@ -125,10 +121,7 @@ impl Database {
             Place::Memory => "memory".to_owned(),
             Place::Directory { file, .. } => file.display().to_string(),
         };
-        StoreError::CannotOpen {
-            path,
-            reason: reason.to_string(),
-        }
+        StoreError::CannotOpen { path, reason: reason.to_string() }
     }
 }
 
@@ -192,11 +185,7 @@ pub(super) fn migrate(connection: &mut Connection) -> StoreResult<()> {
 fn applied(connection: &Connection) -> StoreResult<Option<i64>> {
     let read = || -> rusqlite::Result<Option<i64>> {
         let table = "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'";
-        if connection
-            .query_row(table, [], |_| Ok(()))
-            .optional()?
-            .is_none()
-        {
+        if connection.query_row(table, [], |_| Ok(())).optional()?.is_none() {
             return Ok(None);
         }
         let newest = "SELECT max(version) FROM refinery_schema_history";
@@ -205,22 +194,14 @@ fn applied(connection: &Connection) -> StoreResult<Option<i64>> {
     read().map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
-const KEY_CHECK: SealedPlace<'_> = SealedPlace {
-    table: "meta",
-    tenant: 0,
-    row: "key_check",
-    column: "value",
-};
+const KEY_CHECK: SealedPlace<'_> =
+    SealedPlace { table: "meta", tenant: 0, row: "key_check", column: "value" };
 
 /// Makes the rows that a new store needs; refuses a master key that the store was not made with.
 pub(super) fn prepare(connection: &mut Connection, sealer: &Sealer) -> StoreResult<()> {
     let tx = connection.transaction().map_err(unavailable)?;
     let check: Option<Vec<u8>> = tx
-        .query_row(
-            "SELECT value FROM meta WHERE name = 'key_check'",
-            [],
-            |row| row.get(0),
-        )
+        .query_row("SELECT value FROM meta WHERE name = 'key_check'", [], |row| row.get(0))
         .optional()
         .map_err(unavailable)?;
     match check {

@@ -11,10 +11,7 @@ const PENDING: &str = "SEARCH pending USING PRIMARY KEY";
 
 /// Each hot query, and a part of the plan that it must have.
 const HOT: &[(&str, &str)] = &[
-    (
-        events::SELECT,
-        "SEARCH event USING INTEGER PRIMARY KEY (rowid=?)",
-    ),
+    (events::SELECT, "SEARCH event USING INTEGER PRIMARY KEY (rowid=?)"),
     (deliveries::UPDATE_PENDING, PENDING),
     (deliveries::DELETE_PENDING, PENDING),
     (deliveries::SELECT_PENDING, PENDING),
@@ -22,115 +19,40 @@ const HOT: &[(&str, &str)] = &[
     (deliveries::SELECT_ENDED, DELIVERY),
     (deliveries::LAST_GENERATION, DELIVERY),
     (commit::CLAIM, "SEARCH shard USING INTEGER PRIMARY KEY"),
-    (
-        commit::MOVE_CHECKPOINT,
-        "SEARCH shard USING INTEGER PRIMARY KEY",
-    ),
+    (commit::MOVE_CHECKPOINT, "SEARCH shard USING INTEGER PRIMARY KEY"),
     (guards::SELECT, "SEARCH idempotency USING PRIMARY KEY"),
-    (
-        endpoints::SELECT_BY_ID,
-        "SEARCH endpoint USING INDEX sqlite_autoindex_endpoint_1",
-    ),
-    (
-        endpoints::SELECT_OF_TENANT,
-        "USING INDEX endpoint_by_tenant (tenant=? AND no<?)",
-    ),
-    (
-        endpoints::SELECT_OF_ENVIRONMENT,
-        "USING INDEX endpoint_by_environment (environment=?",
-    ),
+    (endpoints::SELECT_BY_ID, "SEARCH endpoint USING INDEX sqlite_autoindex_endpoint_1"),
+    (endpoints::SELECT_OF_TENANT, "USING INDEX endpoint_by_tenant (tenant=? AND no<?)"),
+    (endpoints::SELECT_OF_ENVIRONMENT, "USING INDEX endpoint_by_environment (environment=?"),
     (endpoints::WAITING, "INDEX pending_by_due (endpoint=?)"),
-    (
-        endpoints::UNPARK,
-        "INDEX pending_by_due (endpoint=? AND due=?)",
-    ),
-    (
-        endpoints::PARK,
-        "INDEX pending_by_due (endpoint=? AND due>?)",
-    ),
-    (
-        recovery::ENDPOINTS,
-        "INDEX endpoint_by_shard (shard=? AND deleted_at=?)",
-    ),
-    (
-        recovery::DELETED_WITH_ROWS,
-        "INDEX endpoint_by_shard (shard=? AND deleted_at>?)",
-    ),
-    (
-        recovery::NEXT_DUE,
-        "INDEX pending_by_due (endpoint=? AND due>?)",
-    ),
-    (
-        recovery::OLDEST_DUE,
-        "INDEX pending_by_due (endpoint=? AND due>?)",
-    ),
-    (
-        recovery::PARKED,
-        "INDEX pending_by_due (endpoint=? AND due=?)",
-    ),
+    (endpoints::UNPARK, "INDEX pending_by_due (endpoint=? AND due=?)"),
+    (endpoints::PARK, "INDEX pending_by_due (endpoint=? AND due>?)"),
+    (recovery::ENDPOINTS, "INDEX endpoint_by_shard (shard=? AND deleted_at=?)"),
+    (recovery::DELETED_WITH_ROWS, "INDEX endpoint_by_shard (shard=? AND deleted_at>?)"),
+    (recovery::NEXT_DUE, "INDEX pending_by_due (endpoint=? AND due>?)"),
+    (recovery::OLDEST_DUE, "INDEX pending_by_due (endpoint=? AND due>?)"),
+    (recovery::PARKED, "INDEX pending_by_due (endpoint=? AND due=?)"),
     (recovery::TENANTS, "INDEX tenant_by_shard (shard=?)"),
-    (
-        recovery::TENANT_KEYS,
-        "SEARCH tenant_key USING PRIMARY KEY (tenant=?)",
-    ),
-    (
-        recovery::EVENTS_ABOVE,
-        "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)",
-    ),
+    (recovery::TENANT_KEYS, "SEARCH tenant_key USING PRIMARY KEY (tenant=?)"),
+    (recovery::EVENTS_ABOVE, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (recovery::RECORDED, DELIVERY),
     (recovery::DUE, "INDEX pending_by_due (endpoint=? AND due>?)"),
     (rows::ENDED_OF_PAIR, DELIVERY),
     (rows::WAITING_OF_PAIR, PENDING),
-    (
-        rows::LAST_ATTEMPT,
-        "INDEX sqlite_autoindex_attempt_1 (event=? AND endpoint=?",
-    ),
-    (
-        rows::ATTEMPTS,
-        "INDEX sqlite_autoindex_attempt_1 (event=? AND endpoint=?",
-    ),
+    (rows::LAST_ATTEMPT, "INDEX sqlite_autoindex_attempt_1 (event=? AND endpoint=?"),
+    (rows::ATTEMPTS, "INDEX sqlite_autoindex_attempt_1 (event=? AND endpoint=?"),
     (rows::ENDED_WITH, DELIVERY),
-    (
-        lists::TAIL,
-        "SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
-    ),
-    (
-        lists::BY_TENANT,
-        "SEARCH event_by_tenant USING PRIMARY KEY (tenant=? AND event<?)",
-    ),
-    (
-        lists::BY_ENDPOINT,
-        "SEARCH pair_by_endpoint USING PRIMARY KEY (endpoint=? AND event<?)",
-    ),
-    (
-        lists::UNDELIVERED_BY_ENDPOINT,
-        "undelivered_by_endpoint (endpoint=? AND state=? AND",
-    ),
-    (
-        lists::UNDELIVERED_BY_TENANT,
-        "undelivered_by_tenant (tenant=? AND state=? AND event<?)",
-    ),
-    (
-        lists::UNDELIVERED,
-        "undelivered_by_state (state=? AND event<?)",
-    ),
-    (
-        upkeep::UNINDEXED,
-        "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)",
-    ),
+    (lists::TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (lists::BY_TENANT, "SEARCH event_by_tenant USING PRIMARY KEY (tenant=? AND event<?)"),
+    (lists::BY_ENDPOINT, "SEARCH pair_by_endpoint USING PRIMARY KEY (endpoint=? AND event<?)"),
+    (lists::UNDELIVERED_BY_ENDPOINT, "undelivered_by_endpoint (endpoint=? AND state=? AND"),
+    (lists::UNDELIVERED_BY_TENANT, "undelivered_by_tenant (tenant=? AND state=? AND event<?)"),
+    (lists::UNDELIVERED, "undelivered_by_state (state=? AND event<?)"),
+    (upkeep::UNINDEXED, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (upkeep::FORGET, "INDEX idempotency_by_expiry (expires_at<?)"),
-    (
-        upkeep::OWN_ID_TAIL,
-        "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)",
-    ),
-    (
-        upkeep::FIND_IN_TAIL,
-        "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)",
-    ),
-    (
-        upkeep::FIND_IN_SLICE,
-        "SEARCH own_id USING PRIMARY KEY (slice=? AND tenant=? AND hash=?)",
-    ),
+    (upkeep::OWN_ID_TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
+    (upkeep::FIND_IN_TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
+    (upkeep::FIND_IN_SLICE, "SEARCH own_id USING PRIMARY KEY (slice=? AND tenant=? AND hash=?)"),
 ];
 
 /// An empty database with the schema.
@@ -149,14 +71,10 @@ fn database() -> Connection {
 
 /// What SQLite says that it would do, a line for each step.
 fn plan(connection: &Connection, sql: &str) -> String {
-    let mut explain = connection
-        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-        .expect(sql);
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect(sql);
     let nulls = vec![rusqlite::types::Null; explain.parameter_count()];
     let steps = explain
-        .query_map(rusqlite::params_from_iter(nulls), |row| {
-            row.get::<_, String>(3)
-        })
+        .query_map(rusqlite::params_from_iter(nulls), |row| row.get::<_, String>(3))
         .expect("a plan")
         .collect::<Result<Vec<_>, _>>();
     steps.expect("steps").join("\n")
@@ -167,17 +85,8 @@ fn each_hot_query_uses_its_index() {
     let connection = database();
     for (sql, index) in HOT {
         let plan = plan(&connection, sql);
-        assert!(
-            plan.contains(index),
-            "{sql}\nshould use {index}, but:\n{plan}"
-        );
-        let big = [
-            "SCAN event",
-            "SCAN delivery",
-            "SCAN pending",
-            "SCAN attempt",
-            "SCAN own_id",
-        ];
+        assert!(plan.contains(index), "{sql}\nshould use {index}, but:\n{plan}");
+        let big = ["SCAN event", "SCAN delivery", "SCAN pending", "SCAN attempt", "SCAN own_id"];
         assert!(!big.iter().any(|scan| plan.contains(scan)), "{sql}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{sql}\nsorts:\n{plan}");
     }

@@ -52,14 +52,9 @@ impl Readers {
                 drop(connection);
                 drop(end);
             };
-            thread::Builder::new()
-                .name("store-reader".into())
-                .spawn(serve)?;
+            thread::Builder::new().name("store-reader".into()).spawn(serve)?;
         }
-        Ok(Self {
-            queue: Mutex::new(Some(queue)),
-            ended: Mutex::new(ended),
-        })
+        Ok(Self { queue: Mutex::new(Some(queue)), ended: Mutex::new(ended) })
     }
 
     /// Reads on one of the threads.
@@ -68,8 +63,7 @@ impl Readers {
         F: FnOnce(&View<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
-        self.hand_in(move |connection, sealer| look(connection, sealer, read))
-            .await
+        self.hand_in(move |connection, sealer| look(connection, sealer, read)).await
     }
 
     async fn hand_in<T, F>(&self, work: F) -> StoreResult<T>
@@ -90,8 +84,7 @@ impl Readers {
 
     /// Writes a consistent copy on one of the threads; commits go on meanwhile.
     pub(super) async fn copy(&self, to: PathBuf) -> StoreResult<()> {
-        self.hand_in(move |connection, _| copy(connection, &to))
-            .await
+        self.hand_in(move |connection, _| copy(connection, &to)).await
     }
 
     /// Ends the threads once what waits is read.
@@ -132,10 +125,7 @@ pub(super) fn look<T>(
 /// Writes a consistent copy to a new file, synced, then gives it its name: a copy that was cut
 /// short never looks like one.
 pub(super) fn copy(connection: &Connection, to: &Path) -> StoreResult<()> {
-    let cannot = |reason: String| StoreError::CannotOpen {
-        path: to.display().to_string(),
-        reason,
-    };
+    let cannot = |reason: String| StoreError::CannotOpen { path: to.display().to_string(), reason };
     if to.exists() {
         return Err(cannot("it exists".into()));
     }

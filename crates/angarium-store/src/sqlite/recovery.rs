@@ -59,27 +59,18 @@ pub(super) const DUE: &str = "
 
 /// What shards hold in memory, but for the events above their checkpoints.
 pub(super) fn load_shards(view: &View<'_>, shards: &[ShardId]) -> Result<Vec<ShardState>, Fault> {
-    shards
-        .iter()
-        .map(|shard| load_shard(view, *shard))
-        .collect()
+    shards.iter().map(|shard| load_shard(view, *shard)).collect()
 }
 
 fn load_shard(view: &View<'_>, shard: ShardId) -> Result<ShardState, Fault> {
     let no = shard.get();
     let select = "SELECT checkpoint FROM shard WHERE shard = ?1";
-    let checkpoint = view
-        .connection
-        .prepare_cached(select)?
-        .query_row([no], |row| row.get(0))?;
+    let checkpoint = view.connection.prepare_cached(select)?.query_row([no], |row| row.get(0))?;
     let tenants = view
         .connection
         .prepare_cached(TENANTS)?
         .query_map([no], |row| {
-            Ok((
-                TenantNo::new(row.get(0)?),
-                row.get::<_, i64>(1)?.cast_unsigned(),
-            ))
+            Ok((TenantNo::new(row.get(0)?), row.get::<_, i64>(1)?.cast_unsigned()))
         })?
         .collect::<Result<_, _>>()?;
     let deleted_with_rows = view
@@ -156,10 +147,7 @@ pub(super) fn events_above(
         let stored = events::read(row)?;
         read += 1;
         last = Some(stored.event.key);
-        if checkpoints
-            .get(&stored.shard)
-            .is_some_and(|upto| stored.event.key > *upto)
-        {
+        if checkpoints.get(&stored.shard).is_some_and(|upto| stored.event.key > *upto) {
             found.push(RecoveredEvent {
                 recorded: recorded(view, stored.event.key)?,
                 shard: stored.shard,
@@ -233,9 +221,7 @@ pub(super) fn load_due(
 /// The earliest due time of any row: a seek for each endpoint, which an index on `due` alone would
 /// spare at the price of another write for each row.
 pub(super) fn oldest_due(view: &View<'_>) -> Result<Option<Timestamp>, Fault> {
-    let due: Option<i64> = view
-        .connection
-        .prepare_cached(OLDEST_DUE)?
-        .query_row([], |row| row.get(0))?;
+    let due: Option<i64> =
+        view.connection.prepare_cached(OLDEST_DUE)?.query_row([], |row| row.get(0))?;
     Ok(due.map(Timestamp::from_millis))
 }

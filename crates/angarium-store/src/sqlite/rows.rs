@@ -42,10 +42,7 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// For one page.
     pub(super) fn new(view: &'a View<'a>) -> Self {
-        Self {
-            view,
-            ids: HashMap::new(),
-        }
+        Self { view, ids: HashMap::new() }
     }
 
     /// All deliveries of a pair of an event's fan-out, the newest generation first.
@@ -92,10 +89,7 @@ impl<'a> Rows<'a> {
         next_due: Option<Timestamp>,
         first: &DeliveryRow,
     ) -> Result<DeliveryRow, Fault> {
-        let key = DeliveryKey {
-            generation: Generation::new(row.get(0)?),
-            ..first.key
-        };
+        let key = DeliveryKey { generation: Generation::new(row.get(0)?), ..first.key };
         let attempts = row.small(4)?.unwrap_or_default();
         let last = match last_attempt(row, 6)? {
             None if attempts > 0 => self.earlier_attempt(key)?,
@@ -143,12 +137,7 @@ fn last_attempt(row: &Row<'_>, at: usize) -> Result<Option<LastAttempt>, Fault> 
     let (Some(begun), Some(class)) = (row.time(at)?, row.class(at + 2)?) else {
         return Ok(None);
     };
-    Ok(Some(LastAttempt {
-        at: begun,
-        took: row.span(at + 1)?,
-        class,
-        status: row.small(at + 3)?,
-    }))
+    Ok(Some(LastAttempt { at: begun, took: row.span(at + 1)?, class, status: row.small(at + 3)? }))
 }
 
 /// One delivery with its attempts.
@@ -187,9 +176,7 @@ fn attempt(row: &Row<'_>) -> Result<AttemptRecord, Fault> {
         n: row.get(0)?,
         at: row.time(1)?.unwrap_or_default(),
         took: row.span(2)?,
-        class: row
-            .class(3)?
-            .ok_or_else(|| Fault::damaged("attempt.class", "absent"))?,
+        class: row.class(3)?.ok_or_else(|| Fault::damaged("attempt.class", "absent"))?,
         status: row.small(4)?,
         detail: row.get(5)?,
         request: row.get(6)?,

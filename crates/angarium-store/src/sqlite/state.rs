@@ -59,10 +59,7 @@ impl State {
 
     /// The epoch of a shard; 0 if there is no such shard.
     pub(super) fn epoch(&self, shard: ShardId) -> i64 {
-        self.epochs
-            .get(usize::from(shard.get()))
-            .copied()
-            .unwrap_or_default()
+        self.epochs.get(usize::from(shard.get())).copied().unwrap_or_default()
     }
 
     /// Notes a new epoch.
@@ -83,10 +80,8 @@ pub(super) struct Gauges {
 impl Gauges {
     /// Shows a state that is durable.
     pub(super) fn show(&self, state: &State) {
-        self.pending
-            .store(state.pending.max(0).cast_unsigned(), Ordering::Relaxed);
-        self.events
-            .store(state.events.max(0).cast_unsigned(), Ordering::Relaxed);
+        self.pending.store(state.pending.max(0).cast_unsigned(), Ordering::Relaxed);
+        self.events.store(state.events.max(0).cast_unsigned(), Ordering::Relaxed);
     }
 
     /// Rows in `pending`.

@@ -74,10 +74,8 @@ pub(super) fn step(tx: &mut Tx<'_>, now: Timestamp) -> Result<Upkeep, Fault> {
         write(tx, &mut slice)?;
     }
     let room = i64::try_from(SLICE_ROWS.saturating_sub(rows)).unwrap_or_default();
-    let forgotten = tx
-        .connection
-        .prepare_cached(FORGET)?
-        .execute(params![now.as_millis(), room])?;
+    let forgotten =
+        tx.connection.prepare_cached(FORGET)?.execute(params![now.as_millis(), room])?;
     Ok(Upkeep {
         own_ids_indexed_upto: tx.state.indexed_upto,
         more: rows + forgotten >= SLICE_ROWS || tx.state.indexed_upto < newest(tx)?,
@@ -86,10 +84,7 @@ pub(super) fn step(tx: &mut Tx<'_>, now: Timestamp) -> Result<Upkeep, Fault> {
 
 fn newest(tx: &Tx<'_>) -> Result<EventKey, Fault> {
     let select = "SELECT ifnull(max(key), 0) FROM event";
-    let key = tx
-        .connection
-        .prepare_cached(select)?
-        .query_row([], |row| row.get(0))?;
+    let key = tx.connection.prepare_cached(select)?.query_row([], |row| row.get(0))?;
     Ok(EventKey::new(key))
 }
 
@@ -103,10 +98,7 @@ fn collect(tx: &Tx<'_>) -> Result<Slice, Fault> {
         let (key, tenant): (i64, i64) = (row.get(0)?, row.get(1)?);
         let own_id = row.get_ref(2)?.as_str_or_null();
         let own_id = own_id.map_err(|e| Fault::damaged("event.own_id", e))?;
-        let fanout = row
-            .get_ref(3)?
-            .as_blob()
-            .map_err(|e| Fault::damaged("event.fanout", e))?;
+        let fanout = row.get_ref(3)?.as_blob().map_err(|e| Fault::damaged("event.fanout", e))?;
         let fanout = codec::fanout(fanout)?;
         let own_rows = usize::from(own_id.is_some()) + fanout.len() + 1;
         if slice.rows() > 0 && slice.rows() + own_rows > SLICE_ROWS {
@@ -118,9 +110,7 @@ fn collect(tx: &Tx<'_>) -> Result<Slice, Fault> {
         };
         slice.pairs.extend(fanout.into_iter().map(pair));
         if let Some(own_id) = own_id {
-            slice
-                .own_ids
-                .push((key >> SLICE_BITS, tenant, hash(own_id), key));
+            slice.own_ids.push((key >> SLICE_BITS, tenant, hash(own_id), key));
         }
         slice.upto = EventKey::new(key);
     }
@@ -144,9 +134,7 @@ fn write(tx: &mut Tx<'_>, slice: &mut Slice) -> Result<(), Fault> {
         insert.execute(params![number, tenant, hash, event])?;
     }
     let update = "UPDATE meta SET value = ?1 WHERE name = 'indexed_upto'";
-    tx.connection
-        .prepare_cached(update)?
-        .execute([slice.upto.get()])?;
+    tx.connection.prepare_cached(update)?.execute([slice.upto.get()])?;
     tx.state.indexed_upto = slice.upto;
     Ok(())
 }
@@ -165,11 +153,7 @@ pub(super) fn own_id_tail(view: &View<'_>) -> Result<Vec<(TenantNo, Box<str>, Ev
         .connection
         .prepare_cached(OWN_ID_TAIL)?
         .query_map([], |row| {
-            Ok((
-                TenantNo::new(row.get(0)?),
-                row.get(1)?,
-                EventKey::new(row.get(2)?),
-            ))
+            Ok((TenantNo::new(row.get(0)?), row.get(1)?, EventKey::new(row.get(2)?)))
         })?
         .collect::<Result<_, _>>()?;
     Ok(tail)

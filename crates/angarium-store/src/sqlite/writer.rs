@@ -75,11 +75,7 @@ where
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    let job = Job {
-        write,
-        made: None,
-        reply,
-    };
+    let job = Job { write, made: None, reply };
     (Box::new(job), answer)
 }
 
@@ -123,13 +119,7 @@ impl Writer {
     ) -> Result<Self, Fault> {
         let state = State::load(&connection)?;
         gauges.show(&state);
-        Ok(Self {
-            database,
-            connection: Some(connection),
-            state,
-            sealer,
-            gauges,
-        })
+        Ok(Self { database, connection: Some(connection), state, sealer, gauges })
     }
 
     /// Writes all of it in one transaction and answers each. If one piece of work spoils the
@@ -177,11 +167,7 @@ impl Writer {
             return Err(Failed::NotCommitted("the store is closed".into()));
         };
         let before = self.state;
-        let mut tx = Tx {
-            connection,
-            state: &mut self.state,
-            sealer: &self.sealer,
-        };
+        let mut tx = Tx { connection, state: &mut self.state, sealer: &self.sealer };
         let ended = write(&mut tx, group).and_then(|()| commit(connection));
         match &ended {
             Ok(()) => self.gauges.show(&self.state),
@@ -231,11 +217,7 @@ fn write(tx: &mut Tx<'_>, group: &mut [Box<dyn Work>]) -> Result<(), (Failed, Fa
     applied.map_err(|fault| {
         let why = fault.to_string();
         let everyone = fault.is_passing() || fault.is_of_the_file();
-        let failed = if everyone {
-            Failed::NotCommitted
-        } else {
-            Failed::Rejected
-        };
+        let failed = if everyone { Failed::NotCommitted } else { Failed::Rejected };
         (failed(why), fault)
     })
 }
@@ -244,11 +226,7 @@ fn commit(connection: &Connection) -> Result<(), (Failed, Fault)> {
     connection.execute_batch("COMMIT").map_err(|error| {
         let fault = Fault::from(error);
         let why = fault.to_string();
-        let failed = if fault.is_passing() {
-            Failed::NotCommitted
-        } else {
-            Failed::Ambiguous
-        };
+        let failed = if fault.is_passing() { Failed::NotCommitted } else { Failed::Ambiguous };
         (failed(why), fault)
     })
 }

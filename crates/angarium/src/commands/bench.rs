@@ -154,13 +154,7 @@ impl Served {
         let data = tempfile::tempdir().context("no temporary directory can be made")?;
         let key = hex::encode(random::<32>(&OsEntropy));
         let mut child = Command::new(std::env::current_exe()?)
-            .args([
-                "serve",
-                "--dev",
-                "--listen=127.0.0.1:0",
-                "--allow-http",
-                "--log=error",
-            ])
+            .args(["serve", "--dev", "--listen=127.0.0.1:0", "--allow-http", "--log=error"])
             .arg("--allow-cidr=127.0.0.0/8")
             .arg("--data")
             .arg(data.path())
@@ -177,11 +171,7 @@ impl Served {
         Ok(Self {
             pid: child.id().context("the server has ended")?,
             child,
-            connection: Connection {
-                url,
-                key: Some(key),
-                environment: Some("bench".to_owned()),
-            },
+            connection: Connection { url, key: Some(key), environment: Some("bench".to_owned()) },
             output,
             _data: data,
         })
@@ -193,14 +183,10 @@ impl Served {
         instance.post("/v1/environments", &environment).await?;
         let mut client = Client::new(&self.connection)?;
         let nothing = Some(Bytes::from_static(b"{}"));
-        client
-            .call(Method::PUT, "/v1/tenants/bench", nothing)
-            .await?;
+        client.call(Method::PUT, "/v1/tenants/bench", nothing).await?;
         for n in 0..fanout {
             let endpoint = json!({"url": format!("http://{sink}/{n}"), "types": ["*"]});
-            client
-                .post("/v1/tenants/bench/endpoints", &endpoint)
-                .await?;
+            client.post("/v1/tenants/bench/endpoints", &endpoint).await?;
         }
         Ok(())
     }
@@ -246,10 +232,7 @@ impl Sink {
                 });
             }
         });
-        Ok(Self {
-            address,
-            _tasks: tasks,
-        })
+        Ok(Self { address, _tasks: tasks })
     }
 }
 
@@ -282,13 +265,7 @@ impl Report {
         processor: Duration,
     ) -> Self {
         latencies.sort_unstable();
-        Self {
-            deliveries: latencies.len(),
-            took,
-            accepted,
-            processor,
-            latencies,
-        }
+        Self { deliveries: latencies.len(), took, accepted, processor, latencies }
     }
 
     fn percentile_ms(&self, percent: usize) -> f64 {

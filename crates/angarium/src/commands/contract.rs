@@ -50,11 +50,7 @@ fn check(files: &[PathBuf], limits: &Limits) -> anyhow::Result<()> {
         match read(file, limits) {
             Ok(contract) => {
                 let events = contract.events().len();
-                line(&format!(
-                    "{}: {}, {events} events: ok",
-                    file.display(),
-                    contract.name()
-                ));
+                line(&format!("{}: {}, {events} events: ok", file.display(), contract.name()));
             }
             Err(error) => {
                 wrong += 1;
@@ -62,11 +58,7 @@ fn check(files: &[PathBuf], limits: &Limits) -> anyhow::Result<()> {
             }
         }
     }
-    anyhow::ensure!(
-        wrong == 0,
-        "{wrong} of {} contracts cannot be used",
-        files.len()
-    );
+    anyhow::ensure!(wrong == 0, "{wrong} of {} contracts cannot be used", files.len());
     Ok(())
 }
 
@@ -80,11 +72,7 @@ fn show(name: &str, limits: &Limits) -> anyhow::Result<()> {
     anyhow::ensure!(
         file.exists(),
         "`{name}` is neither a built-in contract ({}) nor a file",
-        library
-            .iter()
-            .map(|c| c.name())
-            .collect::<Vec<_>>()
-            .join(", ")
+        library.iter().map(|c| c.name()).collect::<Vec<_>>().join(", ")
     );
     line(read(file, limits)?.to_string().trim_end());
     Ok(())

@@ -67,13 +67,7 @@ pub(crate) async fn run(
     let mut client = Client::new(&connection)?;
     let one = |id: &str| format!("/v1/deliveries/{}", segment(id));
     let answer = match action {
-        Action::List {
-            tenant,
-            endpoint,
-            event,
-            state,
-            page,
-        } => {
+        Action::List { tenant, endpoint, event, state, page } => {
             let [limit, cursor] = page.parameters();
             let parameters = [
                 ("tenant", tenant.as_deref()),

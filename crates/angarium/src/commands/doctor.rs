@@ -65,12 +65,7 @@ impl Finding {
         finding: impl Into<String>,
         cure: &'static str,
     ) -> Self {
-        Self {
-            level,
-            subject,
-            finding: finding.into(),
-            cure,
-        }
+        Self { level, subject, finding: finding.into(), cure }
     }
 
     fn ok(subject: &'static str, finding: impl Into<String>) -> Self {
@@ -98,9 +93,7 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
     for finding in &findings {
         line(&finding.to_string());
     }
-    let failed = findings
-        .iter()
-        .filter(|finding| finding.level == Level::Fail);
+    let failed = findings.iter().filter(|finding| finding.level == Level::Fail);
     match failed.count() {
         0 => Ok(()),
         1 => anyhow::bail!("one thing would keep a server from working"),
@@ -145,12 +138,7 @@ fn disk_space(data: &Path) -> Finding {
         LITTLE_SPACE.. => Level::Ok,
     };
     let finding = format!("{} MiB free", free / 1024 / 1024);
-    Finding::new(
-        level,
-        subject,
-        finding,
-        "make room, or move the data directory",
-    )
+    Finding::new(level, subject, finding, "make room, or move the data directory")
 }
 
 fn sync_time(data: &Path) -> Finding {
@@ -196,12 +184,7 @@ fn file_limit(descriptors: usize) -> Finding {
     };
     let window = machine::node_window(descriptors, Limits::default().node_window);
     let finding = format!("{descriptors}: at most {window} attempts in flight");
-    Finding::new(
-        level,
-        "open files",
-        finding,
-        "raise it: ulimit -Hn 65536, LimitNOFILE=65536",
-    )
+    Finding::new(level, "open files", finding, "raise it: ulimit -Hn 65536, LimitNOFILE=65536")
 }
 
 fn clock(now: Timestamp) -> Finding {
@@ -332,15 +315,9 @@ mod tests {
     fn what_is_wrong_comes_with_its_cure_and_what_is_right_without() {
         let wrong = clock(Timestamp::from_millis(0)).to_string();
         assert!(wrong.starts_with("FAIL  clock"), "{wrong}");
-        assert!(
-            wrong.contains("\n") && wrong.contains("→ set the clock"),
-            "{wrong}"
-        );
+        assert!(wrong.contains("\n") && wrong.contains("→ set the clock"), "{wrong}");
         let right = clock(OLDEST_NOW).to_string();
-        assert!(
-            right.starts_with("ok    clock") && !right.contains('→'),
-            "{right}"
-        );
+        assert!(right.starts_with("ok    clock") && !right.contains('→'), "{right}");
         assert_eq!(file_limit(1_024).level, Level::Warn);
         assert_eq!(file_limit(65_536).level, Level::Ok);
     }

@@ -121,11 +121,7 @@ pub(crate) async fn run(
             output.object(&client.post(&path, &members.document()).await?);
             return Ok(());
         }
-        Action::List {
-            tenant,
-            status,
-            page,
-        } => {
+        Action::List { tenant, status, page } => {
             let [limit, cursor] = page.parameters();
             let filters = [("tenant", tenant.as_deref()), ("status", status.as_deref())];
             let path = with_query("/v1/endpoints", &[filters[0], filters[1], limit, cursor]);

@@ -58,12 +58,7 @@ pub(crate) async fn run(
     let mut client = Client::new(&connection.to_instance())?;
     let one = |slug: &str| format!("/v1/environments/{}", segment(slug));
     match action {
-        Action::Create {
-            slug,
-            contract,
-            title,
-            host,
-        } => {
+        Action::Create { slug, contract, title, host } => {
             let hosts = (!host.is_empty()).then(|| json!(host));
             let body = document([
                 ("slug", Some(json!(slug))),
@@ -71,11 +66,7 @@ pub(crate) async fn run(
                 ("contracts", Some(json!(contract))),
                 ("hosts", hosts),
             ]);
-            output.object(
-                &client
-                    .post("/v1/environments", &Value::Object(body))
-                    .await?,
-            );
+            output.object(&client.post("/v1/environments", &Value::Object(body)).await?);
         }
         Action::List(page) => {
             let path = with_query("/v1/environments", &page.parameters());

@@ -52,12 +52,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let mut client = Client::new(&connection)?;
     match action {
-        Action::List {
-            tenant,
-            kind,
-            subject,
-            page,
-        } => {
+        Action::List { tenant, kind, subject, page } => {
             let [limit, cursor] = page.parameters();
             let parameters = [
                 ("tenant", tenant.as_deref()),

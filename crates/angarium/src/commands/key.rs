@@ -63,18 +63,10 @@ pub(crate) async fn run(
     }
     let mut client = Client::new(&connection)?;
     match action {
-        Action::Create {
-            name,
-            tenant,
-            scopes,
-            expires_at,
-        } => {
+        Action::Create { name, tenant, scopes, expires_at } => {
             let body = document([
                 ("name", Some(json!(name))),
-                (
-                    "environment",
-                    connection.environment.map(|slug| json!(slug)),
-                ),
+                ("environment", connection.environment.map(|slug| json!(slug))),
                 ("tenant", tenant.map(|tenant| json!(tenant))),
                 ("scopes", Some(json!(scopes))),
                 ("expires_at", expires_at.map(|time| json!(time))),

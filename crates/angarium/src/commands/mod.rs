@@ -31,10 +31,7 @@ pub(crate) struct PageArgs {
 
 impl PageArgs {
     fn parameters(&self) -> [(&str, Option<&str>); 2] {
-        [
-            ("limit", self.limit.as_deref()),
-            ("cursor", self.cursor.as_deref()),
-        ]
+        [("limit", self.limit.as_deref()), ("cursor", self.cursor.as_deref())]
     }
 }
 
@@ -42,9 +39,7 @@ impl PageArgs {
 fn text_of(argument: &str) -> anyhow::Result<String> {
     if argument == "-" {
         let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("standard input cannot be read")?;
+        std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
         return Ok(text);
     }
     match argument.strip_prefix('@') {
@@ -57,19 +52,14 @@ fn text_of(argument: &str) -> anyhow::Result<String> {
 
 /// A member of the API's document, `NAME=JSON`; what is not JSON is text.
 fn member(argument: &str) -> Result<(String, Value), String> {
-    let (name, value) = argument
-        .split_once('=')
-        .ok_or("a member is set as NAME=JSON")?;
+    let (name, value) = argument.split_once('=').ok_or("a member is set as NAME=JSON")?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((name.to_owned(), value))
 }
 
 /// A document of the members that are there.
 fn document<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
-    members
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 #[cfg(test)]
@@ -82,11 +72,7 @@ mod tests {
         for (argument, name, value) in [
             ("plan=basic", "plan", json!("basic")),
             ("concurrency=4", "concurrency", json!(4)),
-            (
-                r#"delivery={"retries":["1s"]}"#,
-                "delivery",
-                json!({"retries": ["1s"]}),
-            ),
+            (r#"delivery={"retries":["1s"]}"#, "delivery", json!({"retries": ["1s"]})),
         ] {
             assert_eq!(member(argument), Ok((name.to_owned(), value)));
         }

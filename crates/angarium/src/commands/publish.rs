@@ -70,9 +70,7 @@ impl Publish {
             time: self.time.as_deref(),
             subject: self.subject.as_deref(),
             key: self.ordering_key.as_deref(),
-            attributes: attributes
-                .map(|(name, value)| (name, as_text(value)))
-                .collect(),
+            attributes: attributes.map(|(name, value)| (name, as_text(value))).collect(),
             data,
         };
         Ok(serde_json::to_vec(&body)?.into())

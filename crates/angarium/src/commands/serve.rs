@@ -21,10 +21,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
     let key = config::master_key(&settings)?;
     logs::start(&settings.log, settings.log_format)?;
     if let Some(path) = &key.made {
-        line(&format!(
-            "made a master key for development in {}",
-            path.display()
-        ));
+        line(&format!("made a master key for development in {}", path.display()));
     }
     let config = server_config(&settings, &key, descriptors)?;
     runtime()?.block_on(serve(config))
@@ -78,10 +75,7 @@ impl Stop {
 /// No threads.
 pub(crate) fn runtime() -> anyhow::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder
-        .enable_all()
-        .build()
-        .context("no threads can be started")
+    builder.enable_all().build().context("no threads can be started")
 }
 
 /// Opens the store of these settings, as `serve` does.
@@ -114,9 +108,7 @@ fn server_config(
             true => PlainHttp::Allowed,
             false => PlainHttp::Refused,
         },
-        addresses: AddressPolicy {
-            allowed: settings.allow_cidr.clone(),
-        },
+        addresses: AddressPolicy { allowed: settings.allow_cidr.clone() },
         extra_roots: roots.collect::<anyhow::Result<_>>()?,
         limits: settings.limits(descriptors),
         grace: settings.grace,

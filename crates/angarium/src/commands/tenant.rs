@@ -8,12 +8,8 @@ use clap::Subcommand;
 use http::Method;
 use serde_json::{Value, json};
 
-const COLUMNS: &[Column] = &[
-    ("ID", "/id"),
-    ("NAME", "/name"),
-    ("PLAN", "/plan"),
-    ("CREATED", "/created_at"),
-];
+const COLUMNS: &[Column] =
+    &[("ID", "/id"), ("NAME", "/name"), ("PLAN", "/plan"), ("CREATED", "/created_at")];
 
 /// What is done with tenants.
 #[derive(Debug, Subcommand)]
@@ -58,12 +54,7 @@ pub(crate) async fn run(
     let mut client = Client::new(&connection)?;
     let one = |tenant: &str| format!("/v1/tenants/{}", segment(tenant));
     match action {
-        Action::Put {
-            tenant,
-            name,
-            plan,
-            metadata,
-        } => {
+        Action::Put { tenant, name, plan, metadata } => {
             let metadata =
                 (!metadata.is_empty()).then(|| Value::Object(metadata.into_iter().collect()));
             let body = Value::Object(document([

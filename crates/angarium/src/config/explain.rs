@@ -50,11 +50,7 @@ fn limit(row: &LimitRow) -> String {
     if let Some(code) = row.code {
         let _ = write!(text, "; refused with {}", code.as_str());
     }
-    let _ = writeln!(
-        text,
-        "; --limit {}=…\n{} = {}\n",
-        row.name, row.name, row.value
-    );
+    let _ = writeln!(text, "; --limit {}=…\n{} = {}\n", row.name, row.name, row.value);
     text
 }
 
@@ -74,10 +70,7 @@ mod tests {
         };
         let explained = load(&[format!("--config={}", file.path().display())]);
         let default = load(&[]);
-        assert_eq!(
-            explained.settings.limits(usize::MAX),
-            default.settings.limits(usize::MAX)
-        );
+        assert_eq!(explained.settings.limits(usize::MAX), default.settings.limits(usize::MAX));
         assert_eq!(explained.settings.listen, default.settings.listen);
         assert_eq!(explained.settings.grace, default.settings.grace);
     }

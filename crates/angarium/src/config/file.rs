@@ -29,10 +29,8 @@ pub(super) struct FileValue {
 /// # Errors
 /// It cannot be read, or is not TOML.
 pub(super) fn read(path: &Path) -> Result<Vec<FileKey>, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-        path: path.display().to_string(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.display().to_string(), source })?;
     parse(&text, &path.display().to_string())
 }
 
@@ -42,11 +40,7 @@ fn parse(text: &str, path: &str) -> Result<Vec<FileKey>, ConfigError> {
         reason: error.to_string().trim_end().to_owned(),
     })?;
     let lines = Lines { text, path };
-    table
-        .into_inner()
-        .into_iter()
-        .map(|(key, value)| lines.key(&key, &value))
-        .collect()
+    table.into_inner().into_iter().map(|(key, value)| lines.key(&key, &value)).collect()
 }
 
 struct Lines<'a> {
@@ -63,21 +57,14 @@ impl Lines<'_> {
         let name = key.get_ref().as_ref();
         let values = match (name, value.get_ref()) {
             ("limits", DeValue::Table(limits)) => {
-                return Ok(FileKey {
-                    name: "limit".to_owned(),
-                    values: self.limits(limits)?,
-                });
+                return Ok(FileKey { name: "limit".to_owned(), values: self.limits(limits)? });
             }
-            (_, DeValue::Array(items)) => items
-                .iter()
-                .map(|item| self.value(name, item))
-                .collect::<Result<_, _>>()?,
+            (_, DeValue::Array(items)) => {
+                items.iter().map(|item| self.value(name, item)).collect::<Result<_, _>>()?
+            }
             _ => vec![self.value(name, value)?],
         };
-        Ok(FileKey {
-            name: name.to_owned(),
-            values,
-        })
+        Ok(FileKey { name: name.to_owned(), values })
     }
 
     fn limits(&self, limits: &DeTable<'_>) -> Result<Vec<FileValue>, ConfigError> {
@@ -140,9 +127,6 @@ mod tests {
     #[test]
     fn what_no_flag_could_carry_is_refused_with_its_line() {
         let error = parse("\n\ngrace = 1.5\n", "f.toml").expect_err("a float is no value");
-        assert!(
-            error.to_string().starts_with("f.toml, line 3: grace:"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("f.toml, line 3: grace:"), "{error}");
     }
 }

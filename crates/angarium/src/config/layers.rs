@@ -150,10 +150,7 @@ fn unknown_key(command: &Command) -> String {
         .filter_map(clap::Arg::get_long)
         .filter(|name| *name != "config" && *name != "limit")
         .collect();
-    format!(
-        "no such key; the keys are {} and [limits]",
-        names.join(", ")
-    )
+    format!("no such key; the keys are {} and [limits]", names.join(", "))
 }
 
 #[cfg(test)]
@@ -161,9 +158,7 @@ mod tests {
     use super::*;
 
     fn load(arguments: &[&str]) -> Result<Loaded, ConfigError> {
-        let matches = command()
-            .try_get_matches_from(arguments)
-            .expect("the flags are right");
+        let matches = command().try_get_matches_from(arguments).expect("the flags are right");
         Loaded::new(&matches)
     }
 
@@ -194,27 +189,12 @@ mod tests {
     #[test]
     fn what_is_wrong_in_the_file_is_named_with_key_and_line() {
         for (text, expected) in [
-            (
-                "dev = true\nlissten = \"x\"\n",
-                "line 2: lissten: no such key",
-            ),
+            ("dev = true\nlissten = \"x\"\n", "line 2: lissten: no such key"),
             ("listen = \"nowhere\"\n", "line 1: listen: "),
-            (
-                "\nstore = \"postgres://h/d\"\n",
-                "line 2: store: this version has the embedded",
-            ),
-            (
-                "[limits]\nbody_bites = 3\n",
-                "line 2: limit: there is no limit `body_bites`",
-            ),
-            (
-                "[limits]\npage = \"many\"\n",
-                "line 2: limit: page takes a whole number",
-            ),
-            (
-                "allow-cidr = [\"10.0.0.0/8\", \"x\"]\n",
-                "line 1: allow-cidr: ",
-            ),
+            ("\nstore = \"postgres://h/d\"\n", "line 2: store: this version has the embedded"),
+            ("[limits]\nbody_bites = 3\n", "line 2: limit: there is no limit `body_bites`"),
+            ("[limits]\npage = \"many\"\n", "line 2: limit: page takes a whole number"),
+            ("allow-cidr = [\"10.0.0.0/8\", \"x\"]\n", "line 1: allow-cidr: "),
             ("config = \"other\"\n", "line 1: config: no such key"),
         ] {
             let file = file(text);

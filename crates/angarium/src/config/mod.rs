@@ -32,30 +32,15 @@ pub(crate) struct Settings {
     pub(crate) config: Option<PathBuf>,
 
     /// Directory of the embedded store and, with --dev, of the generated master key.
-    #[arg(
-        long,
-        env = "ANGARIUM_DATA",
-        value_name = "DIR",
-        default_value = "./angarium-data"
-    )]
+    #[arg(long, env = "ANGARIUM_DATA", value_name = "DIR", default_value = "./angarium-data")]
     pub(crate) data: PathBuf,
 
     /// Address that the API listens on; port 0 picks a free one.
-    #[arg(
-        long,
-        env = "ANGARIUM_LISTEN",
-        value_name = "ADDR",
-        default_value = "127.0.0.1:8080"
-    )]
+    #[arg(long, env = "ANGARIUM_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
 
     /// The store: `sqlite` is the embedded one in the data directory.
-    #[arg(
-        long,
-        env = "ANGARIUM_STORE",
-        value_name = "STORE",
-        default_value = "sqlite"
-    )]
+    #[arg(long, env = "ANGARIUM_STORE", value_name = "STORE", default_value = "sqlite")]
     #[arg(value_parser = parse_store)]
     pub(crate) store: Embedded,
 
@@ -64,12 +49,7 @@ pub(crate) struct Settings {
     pub(crate) contracts: Option<PathBuf>,
 
     /// Development: without a master key, makes one in the data directory.
-    #[arg(
-        long,
-        env = "ANGARIUM_DEV",
-        value_name = "BOOL",
-        default_value = "false"
-    )]
+    #[arg(long, env = "ANGARIUM_DEV", value_name = "BOOL", default_value = "false")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set)]
     pub(crate) dev: bool,
@@ -79,69 +59,34 @@ pub(crate) struct Settings {
     pub(crate) master_key_file: Option<PathBuf>,
 
     /// Lets deliveries go to http:// too; a contract's own rule still holds.
-    #[arg(
-        long,
-        env = "ANGARIUM_ALLOW_HTTP",
-        value_name = "BOOL",
-        default_value = "false"
-    )]
+    #[arg(long, env = "ANGARIUM_ALLOW_HTTP", value_name = "BOOL", default_value = "false")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new(), action = clap::ArgAction::Set)]
     pub(crate) allow_http: bool,
 
     /// Address range that deliveries may go to although it is not public; repeatable.
-    #[arg(
-        long,
-        env = "ANGARIUM_ALLOW_CIDR",
-        value_name = "CIDR",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "ANGARIUM_ALLOW_CIDR", value_name = "CIDR", value_delimiter = ',')]
     pub(crate) allow_cidr: Vec<IpNet>,
 
     /// File of root certificates (PEM) that are trusted beside the public ones; repeatable.
-    #[arg(
-        long,
-        env = "ANGARIUM_TRUST_CA",
-        value_name = "PEM",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "ANGARIUM_TRUST_CA", value_name = "PEM", value_delimiter = ',')]
     pub(crate) trust_ca: Vec<PathBuf>,
 
     /// How long a stop waits for what is in flight (`500ms`, `30s`, `2m`).
-    #[arg(
-        long,
-        env = "ANGARIUM_GRACE",
-        value_name = "SPAN",
-        default_value = "30s"
-    )]
+    #[arg(long, env = "ANGARIUM_GRACE", value_name = "SPAN", default_value = "30s")]
     #[arg(value_parser = span)]
     pub(crate) grace: Duration,
 
     /// What is logged: a level, or a list such as `warn,angarium_server=debug`.
-    #[arg(
-        long,
-        env = "ANGARIUM_LOG",
-        value_name = "FILTER",
-        default_value = "info"
-    )]
+    #[arg(long, env = "ANGARIUM_LOG", value_name = "FILTER", default_value = "info")]
     pub(crate) log: String,
 
     /// Form of the log.
-    #[arg(
-        long,
-        env = "ANGARIUM_LOG_FORMAT",
-        value_name = "FORM",
-        default_value = "text"
-    )]
+    #[arg(long, env = "ANGARIUM_LOG_FORMAT", value_name = "FORM", default_value = "text")]
     pub(crate) log_format: LogFormat,
 
     /// Sets a limit, as `body_bytes=1048576`; in the file, a key below `[limits]`; repeatable.
-    #[arg(
-        long,
-        env = "ANGARIUM_LIMIT",
-        value_name = "NAME=NUMBER",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "ANGARIUM_LIMIT", value_name = "NAME=NUMBER", value_delimiter = ',')]
     #[arg(value_parser = parse_limit)]
     pub(crate) limit: Vec<LimitSetting>,
 }
@@ -231,9 +176,7 @@ fn parse_store(text: &str) -> Result<Embedded, String> {
         server if server.starts_with("postgres:") || server.starts_with("postgresql:") => {
             Err("this version has the embedded store only; PostgreSQL is not built in".to_owned())
         }
-        other => Err(format!(
-            "there is no store `{other}`; the embedded one is `sqlite`"
-        )),
+        other => Err(format!("there is no store `{other}`; the embedded one is `sqlite`")),
     }
 }
 
@@ -246,20 +189,12 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
 }
 
 fn parse_limit(text: &str) -> Result<LimitSetting, String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or("a limit is set as NAME=NUMBER")?;
-    let value = value
-        .parse()
-        .map_err(|_| format!("{name} takes a whole number, not `{value}`"))?;
+    let (name, value) = text.split_once('=').ok_or("a limit is set as NAME=NUMBER")?;
+    let value = value.parse().map_err(|_| format!("{name} takes a whole number, not `{value}`"))?;
     match Limits::default().set(name, value) {
-        Ok(()) => Ok(LimitSetting {
-            name: name.to_owned(),
-            value,
-        }),
-        Err(known) => Err(format!(
-            "there is no limit `{name}`; the limits are {}",
-            known.join(", ")
-        )),
+        Ok(()) => Ok(LimitSetting { name: name.to_owned(), value }),
+        Err(known) => {
+            Err(format!("there is no limit `{name}`; the limits are {}", known.join(", ")))
+        }
     }
 }

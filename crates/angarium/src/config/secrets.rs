@@ -91,22 +91,11 @@ fn from_file(path: &Path) -> Result<MasterKey, ConfigError> {
 }
 
 fn decoded(text: &str, origin: String) -> Result<MasterKey, ConfigError> {
-    let bad = |reason| ConfigError::BadMasterKey {
-        origin: origin.clone(),
-        reason,
-    };
-    let bytes = STANDARD
-        .decode(text.trim())
-        .map_err(|_| bad("it is not base64".to_owned()))?;
+    let bad = |reason| ConfigError::BadMasterKey { origin: origin.clone(), reason };
+    let bytes = STANDARD.decode(text.trim()).map_err(|_| bad("it is not base64".to_owned()))?;
     let length = bytes.len();
-    let bytes = bytes
-        .try_into()
-        .map_err(|_| bad(format!("it has {length} bytes, not 32")))?;
-    Ok(MasterKey {
-        key: seal::MasterKey::from_bytes(bytes),
-        origin,
-        made: None,
-    })
+    let bytes = bytes.try_into().map_err(|_| bad(format!("it has {length} bytes, not 32")))?;
+    Ok(MasterKey { key: seal::MasterKey::from_bytes(bytes), origin, made: None })
 }
 
 fn made(path: PathBuf) -> Result<MasterKey, ConfigError> {
@@ -116,10 +105,7 @@ fn made(path: PathBuf) -> Result<MasterKey, ConfigError> {
         verb: "written",
         source,
     })?;
-    Ok(MasterKey {
-        made: Some(path.clone()),
-        ..decoded(&text, path.display().to_string())?
-    })
+    Ok(MasterKey { made: Some(path.clone()), ..decoded(&text, path.display().to_string())? })
 }
 
 /// Writes a file that only its owner can read, and that was not there before.
@@ -127,11 +113,7 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
 }
@@ -144,10 +126,7 @@ mod tests {
     fn a_master_key_is_32_bytes_in_base64_and_nothing_else() {
         let text = generate(&OsEntropy);
         assert!(decoded(&format!("{text}\n"), "x".to_owned()).is_ok());
-        for (bad, reason) in [
-            ("§", "it is not base64"),
-            ("AAAA", "it has 3 bytes, not 32"),
-        ] {
+        for (bad, reason) in [("§", "it is not base64"), ("AAAA", "it has 3 bytes, not 32")] {
             let error = decoded(bad, "x".to_owned()).err().expect(bad).to_string();
             assert_eq!(error, format!("x is not a master key: {reason}"));
         }
@@ -159,10 +138,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("data").join(DEV_KEY_FILE);
         let key = made(path.clone()).expect("it is made");
-        let mode = std::fs::metadata(&path)
-            .expect("it is there")
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let read = from_file(&path).expect("it reads back").key;
         assert_eq!(*read.to_base64(), *key.key.to_base64());

@@ -44,8 +44,7 @@ impl Row {
         self.verdict = Some(arrival.verdict.clone());
         self.status = Some(arrival.status.as_u16());
         if arrival.status.is_success() && self.event.is_some() {
-            self.latency
-                .get_or_insert(arrival.at.saturating_duration_since(self.published));
+            self.latency.get_or_insert(arrival.at.saturating_duration_since(self.published));
         }
     }
 
@@ -78,14 +77,9 @@ impl Board {
     /// Notes an event, before it is published: it may arrive before the publisher is answered.
     pub(super) fn publish(&mut self, contract: &'static str, id: &str, time: &str, kind: &str) {
         let event = Some(self.events.len());
-        self.events.push(Published {
-            id: id.to_owned(),
-            time: time.to_owned(),
-            contract,
-        });
+        self.events.push(Published { id: id.to_owned(), time: time.to_owned(), contract });
         let follow = SCENES.iter().filter(|scene| scene.contract == contract);
-        self.rows
-            .extend(follow.map(|scene| Row::new(kind, scene, event)));
+        self.rows.extend(follow.map(|scene| Row::new(kind, scene, event)));
     }
 
     /// Notes a request at a receiver; answers the row that it belongs to. A request of no known
@@ -183,11 +177,7 @@ mod tests {
         let mut board = Board::default();
         board.publish("standard", "demo-1", "2026-01-01T00:00:00.001Z", "a.b");
         let (steady, flaky) = (&SCENES[0], &SCENES[1]);
-        assert!(
-            board
-                .arrive(&arrival(steady, "demo-1", StatusCode::NO_CONTENT))
-                .arrived()
-        );
+        assert!(board.arrive(&arrival(steady, "demo-1", StatusCode::NO_CONTENT)).arrived());
         board.arrive(&arrival(flaky, "demo-1", StatusCode::SERVICE_UNAVAILABLE));
         assert!(!board.tally().settled());
         board.arrive(&arrival(flaky, "x demo-1 y", StatusCode::NO_CONTENT));

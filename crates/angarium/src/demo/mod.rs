@@ -54,10 +54,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     logs::start("error", LogFormat::Text)?;
     let tally = serve::runtime()?.block_on(perform(&options))?;
-    anyhow::ensure!(
-        tally.all_is_well(),
-        "not every delivery arrived and was verified"
-    );
+    anyhow::ensure!(tally.all_is_well(), "not every delivery arrived and was verified");
     Ok(())
 }
 
@@ -67,11 +64,7 @@ async fn perform(options: &Options) -> anyhow::Result<Tally> {
     let receivers = Receivers::start(sender).await?;
     let mut stage = Stage::set(&receivers).await?;
     line(&introduction(&stage));
-    let mut show = Show {
-        board: Board::default(),
-        view: View::of_stdout(),
-        arrivals,
-    };
+    let mut show = Show { board: Board::default(), view: View::of_stdout(), arrivals };
     let shown = show.publish(&mut stage, options, &mut stop).await;
     tokio::select! {
         biased;

@@ -65,11 +65,8 @@ impl Receivers {
     /// No port is free, or no certificate can be made.
     pub(super) async fn start(arrivals: mpsc::Sender<Arrival>) -> anyhow::Result<Self> {
         let secrets = Secrets::default();
-        let desk = Arc::new(Desk {
-            secrets: Arc::clone(&secrets),
-            refused: Mutex::default(),
-            arrivals,
-        });
+        let desk =
+            Arc::new(Desk { secrets: Arc::clone(&secrets), refused: Mutex::default(), arrivals });
         let (ca, tls) = certificate()?;
         let plain = listener().await?;
         let secure = listener().await?;
@@ -117,9 +114,7 @@ async fn listener() -> anyhow::Result<TcpListener> {
 fn certificate() -> anyhow::Result<(String, TlsAcceptor)> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Angarium demo, one run only");
+    params.distinguished_name.push(DnType::CommonName, "Angarium demo, one run only");
     let key = KeyPair::generate()?;
     let ca = params.self_signed(&key)?.pem();
     let issuer = Issuer::new(params, key);
@@ -163,9 +158,7 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, de
         async move { Ok::<_, std::convert::Infallible>(desk.receive(request).await) }
     });
     let connection = auto::Builder::new(TokioExecutor::new());
-    let _ = connection
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = connection.serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// What both receivers share.
@@ -221,9 +214,7 @@ impl Desk {
             Conduct::FailsTwice => {
                 let id = headers.get("webhook-id").and_then(|id| id.to_str().ok());
                 let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-                let times = refused
-                    .entry(id.unwrap_or_default().to_owned())
-                    .or_default();
+                let times = refused.entry(id.unwrap_or_default().to_owned()).or_default();
                 *times += 1;
                 match *times {
                     1 | 2 => StatusCode::SERVICE_UNAVAILABLE,

@@ -76,29 +76,15 @@ pub(super) const SCENES: &[Scene] = &[
         conduct: Conduct::FailsTwice,
         ..scene("standard", Receiver::Https, Scheme::Standard)
     },
-    Scene {
-        key: KeyScope::Tenant,
-        ..scene("aleta", Receiver::Https, Scheme::Aleta)
-    },
+    Scene { key: KeyScope::Tenant, ..scene("aleta", Receiver::Https, Scheme::Aleta) },
     scene("aioka", Receiver::Https, hex("x-aioka-signature", "")),
-    Scene {
-        key: KeyScope::None,
-        ..scene("anduin-legacy", Receiver::Http, Scheme::Unsigned)
-    },
+    Scene { key: KeyScope::None, ..scene("anduin-legacy", Receiver::Http, Scheme::Unsigned) },
     scene("anduin", Receiver::Https, Scheme::Standard),
     Scene {
         key: KeyScope::Given,
-        ..scene(
-            "quantfolio",
-            Receiver::Https,
-            hex("x-quantfolio-signature-256", "sha256="),
-        )
+        ..scene("quantfolio", Receiver::Https, hex("x-quantfolio-signature-256", "sha256="))
     },
-    scene(
-        "alumia",
-        Receiver::Http,
-        hex("x-alumia-signature", "sha256="),
-    ),
+    scene("alumia", Receiver::Http, hex("x-alumia-signature", "sha256=")),
 ];
 
 /// The contracts, each once, in the order of the scenes.

@@ -110,9 +110,7 @@ impl Stage {
             "attributes": {"object_owner_id": "demo-owner", "owner_id": "demo-advisor"},
             "data": sample.data,
         });
-        self.clients[sample.client]
-            .post("/v1/events", &event)
-            .await?;
+        self.clients[sample.client].post("/v1/events", &event).await?;
         Ok(())
     }
 
@@ -133,9 +131,7 @@ fn config(data: &TempDir, ca: String) -> ServerConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         contracts: None,
         plain_http: PlainHttp::Allowed,
-        addresses: AddressPolicy {
-            allowed: vec![loopback],
-        },
+        addresses: AddressPolicy { allowed: vec![loopback] },
         extra_roots: vec![ca],
         limits,
         grace: GRACE,
@@ -154,9 +150,7 @@ async fn furnish(
     let mut client = Client::new(connection)?;
     let tenant = json!({"name": "Acme, a customer"}).to_string();
     let path = format!("/v1/tenants/{TENANT}");
-    client
-        .call(Method::PUT, &path, Some(Bytes::from(tenant)))
-        .await?;
+    client.call(Method::PUT, &path, Some(Bytes::from(tenant))).await?;
     for scene in SCENES.iter().filter(|scene| scene.contract == contract) {
         let secret = place(&mut client, scene, &receivers.url(scene)).await?;
         receivers.learn(scene, &secret);
@@ -183,9 +177,7 @@ async fn place(client: &mut Client, scene: &Scene, url: &str) -> anyhow::Result<
         KeyScope::Tenant => {
             let path = format!("/v1/tenants/{TENANT}/signing-keys");
             let keys = client.get(&path).await?;
-            keys.pointer("/data/0/secret")
-                .and_then(Value::as_str)
-                .map(str::to_owned)
+            keys.pointer("/data/0/secret").and_then(Value::as_str).map(str::to_owned)
         }
     };
     secret.with_context(|| format!("{} has no signing secret", scene.endpoint))
@@ -224,9 +216,7 @@ mod tests {
         for round in names.chunks(contracts().len()) {
             assert_eq!(round, contracts());
         }
-        let shown = programme
-            .iter()
-            .filter(|sample| sample.contract == "quantfolio");
+        let shown = programme.iter().filter(|sample| sample.contract == "quantfolio");
         let kinds: std::collections::BTreeSet<_> = shown.map(|sample| &sample.kind).collect();
         assert_eq!(kinds.len(), 9);
     }

@@ -34,15 +34,7 @@ impl View {
         match self {
             View::Table { .. } => {}
             View::Lines => {
-                let [
-                    event,
-                    contract,
-                    endpoint,
-                    signature,
-                    status,
-                    attempts,
-                    latency,
-                ] = cells(row);
+                let [event, contract, endpoint, signature, status, attempts, latency] = cells(row);
                 line(&format!(
                     "{event:34} {contract:14} {endpoint:15} {signature:17} {status:3}  \
                      attempt {attempts}  {latency}"
@@ -103,8 +95,7 @@ fn cells(row: &Row) -> [String; 7] {
         row.scene.contract.to_owned(),
         row.scene.endpoint.to_owned(),
         signature,
-        row.status
-            .map_or("…".to_owned(), |status| status.to_string()),
+        row.status.map_or("…".to_owned(), |status| status.to_string()),
         row.attempts.to_string(),
         row.latency.map_or("…".to_owned(), latency),
     ]

@@ -67,9 +67,7 @@ fn standard(secret: &str, headers: &HeaderMap, body: &[u8], now: i64) -> Judged 
     let timestamp = text(headers, "webhook-timestamp").ok_or("no webhook-timestamp")?;
     recent(timestamp, now)?;
     let secret = secret.strip_prefix("whsec_").ok_or("not a whsec_ secret")?;
-    let secret = STANDARD
-        .decode(secret)
-        .map_err(|_| "the secret is not base64")?;
+    let secret = STANDARD.decode(secret).map_err(|_| "the secret is not base64")?;
     let content = [format!("{id}.{timestamp}.").as_bytes(), body].concat();
     let signatures = text(headers, "webhook-signature").ok_or("no webhook-signature")?;
     let right = signatures
@@ -123,9 +121,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn recent(timestamp: &str, now: i64) -> Judged {
-    let seconds: i64 = timestamp
-        .parse()
-        .map_err(|_| "the timestamp is no number")?;
+    let seconds: i64 = timestamp.parse().map_err(|_| "the timestamp is no number")?;
     match seconds.abs_diff(now) <= TOLERANCE_SECONDS.unsigned_abs() {
         true => Ok(()),
         false => Err("the timestamp is more than five minutes off"),
@@ -158,10 +154,7 @@ mod tests {
         let sent = headers(&[
             ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
             ("webhook-timestamp", "1614265330"),
-            (
-                "webhook-signature",
-                "v1a,AAAA v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-            ),
+            ("webhook-signature", "v1a,AAAA v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
         ]);
         let judge = |body: &[u8], now| verify(Scheme::Standard, secret, &sent, body, now);
         assert_eq!(judge(body, now), Verdict::Verified);
@@ -173,10 +166,7 @@ mod tests {
     /// Vectors made with `openssl dgst -sha256 -hmac`.
     #[test]
     fn hex_signatures_verify_by_the_secrets_text_in_lower_case_only() {
-        let scheme = Scheme::Hex {
-            header: "x-aioka-signature",
-            prefix: "",
-        };
+        let scheme = Scheme::Hex { header: "x-aioka-signature", prefix: "" };
         let right = "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8";
         let judge = |signature: &str| {
             let sent = headers(&[("x-aioka-signature", signature)]);
@@ -185,10 +175,7 @@ mod tests {
         };
         assert_eq!(judge(right), Verdict::Verified);
         assert!(matches!(judge(&right.to_uppercase()), Verdict::Rejected(_)));
-        assert!(matches!(
-            judge(&right.replace('f', "0")),
-            Verdict::Rejected(_)
-        ));
+        assert!(matches!(judge(&right.replace('f', "0")), Verdict::Rejected(_)));
     }
 
     #[test]

@@ -53,9 +53,7 @@ fn all_that_waited_for_a_receiver_arrives_when_it_is_back_within_bounded_memory(
         resumed.elapsed(),
     );
     assert!(peak < MEMORY_MAX, "{} MiB", peak >> 20);
-    eventually("nothing waits any more", DRAIN, || {
-        shop::waiting(&shop.api) == 0
-    });
+    eventually("nothing waits any more", DRAIN, || shop::waiting(&shop.api) == 0);
     let dead = shop.api.list("/v1/deliveries?tenant=acme&state=dead");
     assert_eq!(dead, Vec::<Value>::new());
 }
@@ -73,10 +71,6 @@ fn publish(shop: &Shop, count: u64) {
             connection.exchange(&shop.api, "POST", "/v1/events/batch", Some(body.as_bytes()));
         let answer = answer.expect("an answer").expect(202);
         let results = answer["results"].as_array().expect("results");
-        assert!(
-            results.iter().all(|result| result["status"] == 202),
-            "{}",
-            results[0]
-        );
+        assert!(results.iter().all(|result| result["status"] == 202), "{}", results[0]);
     }
 }

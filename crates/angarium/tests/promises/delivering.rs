@@ -42,11 +42,8 @@ fn a_failed_delivery_is_tried_again_on_the_endpoints_own_schedule() {
     // Never before its time but for the jitter; late only as a busy machine is.
     assert!(waits[0] > Duration::from_millis(450) && waits[0] < Duration::from_secs(5));
     assert!(waits[1] > Duration::from_millis(950) && waits[1] < Duration::from_secs(6));
-    let ids: BTreeSet<_> = receiver
-        .seen()
-        .iter()
-        .map(|r| r.header("webhook-id").map(str::to_owned))
-        .collect();
+    let ids: BTreeSet<_> =
+        receiver.seen().iter().map(|r| r.header("webhook-id").map(str::to_owned)).collect();
     assert_eq!(ids, BTreeSet::from([Some(id.to_owned())]));
 }
 
@@ -64,28 +61,20 @@ fn what_fails_to_the_end_is_a_dead_letter_and_can_be_delivered_anew() {
     let dead = shop.wait_for_state(text(&event, "id"), "dead");
     assert_eq!(dead["attempts"].as_array().map(Vec::len), Some(2));
     assert_eq!(dead["attempts"][1]["class"], "redirect");
-    assert_eq!(
-        receiver.count(),
-        2,
-        "a redirect is a failure, and is never followed"
-    );
+    assert_eq!(receiver.count(), 2, "a redirect is a failure, and is never followed");
 
     healthy.store(true, Ordering::SeqCst);
     let path = format!("/v1/deliveries/{}/retry", text(&dead, "id"));
     let answer = shop.api.post(&path, &json!({}));
     assert!(matches!(answer.status, 200..300), "{}", answer.body);
-    eventually(
-        "a delivered redelivery beside the dead letter",
-        SOON,
-        || {
-            let states: BTreeSet<String> = shop
-                .deliveries(text(&event, "id"))
-                .iter()
-                .map(|delivery| text(delivery, "state").to_owned())
-                .collect();
-            states == BTreeSet::from(["dead".to_owned(), "delivered".to_owned()])
-        },
-    );
+    eventually("a delivered redelivery beside the dead letter", SOON, || {
+        let states: BTreeSet<String> = shop
+            .deliveries(text(&event, "id"))
+            .iter()
+            .map(|delivery| text(delivery, "state").to_owned())
+            .collect();
+        states == BTreeSet::from(["dead".to_owned(), "delivered".to_owned()])
+    });
 }
 
 #[test]
@@ -138,9 +127,7 @@ fn no_attempt_follows_the_answer_to_a_delete() {
         shop.publish("a", &json!(n));
     }
     receiver.wait_for(50, SOON);
-    let answer = shop
-        .api
-        .delete(&format!("/v1/endpoints/{}", text(&endpoint, "id")));
+    let answer = shop.api.delete(&format!("/v1/endpoints/{}", text(&endpoint, "id")));
     assert_eq!(answer.status, 204, "{}", answer.body);
     // What was on the wire already may still be read by the receiver's thread.
     std::thread::sleep(Duration::from_millis(50));
@@ -148,9 +135,7 @@ fn no_attempt_follows_the_answer_to_a_delete() {
     std::thread::sleep(QUIET);
     assert_eq!(receiver.count(), before);
     assert_eq!(shop.publish("a", &json!("after"))["endpoints"], 0);
-    let gone = shop
-        .api
-        .get(&format!("/v1/endpoints/{}", text(&endpoint, "id")));
+    let gone = shop.api.get(&format!("/v1/endpoints/{}", text(&endpoint, "id")));
     assert_eq!((gone.status, gone.code()), (404, "not_found"));
     eventually("all cancelled", SOON, || {
         let waiting = shop.api.list("/v1/deliveries?tenant=acme");
@@ -197,11 +182,7 @@ fn restart_keeps_everything(end: impl FnOnce(Server)) {
     let state = healthy.clone();
     let receiver = Receiver::scripted(move |request| {
         let to_good = request.first_line.contains("/good");
-        Reply::Status(if to_good || state.load(Ordering::SeqCst) {
-            200
-        } else {
-            500
-        })
+        Reply::Status(if to_good || state.load(Ordering::SeqCst) { 200 } else { 500 })
     });
     let shop = Shop::open();
     shop.endpoint(&json!({"url": receiver.url("/good"), "types": ["good"]}));
@@ -224,15 +205,8 @@ fn restart_keeps_everything(end: impl FnOnce(Server)) {
     for event in good.iter().chain(&bad) {
         shop.wait_for_state(text(event, "id"), "delivered");
     }
-    let to_good = receiver
-        .seen()
-        .iter()
-        .filter(|r| r.first_line.contains("/good"))
-        .count();
-    assert_eq!(
-        to_good, 20,
-        "what was delivered and recorded is not sent again"
-    );
+    let to_good = receiver.seen().iter().filter(|r| r.first_line.contains("/good")).count();
+    assert_eq!(to_good, 20, "what was delivered and recorded is not sent again");
     assert_eq!(shop.api.list("/v1/endpoints?tenant=acme").len(), 2);
     assert_eq!(shop.publish("good", &json!("more"))["sequence"], 41);
 }
@@ -251,19 +225,9 @@ fn an_endpoint_that_hangs_does_not_delay_another() {
     for n in 0..500 {
         shop.publish("a", &json!(n));
     }
-    let lives = || {
-        receiver
-            .seen()
-            .iter()
-            .filter(|r| r.first_line.contains("/lives"))
-            .count()
-    };
+    let lives = || receiver.seen().iter().filter(|r| r.first_line.contains("/lives")).count();
     eventually("the healthy endpoint has all", SOON, || lives() == 500);
-    assert!(
-        started.elapsed() < Duration::from_secs(15),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -309,9 +273,6 @@ fn one_attempt_is_one_request() {
     }
     let rows = || shop.api.list("/v1/deliveries?tenant=acme&state=delivered");
     eventually("all delivered", SOON, || rows().len() == 90);
-    let recorded: u64 = rows()
-        .iter()
-        .filter_map(|row| row["attempts"].as_u64())
-        .sum();
+    let recorded: u64 = rows().iter().filter_map(|row| row["attempts"].as_u64()).sum();
     assert_eq!(recorded, calls.load(Ordering::SeqCst) as u64);
 }

@@ -11,25 +11,14 @@ use std::process::Command;
 #[test]
 fn the_document_names_every_call_of_the_api() {
     let shop = Shop::open();
-    let document = shop
-        .api
-        .without("authorization")
-        .get("/openapi.json")
-        .expect(200);
-    assert!(
-        document["openapi"]
-            .as_str()
-            .is_some_and(|version| version.starts_with("3.1"))
-    );
+    let document = shop.api.without("authorization").get("/openapi.json").expect(200);
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
     let described: BTreeSet<String> = document["paths"]
         .as_object()
         .expect("paths")
         .iter()
         .flat_map(|(path, methods)| {
-            let names = methods
-                .as_object()
-                .into_iter()
-                .flat_map(serde_json::Map::keys);
+            let names = methods.as_object().into_iter().flat_map(serde_json::Map::keys);
             names.map(move |method| format!("{} {path}", method.to_uppercase()))
         })
         .collect();
@@ -60,10 +49,7 @@ fn the_document_names_every_call_of_the_api() {
 #[test]
 fn no_call_that_the_document_describes_ends_in_a_server_error() {
     let Ok(schemathesis) = std::env::var("SCHEMATHESIS") else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CI runs ./test, which sets SCHEMATHESIS"
-        );
+        assert!(std::env::var_os("CI").is_none(), "CI runs ./test, which sets SCHEMATHESIS");
         println!("skipped: SCHEMATHESIS is not set; run ./test");
         return;
     };
@@ -72,21 +58,9 @@ fn no_call_that_the_document_describes_ends_in_a_server_error() {
     let output = Command::new(schemathesis)
         .arg("run")
         .arg(format!("http://{}/openapi.json", shop.server.address))
-        .args([
-            "--checks",
-            "not_a_server_error",
-            "--continue-on-failure",
-            "--no-color",
-        ])
+        .args(["--checks", "not_a_server_error", "--continue-on-failure", "--no-color"])
         .args(["--phases", "examples,coverage,fuzzing", "--max-time", "120"])
-        .args([
-            "--seed",
-            "1",
-            "--request-timeout",
-            "20",
-            "--warnings",
-            "off",
-        ])
+        .args(["--seed", "1", "--request-timeout", "20", "--warnings", "off"])
         .args(["--header", &format!("authorization:Bearer {ADMIN_KEY}")])
         .args(["--header", "angarium-environment:shop"])
         .current_dir(folder.path())

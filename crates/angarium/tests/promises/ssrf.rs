@@ -87,11 +87,7 @@ fn writings(address: Ipv4Addr) -> Vec<String> {
             None => '。',
         })
         .collect();
-    let percent: String = address
-        .to_string()
-        .bytes()
-        .map(|byte| format!("%{byte:02x}"))
-        .collect();
+    let percent: String = address.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
     vec![
         address.to_string(),
         format!("{address}."),
@@ -123,11 +119,7 @@ fn urls() -> Vec<String> {
         let first = u32::from(first);
         let mut addresses = vec![first, first + size / 2, first + size];
         addresses.dedup();
-        hosts.extend(
-            addresses
-                .into_iter()
-                .flat_map(|one| writings(Ipv4Addr::from(one))),
-        );
+        hosts.extend(addresses.into_iter().flat_map(|one| writings(Ipv4Addr::from(one))));
     }
     let both = |host: &String| [format!("http://{host}:9999/"), format!("https://{host}/")];
     hosts.iter().flat_map(both).collect()
@@ -180,10 +172,7 @@ fn inside() {
     let server = start_closed(&folder.path().join("data"));
     let api = set_up(&server);
     let urls = urls();
-    let accepted = urls
-        .iter()
-        .filter(|url| create(&api, url).is_some())
-        .count();
+    let accepted = urls.iter().filter(|url| create(&api, url).is_some()).count();
     let patched = patch_all(&api, &urls);
     publish(&api);
     eventually("every attempt has ended", SOON, || shop::waiting(&api) == 0);
@@ -221,11 +210,7 @@ fn create(api: &Api, url: &str) -> Option<String> {
         return Some(text(&answer.body, "id").to_owned());
     }
     let codes = ["forbidden_address", "invalid_url"];
-    assert!(
-        answer.status == 422 && codes.contains(&answer.code()),
-        "{url}: {}",
-        answer.body
-    );
+    assert!(answer.status == 422 && codes.contains(&answer.code()), "{url}: {}", answer.body);
     assert_eq!(answer.field(), Some("url"), "{url}");
     None
 }
@@ -247,11 +232,7 @@ fn patch_all(api: &Api, urls: &[String]) -> usize {
 }
 
 fn publish(api: &Api) {
-    api.post(
-        "/v1/events",
-        &json!({"tenant": "acme", "type": "a", "data": 1}),
-    )
-    .expect(202);
+    api.post("/v1/events", &json!({"tenant": "acme", "type": "a", "data": 1})).expect(202);
 }
 
 /// Listens on every address, and counts.
@@ -275,9 +256,7 @@ fn listen() -> Arc<AtomicUsize> {
 /// that this machine uses.
 fn serve_names(answer: Ipv4Addr) {
     let configured = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    let servers = configured
-        .lines()
-        .filter_map(|line| line.strip_prefix("nameserver "));
+    let servers = configured.lines().filter_map(|line| line.strip_prefix("nameserver "));
     for server in servers {
         let socket = UdpSocket::bind((server.trim(), 53)).expect("every address is ours");
         std::thread::spawn(move || {
@@ -291,10 +270,7 @@ fn serve_names(answer: Ipv4Addr) {
 
 /// The question with one A record behind it; none where something else was asked.
 fn answer_to(question: &[u8], address: Ipv4Addr) -> Vec<u8> {
-    let name_end = question[12..]
-        .iter()
-        .position(|byte| *byte == 0)
-        .map_or(12, |end| 12 + end);
+    let name_end = question[12..].iter().position(|byte| *byte == 0).map_or(12, |end| 12 + end);
     let end = (name_end + 5).min(question.len());
     let wants_a = question.get(name_end + 1..name_end + 3) == Some(&[0, 1]);
     let mut reply = question[..end].to_vec();

@@ -6,10 +6,8 @@ use crate::contract::signature::{Algorithm, Content, SignatureRule, ValuePart};
 use crate::contract::source::{Item, Section};
 use std::time::Duration;
 
-const SCOPES: &[(&str, KeyScope)] = &[
-    ("endpoint", KeyScope::Endpoint),
-    ("tenant", KeyScope::Tenant),
-];
+const SCOPES: &[(&str, KeyScope)] =
+    &[("endpoint", KeyScope::Endpoint), ("tenant", KeyScope::Tenant)];
 const ENCODINGS: &[(&str, Encoding)] = &[("hex", Encoding::Hex), ("base64", Encoding::Base64)];
 const USES: &[(&str, KeyUse)] = &[("text", KeyUse::Text), ("bytes", KeyUse::Bytes)];
 
@@ -37,26 +35,14 @@ fn read_signature(section: &mut Section<'_>) -> Read<SignatureRule> {
         vec![read_content("", &content)?]
     } else {
         let named = content.section()?.entries();
-        named
-            .map(|(name, item)| read_content(&name, &item))
-            .collect::<Read<_>>()?
+        named.map(|(name, item)| read_content(&name, &item)).collect::<Read<_>>()?
     };
     let value = section.require("value")?;
     let parts = ValuePart::parse_all(value.text()?, &contents);
     let value = parts.map_err(|reason| value.error(reason))?;
-    let join = section
-        .take("join")
-        .map(|item| item.text().map(Into::into))
-        .transpose()?;
+    let join = section.take("join").map(|item| item.text().map(Into::into)).transpose()?;
     let key = read_key_form(section.require("key")?, algorithm)?;
-    Ok(SignatureRule {
-        header,
-        algorithm,
-        contents,
-        value,
-        join,
-        key,
-    })
+    Ok(SignatureRule { header, algorithm, contents, value, join, key })
 }
 
 fn read_content(name: &str, item: &Item<'_>) -> Read<Content> {
@@ -66,10 +52,7 @@ fn read_content(name: &str, item: &Item<'_>) -> Read<Content> {
 fn read_key_form(item: Item<'_>, algorithm: Algorithm) -> Read<KeyForm> {
     let mut section = item.section()?;
     let prefix = section.take("prefix");
-    let prefix = prefix
-        .map(|item| item.text().map(Into::into))
-        .transpose()?
-        .unwrap_or_default();
+    let prefix = prefix.map(|item| item.text().map(Into::into)).transpose()?.unwrap_or_default();
     let encoding = one_of(&section.require("encoding")?, ENCODINGS)?;
     let usage = one_of(&section.require("use")?, USES)?;
     let bytes = section.require("bytes")?;
@@ -81,11 +64,7 @@ fn read_key_form(item: Item<'_>, algorithm: Algorithm) -> Read<KeyForm> {
         None => bytes..=bytes,
         Some(item) => {
             let wrong = item.error("`accepts` is the least and the most bytes, such as [24, 64]");
-            let ends = item
-                .list()?
-                .iter()
-                .map(Item::count)
-                .collect::<Read<Vec<_>>>()?;
+            let ends = item.list()?.iter().map(Item::count).collect::<Read<Vec<_>>>()?;
             match ends[..] {
                 [least, most] if least <= bytes && bytes <= most => least..=most,
                 _ => return Err(wrong),
@@ -93,13 +72,7 @@ fn read_key_form(item: Item<'_>, algorithm: Algorithm) -> Read<KeyForm> {
         }
     };
     section.finish()?;
-    Ok(KeyForm {
-        prefix,
-        encoding,
-        usage,
-        bytes,
-        accepts,
-    })
+    Ok(KeyForm { prefix, encoding, usage, bytes, accepts })
 }
 
 pub(super) fn read_keys(item: Item<'_>, signatures: &[SignatureRule]) -> Read<KeyRule> {
@@ -108,10 +81,7 @@ pub(super) fn read_keys(item: Item<'_>, signatures: &[SignatureRule]) -> Read<Ke
         return Err(section.error("`keys` needs a `request.signature` that they sign"));
     }
     let scope = one_of(&section.require("scope")?, SCOPES)?;
-    let optional = section
-        .take("optional")
-        .map(|item| item.truth())
-        .transpose()?;
+    let optional = section.take("optional").map(|item| item.truth()).transpose()?;
     let presence = match optional {
         Some(true) => KeyPresence::Optional,
         Some(false) | None => KeyPresence::Required,

@@ -24,14 +24,7 @@ impl Bench {
     }
 
     fn action(&mut self, key: DeliveryKey) -> (u32, DeliveryAction) {
-        (
-            self.ticket(),
-            DeliveryAction {
-                tenant: TENANT,
-                key,
-                guard: None,
-            },
-        )
+        (self.ticket(), DeliveryAction { tenant: TENANT, key, guard: None })
     }
 }
 
@@ -66,10 +59,7 @@ fn a_disabled_endpoint_suppresses_new_events_and_keeps_what_waits() {
     bench.publish();
     let batch = bench.shard.take_batch().expect("the event");
     assert_eq!(batch.events[0].fanout[0].start, FanoutStart::Suppressed);
-    assert_eq!(
-        batch.events[0].fanout[0].sequence, 3,
-        "suppressed numbers stay listed"
-    );
+    assert_eq!(batch.events[0].fanout[0].sequence, 3, "suppressed numbers stay listed");
     assert_eq!(bench.pending.len(), 1);
 }
 
@@ -82,15 +72,8 @@ fn no_attempt_follows_a_delete_and_what_waits_is_cancelled() {
     bench.publish();
     bench.delete(no);
     assert_eq!(bench.attempts.len(), 1, "the one under way");
-    let cancelled = bench
-        .ended
-        .iter()
-        .filter(|(_, s)| *s == DeliveryState::Cancelled)
-        .count();
-    assert_eq!(
-        cancelled, 3,
-        "also the one whose event was committed with the delete"
-    );
+    let cancelled = bench.ended.iter().filter(|(_, s)| *s == DeliveryState::Cancelled).count();
+    assert_eq!(cancelled, 3, "also the one whose event was committed with the delete");
     bench.end(Class::ServerError);
     bench.commit();
     assert_eq!(bench.ended.len(), 4);
@@ -126,10 +109,7 @@ fn another_tenant_s_endpoint_is_not_found() {
 
 #[test]
 fn a_tenant_has_at_most_as_many_endpoints_as_the_limit() {
-    let limits = Limits {
-        endpoints_per_tenant: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { endpoints_per_tenant: 2, ..Limits::default() };
     let mut bench = Bench::with_limits(limits);
     bench.add(|_| {});
     bench.add(|_| {});
@@ -165,15 +145,9 @@ fn retry_makes_a_waiting_delivery_due_and_an_ended_one_a_new_delivery() {
     bench.act(|shard, fx| shard.retry(ticket, action, Seen::Ended, now, fx));
     bench.commit();
     bench.load();
-    let again = DeliveryKey {
-        generation: Generation::new(1),
-        ..key
-    };
+    let again = DeliveryKey { generation: Generation::new(1), ..key };
     assert_eq!(bench.reply_to(ticket), Some(&Reply::Delivery(again)));
-    assert_eq!(
-        (bench.attempts[0].key, bench.attempts[0].attempt),
-        (again, 1)
-    );
+    assert_eq!((bench.attempts[0].key, bench.attempts[0].attempt), (again, 1));
 }
 
 #[test]
@@ -184,10 +158,7 @@ fn cancel_ends_what_waits_and_stops_the_retries_of_what_is_in_flight() {
     bench.commit();
     let now = bench.now;
     let in_flight = bench.attempts[0].key;
-    let waits = DeliveryKey {
-        event: bench.last_key,
-        ..in_flight
-    };
+    let waits = DeliveryKey { event: bench.last_key, ..in_flight };
     for key in [in_flight, waits] {
         let (ticket, action) = bench.action(key);
         bench.act(|shard, fx| shard.cancel(ticket, action, now, fx));
@@ -196,10 +167,7 @@ fn cancel_ends_what_waits_and_stops_the_retries_of_what_is_in_flight() {
     }
     bench.end(Class::ServerError);
     bench.commit();
-    let expected = [
-        (waits, DeliveryState::Cancelled),
-        (in_flight, DeliveryState::Cancelled),
-    ];
+    let expected = [(waits, DeliveryState::Cancelled), (in_flight, DeliveryState::Cancelled)];
     assert_eq!(bench.ended, expected);
     assert!(bench.drain().is_empty());
 }

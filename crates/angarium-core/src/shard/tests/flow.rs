@@ -10,11 +10,7 @@ fn nothing_is_answered_or_sent_before_the_commit() {
     assert!(bench.attempts.is_empty() && bench.reply_to(ticket).is_none());
     bench.commit();
     assert_eq!(bench.attempts.len(), 1);
-    let accepted = Reply::Accepted {
-        key: bench.last_key,
-        sequence: 1,
-        endpoints: 1,
-    };
+    let accepted = Reply::Accepted { key: bench.last_key, sequence: 1, endpoints: 1 };
     assert_eq!(bench.reply_to(ticket), Some(&accepted));
 }
 
@@ -83,10 +79,7 @@ fn a_retry_far_ahead_leaves_memory_and_is_read_back_when_it_is_due() {
     let mut bench = Bench::new();
     let retries = RetrySpec::List(vec!["2h".into()]);
     bench.add(|config| {
-        config.delivery = Some(DeliveryOverride {
-            timeout: None,
-            retries: Some(retries),
-        });
+        config.delivery = Some(DeliveryOverride { timeout: None, retries: Some(retries) });
     });
     bench.publish();
     bench.commit();
@@ -101,10 +94,7 @@ fn a_retry_far_ahead_leaves_memory_and_is_read_back_when_it_is_due() {
 
 #[test]
 fn a_backlog_larger_than_memory_waits_in_the_store_and_all_of_it_arrives_once() {
-    let limits = Limits {
-        endpoint_ready: 8,
-        ..Limits::default()
-    };
+    let limits = Limits { endpoint_ready: 8, ..Limits::default() };
     let mut bench = Bench::with_limits(limits);
     bench.add(|config| config.concurrency = Some(2));
     for _ in 0..100 {
@@ -122,10 +112,7 @@ fn a_backlog_larger_than_memory_waits_in_the_store_and_all_of_it_arrives_once() 
 
 #[test]
 fn a_shard_full_of_bytes_still_serves_an_idle_endpoint() {
-    let limits = Limits {
-        shard_ready_bytes: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { shard_ready_bytes: 1, ..Limits::default() };
     let mut bench = Bench::with_limits(limits);
     bench.add(|_| {});
     bench.publish_many(5);
@@ -144,10 +131,7 @@ fn a_duplicate_waits_for_the_commit_of_the_first_and_shares_its_event() {
     bench.commit();
     let third = bench.publish_as(Some("order-1"));
     let key = bench.last_key;
-    assert!(matches!(
-        bench.reply_to(first),
-        Some(Reply::Accepted { .. })
-    ));
+    assert!(matches!(bench.reply_to(first), Some(Reply::Accepted { .. })));
     assert_eq!(bench.reply_to(second), Some(&Reply::Known(key)));
     assert_eq!(bench.reply_to(third), Some(&Reply::Known(key)));
     assert_eq!(bench.attempts.len(), 1);
@@ -155,10 +139,7 @@ fn a_duplicate_waits_for_the_commit_of_the_first_and_shares_its_event() {
 
 #[test]
 fn an_event_that_matches_too_many_endpoints_is_refused_and_one_fewer_is_not() {
-    let limits = Limits {
-        endpoints_per_event: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { endpoints_per_event: 2, ..Limits::default() };
     let mut bench = Bench::with_limits(limits);
     bench.add(|_| {});
     bench.add(|_| {});
@@ -173,19 +154,13 @@ fn an_event_that_matches_too_many_endpoints_is_refused_and_one_fewer_is_not() {
 
 #[test]
 fn more_uncommitted_events_than_the_limit_are_shed_before_they_are_accepted() {
-    let limits = Limits {
-        shard_uncommitted: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { shard_uncommitted: 2, ..Limits::default() };
     let mut bench = Bench::with_limits(limits);
     let tickets: Vec<_> = (0..3).map(|_| bench.publish()).collect();
     let reply = bench.reply_to(tickets[2]);
     assert!(matches!(reply, Some(Reply::Refused(r)) if r.code == Code::Overloaded));
     bench.commit();
-    assert!(matches!(
-        bench.reply_to(tickets[1]),
-        Some(Reply::Accepted { .. })
-    ));
+    assert!(matches!(bench.reply_to(tickets[1]), Some(Reply::Accepted { .. })));
 }
 
 #[test]
@@ -199,12 +174,7 @@ fn what_waits_longer_than_two_seconds_gets_a_row_and_lets_the_checkpoint_move() 
     let checkpoint = |bench: &mut Bench| {
         let (high_water, now) = (bench.last_key, bench.now);
         bench.shard.checkpoint(high_water, now);
-        bench
-            .shard
-            .batch
-            .checkpoint
-            .as_ref()
-            .map(|checkpoint| checkpoint.upto)
+        bench.shard.batch.checkpoint.as_ref().map(|checkpoint| checkpoint.upto)
     };
     bench.now = bench.now + Duration::from_secs(1);
     assert!(checkpoint(&mut bench).is_none_or(|upto| upto < first));

@@ -17,11 +17,7 @@ impl Bench {
             };
             let next_due = self.pending.iter().filter_map(due).min();
             let health = EndpointHealth::default();
-            let counters = EndpointCounters {
-                endpoint: *no,
-                sequence: 0,
-                health,
-            };
+            let counters = EndpointCounters { endpoint: *no, sequence: 0, health };
             self.shard.recover_endpoint(endpoint, &counters, next_due);
         }
         for event in self.events.clone().into_values() {
@@ -30,18 +26,9 @@ impl Bench {
                 self.pending.contains_key(&key) || recorded.contains(&key)
             };
             let fanout = vec![(EndpointNo::new(1), event.sequence)];
-            let recorded = fanout
-                .iter()
-                .map(|(no, _)| *no)
-                .filter(|no| has_row(*no))
-                .collect();
+            let recorded = fanout.iter().map(|(no, _)| *no).filter(|no| has_row(*no)).collect();
             let shard = ShardId::of(TENANT);
-            let recovered = RecoveredEvent {
-                shard,
-                event: event.clone(),
-                fanout,
-                recorded,
-            };
+            let recovered = RecoveredEvent { shard, event: event.clone(), fanout, recorded };
             self.shard.recover_event(&recovered, now);
         }
         self.act(|shard, fx| shard.begin(now, fx));
@@ -64,10 +51,7 @@ fn after_a_crash_every_pair_without_a_row_is_sent_and_no_other() {
     bench.commit();
     bench.pass(Duration::from_secs(5));
     bench.load();
-    assert_eq!(
-        (bench.attempts[0].key, bench.attempts[0].attempt),
-        (failed, 2)
-    );
+    assert_eq!((bench.attempts[0].key, bench.attempts[0].attempt), (failed, 2));
 }
 
 #[test]
@@ -79,10 +63,7 @@ fn sequences_go_on_after_a_crash_where_they_stopped() {
     bench.restart(&[(no, EndpointStatus::Active)], &[]);
     let ticket = bench.publish();
     bench.commit();
-    assert!(matches!(
-        bench.reply_to(ticket),
-        Some(Reply::Accepted { sequence: 4, .. })
-    ));
+    assert!(matches!(bench.reply_to(ticket), Some(Reply::Accepted { sequence: 4, .. })));
     assert_eq!(bench.attempts.last().map(|start| start.sequence), Some(4));
 }
 
@@ -107,10 +88,7 @@ fn a_pair_whose_endpoint_was_paused_before_the_crash_gets_a_row_and_waits() {
     bench.restart(&[(no, EndpointStatus::Paused)], &[]);
     bench.commit();
     assert!(bench.attempts.is_empty());
-    assert_eq!(
-        bench.pending.values().map(|row| row.0).collect::<Vec<_>>(),
-        [None]
-    );
+    assert_eq!(bench.pending.values().map(|row| row.0).collect::<Vec<_>>(), [None]);
 }
 
 #[test]

@@ -65,10 +65,7 @@ pub(super) async fn list(
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<Listed<DeliveryView>>, Problem> {
     let Some((name, query)) = wanted(&app, &caller, query).await? else {
-        return Ok(Json(Listed {
-            data: Vec::new(),
-            next: None,
-        }));
+        return Ok(Json(Listed { data: Vec::new(), next: None }));
     };
     let mut page = app.store.deliveries(&query).await?;
     mark_in_flight(&app, &mut page.items);
@@ -108,19 +105,11 @@ pub(super) async fn retry(
     let (tenant, delivery) = find(&app, &call.caller, &id).await?;
     let (key, guard) = (delivery.row.key, call.keep_delivery());
     let seen = seen(&delivery);
-    let tried = app
-        .runner
-        .retry_delivery(tenant.no, key, seen, guard.clone())
-        .await;
+    let tried = app.runner.retry_delivery(tenant.no, key, seen, guard.clone()).await;
     let retried = match tried {
-        Err(Refusal {
-            code: Code::Conflict,
-            ..
-        }) => {
+        Err(Refusal { code: Code::Conflict, .. }) => {
             let (_, delivery) = find(&app, &call.caller, &id).await?;
-            app.runner
-                .retry_delivery(tenant.no, key, self::seen(&delivery), guard)
-                .await
+            app.runner.retry_delivery(tenant.no, key, self::seen(&delivery), guard).await
         }
         decided => decided,
     };
@@ -144,10 +133,7 @@ pub(super) async fn cancel(
         return Err(Refusal::whole(Code::InvalidState, message).into());
     }
     let guard = call.keep_delivery();
-    let key = app
-        .runner
-        .cancel_delivery(tenant.no, delivery.row.key, guard)
-        .await?;
+    let key = app.runner.cancel_delivery(tenant.no, delivery.row.key, guard).await?;
     accepted(&app, &call.caller, key).await
 }
 
@@ -163,11 +149,7 @@ pub(super) async fn accepted(
 }
 
 fn seen(delivery: &DeliveryWithAttempts) -> Seen {
-    if delivery.row.state.is_final() {
-        Seen::Ended
-    } else {
-        Seen::Waiting
-    }
+    if delivery.row.state.is_final() { Seen::Ended } else { Seen::Waiting }
 }
 
 async fn find(
@@ -190,13 +172,8 @@ async fn wanted(
     query: DeliveriesQuery,
 ) -> Result<Option<(ListName, DeliveryQuery)>, Problem> {
     let environment = caller.environment()?.no;
-    let tenant = caller
-        .tenant_meant(app, query.tenant.as_deref())?
-        .map(|tenant| tenant.no);
-    let states: Vec<_> = DeliveryState::ALL
-        .iter()
-        .map(|state| state.as_str())
-        .collect();
+    let tenant = caller.tenant_meant(app, query.tenant.as_deref())?.map(|tenant| tenant.no);
+    let states: Vec<_> = DeliveryState::ALL.iter().map(|state| state.as_str()).collect();
     let classes: Vec<_> = Class::ALL.iter().map(|class| class.as_str()).collect();
     let name = ListName(format!("deliveries/{environment}/{tenant:?}"));
     let asked = DeliveryQuery {
@@ -204,12 +181,7 @@ async fn wanted(
         tenant,
         endpoint: None,
         event: None,
-        state: page::choice(
-            "state",
-            query.state.as_deref(),
-            DeliveryState::parse,
-            &states,
-        )?,
+        state: page::choice("state", query.state.as_deref(), DeliveryState::parse, &states)?,
         class: page::choice("class", query.class.as_deref(), Class::parse, &classes)?,
         kind: query.r#type,
         after: page::time("after", query.after.as_deref())?,
@@ -223,14 +195,7 @@ async fn wanted(
     let (Some(endpoint), Some(event)) = (endpoint, event) else {
         return Ok(None);
     };
-    Ok(Some((
-        name,
-        DeliveryQuery {
-            endpoint,
-            event,
-            ..asked
-        },
-    )))
+    Ok(Some((name, DeliveryQuery { endpoint, event, ..asked })))
 }
 
 /// The number of the endpoint that is named: none if there is no filter, nothing if the filter
@@ -266,10 +231,7 @@ async fn event_key(
 
 /// What is in flight, only the shard knows.
 fn mark_in_flight(app: &App, rows: &mut [DeliveryRow]) {
-    for row in rows
-        .iter_mut()
-        .filter(|row| row.state == DeliveryState::Pending)
-    {
+    for row in rows.iter_mut().filter(|row| row.state == DeliveryState::Pending) {
         if app.runner.in_flight(row.tenant, &[row.key]) == [true] {
             row.state = DeliveryState::InFlight;
         }

@@ -176,13 +176,7 @@ pub(super) fn full(app: &App, delivery: DeliveryWithAttempts) -> FullView {
 }
 
 fn head(app: &App, row: DeliveryRow) -> DeliveryHead {
-    let repeated = |generation| {
-        DeliveryKey {
-            generation,
-            ..row.key
-        }
-        .to_string()
-    };
+    let repeated = |generation| DeliveryKey { generation, ..row.key }.to_string();
     let tenant = app.directory.tenant_by_no(row.tenant);
     DeliveryHead {
         id: row.key.to_string(),
@@ -194,10 +188,7 @@ fn head(app: &App, row: DeliveryRow) -> DeliveryHead {
         sequence: row.sequence,
         last: row.last.map(last),
         redelivery_of: row.redelivery_of.map(repeated),
-        event: DeliveredEvent {
-            id: row.event_id.to_string(),
-            kind: row.event_kind,
-        },
+        event: DeliveredEvent { id: row.event_id.to_string(), kind: row.event_kind },
     }
 }
 
@@ -229,15 +220,8 @@ fn attempt(record: AttemptRecord) -> AttemptView {
 
 fn request(head: &str) -> RequestView {
     let mut lines = head.lines();
-    let (method, url) = lines
-        .next()
-        .and_then(|line| line.split_once(' '))
-        .unwrap_or_default();
-    RequestView {
-        method: method.into(),
-        url: url.into(),
-        headers: header_lines(lines),
-    }
+    let (method, url) = lines.next().and_then(|line| line.split_once(' ')).unwrap_or_default();
+    RequestView { method: method.into(), url: url.into(), headers: header_lines(lines) }
 }
 
 /// Headers as an object; the values of a repeated name are joined as HTTP joins them.
@@ -263,10 +247,7 @@ mod tests {
     #[test]
     fn a_kept_request_reads_back_in_its_parts() {
         let shown = request("POST https://a.io/h?x=1\nx-a: 1\nx-b: a: b\nx-a: 2");
-        assert_eq!(
-            (shown.method.as_str(), shown.url.as_str()),
-            ("POST", "https://a.io/h?x=1")
-        );
+        assert_eq!((shown.method.as_str(), shown.url.as_str()), ("POST", "https://a.io/h?x=1"));
         let headers = [("x-a".into(), "1, 2".into()), ("x-b".into(), "a: b".into())];
         assert_eq!(shown.headers.0, headers);
     }

@@ -195,21 +195,16 @@ pub(in crate::api) enum Retries {
 impl From<&AuthBody> for StaticAuth {
     fn from(body: &AuthBody) -> Self {
         match body {
-            AuthBody::Basic { username, password } => StaticAuth::Basic {
-                username: username.clone(),
-                password: password.0.clone(),
-            },
-            AuthBody::Bearer { token } => StaticAuth::Bearer {
-                token: token.0.clone(),
-            },
-            AuthBody::Header { name, value } => StaticAuth::Header {
-                name: name.clone(),
-                value: value.0.clone(),
-            },
-            AuthBody::Query { name, value } => StaticAuth::Query {
-                name: name.clone(),
-                value: value.0.clone(),
-            },
+            AuthBody::Basic { username, password } => {
+                StaticAuth::Basic { username: username.clone(), password: password.0.clone() }
+            }
+            AuthBody::Bearer { token } => StaticAuth::Bearer { token: token.0.clone() },
+            AuthBody::Header { name, value } => {
+                StaticAuth::Header { name: name.clone(), value: value.0.clone() }
+            }
+            AuthBody::Query { name, value } => {
+                StaticAuth::Query { name: name.clone(), value: value.0.clone() }
+            }
         }
     }
 }
@@ -246,9 +241,7 @@ pub(super) fn new_config(
         created_at: now,
         updated_at: now,
         secrets: EndpointSecrets {
-            keys: first_key(app, &contract, new.secret.as_ref())?
-                .into_iter()
-                .collect(),
+            keys: first_key(app, &contract, new.secret.as_ref())?.into_iter().collect(),
             auth: new.auth.as_ref().map(StaticAuth::from),
             headers: secrets(&new.headers),
         },
@@ -301,17 +294,9 @@ fn change_subscription(
     limits: &Limits,
 ) -> Result<(), Refusal> {
     let now = &config.subscription;
-    let current = || {
-        now.types
-            .iter()
-            .map(|pattern| pattern.as_str().to_owned())
-            .collect()
-    };
+    let current = || now.types.iter().map(|pattern| pattern.as_str().to_owned()).collect();
     let types = change.types.clone().unwrap_or_else(current);
-    let subjects = change
-        .subjects
-        .clone()
-        .unwrap_or_else(|| now.subjects.clone());
+    let subjects = change.subjects.clone().unwrap_or_else(|| now.subjects.clone());
     let attributes = change.attributes.as_ref().map(texts);
     let attributes = attributes.unwrap_or_else(|| now.attributes.clone());
     config.subscription = Subscription::try_new(&types, subjects, attributes, limits)?;
@@ -334,10 +319,7 @@ fn contract_of(caller: &Caller, named: Option<&str>) -> Result<String, Refusal> 
         None => contracts.first(),
     };
     found.cloned().ok_or_else(|| {
-        let message = format!(
-            "one of the environment's contracts: {}",
-            contracts.join(", ")
-        );
+        let message = format!("one of the environment's contracts: {}", contracts.join(", "));
         Refusal::field(Code::UnknownContract, "contract", message)
     })
 }
@@ -348,10 +330,7 @@ fn first_key(
     contract: &str,
     given: Option<&Secret>,
 ) -> Result<Option<SigningKey>, Refusal> {
-    let rule = app
-        .contracts
-        .get(contract)
-        .and_then(|contract| contract.key_rule());
+    let rule = app.contracts.get(contract).and_then(|contract| contract.key_rule());
     let refused = |why: &str| Err(Refusal::field(Code::InvalidSecret, "secret", why));
     let Some(rule) = rule else {
         return match given {
@@ -379,11 +358,7 @@ fn check_people(
 }
 
 fn texts(pairs: &Pairs) -> Vec<(String, String)> {
-    pairs
-        .0
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect()
+    pairs.0.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
 fn secrets(pairs: &Pairs) -> Vec<(String, SecretText)> {
@@ -440,16 +415,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_not_built_yet_is_refused_as_unknown() {
-        for text in [
-            r#"{"ordering":"key"}"#,
-            r#"{"rate":{}}"#,
-            r#"{"where":"true"}"#,
-        ] {
-            assert_eq!(
-                changed(text).map_err(|r| r.code),
-                Err(Code::UnknownField),
-                "{text}"
-            );
+        for text in [r#"{"ordering":"key"}"#, r#"{"rate":{}}"#, r#"{"where":"true"}"#] {
+            assert_eq!(changed(text).map_err(|r| r.code), Err(Code::UnknownField), "{text}");
         }
     }
 
@@ -457,10 +424,7 @@ pub(super) mod tests {
     fn authentication_is_one_of_four_forms_and_hides_when_printed() {
         let text = r#"{"auth":{"type":"basic","username":"u","password":"hunter2"}}"#;
         let config = changed(text).expect("a change");
-        assert!(matches!(
-            config.secrets.auth,
-            Some(StaticAuth::Basic { .. })
-        ));
+        assert!(matches!(config.secrets.auth, Some(StaticAuth::Basic { .. })));
         assert!(!format!("{config:?}").contains("hunter2"));
         let refusal = changed(r#"{"auth":{"type":"basic","username":"u"}}"#).expect_err("half");
         assert_eq!(refusal.field.as_deref(), Some("auth.password"));

@@ -71,9 +71,7 @@ pub(super) async fn create(
     let endpoint = prepare(&app, config)?;
     ensure_tenant_key(&app, &tenant, &contract).await?;
     let answer = Answer::created(&view::made(&endpoint.config, &tenant));
-    app.runner
-        .create_endpoint(Arc::new(endpoint), call.keep(&answer))
-        .await?;
+    app.runner.create_endpoint(Arc::new(endpoint), call.keep(&answer)).await?;
     Ok(answer)
 }
 
@@ -88,19 +86,14 @@ pub(super) async fn list(
     Query(query): Query<EndpointsQuery>,
 ) -> Result<Json<Listed<EndpointView>>, Problem> {
     let environment = caller.environment()?.no;
-    let tenant = caller
-        .tenant_meant(&app, query.tenant.as_deref())?
-        .map(|tenant| tenant.no);
+    let tenant = caller.tenant_meant(&app, query.tenant.as_deref())?.map(|tenant| tenant.no);
     let statuses = ["active", "paused", "disabled"];
     let status = query.status.as_deref();
     let status = page::choice("status", status, EndpointStatus::parse, &statuses)?;
     let name = ListName(format!("endpoints/{environment}/{tenant:?}"));
     let before = name.parse(query.cursor.as_deref())?;
     let limit = page::limit(query.limit.as_deref(), &app.limits)?;
-    let page = app
-        .store
-        .endpoints(environment, tenant, status, before, limit)
-        .await?;
+    let page = app.store.endpoints(environment, tenant, status, before, limit).await?;
     Ok(Json(name.page(page, |row| view::of_row(&app, &row))))
 }
 
@@ -146,9 +139,7 @@ pub(super) async fn delete(
 ) -> Result<Answer, Problem> {
     let row = find(&app, &call.caller, &id).await?;
     let answer = Answer::nothing();
-    app.runner
-        .delete_endpoint(row.config.tenant, row.no, call.keep(&answer))
-        .await?;
+    app.runner.delete_endpoint(row.config.tenant, row.no, call.keep(&answer)).await?;
     Ok(answer)
 }
 
@@ -163,14 +154,7 @@ pub(super) async fn enable(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    amend(
-        &app,
-        &call,
-        &id,
-        |config| step(config, Step::Enable),
-        Answer::ok,
-    )
-    .await
+    amend(&app, &call, &id, |config| step(config, Step::Enable), Answer::ok).await
 }
 
 /// Disable an endpoint
@@ -184,14 +168,7 @@ pub(super) async fn disable(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    amend(
-        &app,
-        &call,
-        &id,
-        |config| step(config, Step::Disable),
-        Answer::ok,
-    )
-    .await
+    amend(&app, &call, &id, |config| step(config, Step::Disable), Answer::ok).await
 }
 
 /// Pause an endpoint
@@ -205,14 +182,7 @@ pub(super) async fn pause(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    amend(
-        &app,
-        &call,
-        &id,
-        |config| step(config, Step::Pause),
-        Answer::ok,
-    )
-    .await
+    amend(&app, &call, &id, |config| step(config, Step::Pause), Answer::ok).await
 }
 
 /// Resume an endpoint
@@ -224,14 +194,7 @@ pub(super) async fn resume(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    amend(
-        &app,
-        &call,
-        &id,
-        |config| step(config, Step::Resume),
-        Answer::ok,
-    )
-    .await
+    amend(&app, &call, &id, |config| step(config, Step::Resume), Answer::ok).await
 }
 
 /// Rotate an endpoint's secret
@@ -278,15 +241,8 @@ async fn amend<T>(
         row.config = endpoint.config.clone();
         let answer = print(&view::of_row(app, &row));
         let guard = call.keep(&answer);
-        match app
-            .runner
-            .replace_endpoint(row.no, Arc::new(endpoint), guard)
-            .await
-        {
-            Err(Refusal {
-                code: Code::Conflict,
-                ..
-            }) => {}
+        match app.runner.replace_endpoint(row.no, Arc::new(endpoint), guard).await {
+            Err(Refusal { code: Code::Conflict, .. }) => {}
             done => return done.map(|()| answer).map_err(Problem),
         }
     }
@@ -317,10 +273,7 @@ fn prepare(app: &App, config: EndpointConfig) -> Result<Endpoint, Refusal> {
 }
 
 fn endpoint_rule(app: &App, contract: &str) -> Result<KeyRule, Refusal> {
-    let rule = app
-        .contracts
-        .get(contract)
-        .and_then(|contract| contract.key_rule());
+    let rule = app.contracts.get(contract).and_then(|contract| contract.key_rule());
     let message = match rule {
         Some(rule) => match rule.scope {
             KeyScope::Endpoint => return Ok(rule.clone()),
@@ -374,10 +327,7 @@ mod tests {
             (Step::Disable, Paused, Some(Disabled)),
         ];
         for (taken, from, to) in rows {
-            let mut config = EndpointConfig {
-                status: from,
-                ..config()
-            };
+            let mut config = EndpointConfig { status: from, ..config() };
             let reached = step(&mut config, taken).ok().map(|()| config.status);
             assert_eq!(reached, to, "{taken:?} {from:?}");
         }

@@ -128,29 +128,19 @@ pub(in crate::api) enum AuthView {
 impl From<&StaticAuth> for AuthView {
     fn from(auth: &StaticAuth) -> Self {
         match auth {
-            StaticAuth::Basic { username, .. } => AuthView::Basic {
-                username: username.clone(),
-                password: MASK,
-            },
+            StaticAuth::Basic { username, .. } => {
+                AuthView::Basic { username: username.clone(), password: MASK }
+            }
             StaticAuth::Bearer { .. } => AuthView::Bearer { token: MASK },
-            StaticAuth::Header { name, .. } => AuthView::Header {
-                name: name.clone(),
-                value: MASK,
-            },
-            StaticAuth::Query { name, .. } => AuthView::Query {
-                name: name.clone(),
-                value: MASK,
-            },
+            StaticAuth::Header { name, .. } => AuthView::Header { name: name.clone(), value: MASK },
+            StaticAuth::Query { name, .. } => AuthView::Query { name: name.clone(), value: MASK },
         }
     }
 }
 
 /// An endpoint as the store has it, with the health that its shard knows.
 pub(super) fn of_row(app: &App, row: &EndpointRow) -> EndpointView {
-    let health = app
-        .runner
-        .health(row.config.tenant, row.no)
-        .unwrap_or(row.counters.health);
+    let health = app.runner.health(row.config.tenant, row.no).unwrap_or(row.counters.health);
     let tenant = app.directory.tenant_by_no(row.config.tenant);
     let tenant = tenant.map(|tenant| tenant.id.clone()).unwrap_or_default();
     view(&row.config, tenant, &health)
@@ -158,21 +148,14 @@ pub(super) fn of_row(app: &App, row: &EndpointRow) -> EndpointView {
 
 /// An endpoint that was just made, with its secret.
 pub(super) fn made(config: &EndpointConfig, tenant: &Tenant) -> MadeEndpointView {
-    let secret = config
-        .secrets
-        .keys
-        .first()
-        .map(|key| key.secret.expose().to_owned());
+    let secret = config.secrets.keys.first().map(|key| key.secret.expose().to_owned());
     let shown = view(config, tenant.id.clone(), &EndpointHealth::default());
     MadeEndpointView { shown, secret }
 }
 
 /// An endpoint with the secret that it has now.
 pub(super) fn with_secret(shown: &EndpointView, secret: &SecretText) -> MadeEndpointView {
-    MadeEndpointView {
-        shown: shown.clone(),
-        secret: Some(secret.expose().to_owned()),
-    }
+    MadeEndpointView { shown: shown.clone(), secret: Some(secret.expose().to_owned()) }
 }
 
 fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> EndpointView {
@@ -183,11 +166,7 @@ fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> End
         id: config.id.to_string(),
         tenant,
         url: config.url.clone(),
-        types: subscription
-            .types
-            .iter()
-            .map(|t| t.as_str().to_owned())
-            .collect(),
+        types: subscription.types.iter().map(|t| t.as_str().to_owned()).collect(),
         subjects: subscription.subjects.clone(),
         attributes: Pairs(subscription.attributes.iter().map(pair).collect()),
         contract: config.contract.clone(),
@@ -219,16 +198,11 @@ mod tests {
     fn an_endpoint_is_shown_without_any_secret() {
         let mut config = config();
         config.secrets.headers = vec![("X-Key".into(), SecretText::new("canary-1"))];
-        config.secrets.auth = Some(StaticAuth::Bearer {
-            token: SecretText::new("canary-2"),
-        });
+        config.secrets.auth = Some(StaticAuth::Bearer { token: SecretText::new("canary-2") });
         let shown = view(&config, "acme".into(), &EndpointHealth::default());
         let text = serde_json::to_string(&shown).expect("prints");
         assert!(!text.contains("canary"), "{text}");
         assert!(text.contains(r#""headers":{"X-Key":"***"}"#), "{text}");
-        assert!(
-            text.contains(r#""auth":{"type":"bearer","token":"***"}"#),
-            "{text}"
-        );
+        assert!(text.contains(r#""auth":{"type":"bearer","token":"***"}"#), "{text}");
     }
 }

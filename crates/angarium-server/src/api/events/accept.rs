@@ -34,26 +34,12 @@ pub(super) async fn accept(
         }
     };
     let event = Arc::new(event);
-    match app
-        .runner
-        .publish(tenant.no, Arc::clone(&event), guard)
-        .await?
-    {
-        Published::Accepted {
-            key,
-            sequence,
-            endpoints,
-        } => {
+    match app.runner.publish(tenant.no, Arc::clone(&event), guard).await? {
+        Published::Accepted { key, sequence, endpoints } => {
             app.metrics.accepted();
             let own = event.own_id.clone();
             let id = own.map_or(EventId::Made(key), EventId::Own).to_string();
-            Ok(Accepted {
-                id,
-                sequence,
-                duplicate: false,
-                endpoints,
-                warning,
-            })
+            Ok(Accepted { id, sequence, duplicate: false, endpoints, warning })
         }
         Published::Known(key) => {
             app.metrics.duplicate();
@@ -75,10 +61,7 @@ async fn known(
         let message = "this id was published before with another type, key or data";
         return Err(Refusal::field(Code::EventIdConflict, "id", message).into());
     }
-    Ok(Accepted {
-        duplicate: true,
-        ..answer_of(&row, warning)
-    })
+    Ok(Accepted { duplicate: true, ..answer_of(&row, warning) })
 }
 
 fn is_same(first: &Event, event: &NewEvent) -> bool {
@@ -119,10 +102,7 @@ fn tenant_of(app: &App, caller: &Caller, id: Option<&str>) -> Result<Arc<Tenant>
 
 /// Holds the data against the event type's schema, as the type says.
 fn warning(app: &App, tenant: &Tenant, event: &NewEvent) -> Result<Option<String>, Refusal> {
-    let Some(entry) = app
-        .directory
-        .event_type(tenant.environment, event.kind.as_str())
-    else {
+    let Some(entry) = app.directory.event_type(tenant.environment, event.kind.as_str()) else {
         return Ok(None);
     };
     let Some(violation) = entry.violation(&event.data) else {

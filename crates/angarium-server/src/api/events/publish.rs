@@ -179,16 +179,10 @@ pub(in crate::api) async fn publish_batch(
 
 async fn accept_item(app: &App, caller: &Caller, body: &Bytes, turn: Turn) -> ItemResult {
     match accept(app, caller, body, turn).await {
-        Ok(accepted) => ItemResult::Accepted {
-            status: 202,
-            accepted,
-        },
+        Ok(accepted) => ItemResult::Accepted { status: 202, accepted },
         Err(Problem(refusal)) => {
             app.metrics.refused(refusal.code);
-            ItemResult::Refused {
-                status: refusal.code.status(),
-                error: problem::body(&refusal),
-            }
+            ItemResult::Refused { status: refusal.code.status(), error: problem::body(&refusal) }
         }
     }
 }

@@ -97,9 +97,7 @@ pub(in crate::api) async fn list(
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<Listed<EventView>>, Problem> {
     let environment = caller.environment()?.no;
-    let tenant = caller
-        .tenant_meant(&app, query.tenant.as_deref())?
-        .map(|tenant| tenant.no);
+    let tenant = caller.tenant_meant(&app, query.tenant.as_deref())?.map(|tenant| tenant.no);
     let name = ListName(format!("events/{environment}/{tenant:?}"));
     let page = app
         .store
@@ -131,9 +129,7 @@ pub(in crate::api) async fn show(
     Query(query): Query<EventOf>,
 ) -> Result<Json<EventView>, Problem> {
     let environment = caller.environment()?.no;
-    let tenant = caller
-        .tenant_meant(&app, query.tenant.as_deref())?
-        .map(|tenant| tenant.no);
+    let tenant = caller.tenant_meant(&app, query.tenant.as_deref())?.map(|tenant| tenant.no);
     let row = find(&app, environment, tenant, &id).await?;
     Ok(Json(view(&app, &row.ok_or_else(|| not_found("event"))?)))
 }

@@ -59,9 +59,7 @@ pub(super) fn check(
         verdict.unacknowledged += usize::from(acked_as.is_none());
         let other_id = acked_as.is_some_and(|id| !seen.ids.contains(id));
         if seen.ids.len() != 1 || other_id {
-            verdict
-                .renamed
-                .push(format!("{n} at {receiver}: {:?}, {acked_as:?}", seen.ids));
+            verdict.renamed.push(format!("{n} at {receiver}: {:?}, {acked_as:?}", seen.ids));
         }
     }
     for n in acknowledged.keys() {
@@ -80,9 +78,7 @@ pub(super) fn check(
 fn acknowledged(published: &Journal, verdict: &mut Verdict) -> BTreeMap<String, String> {
     let (mut ids, mut sequences) = (BTreeMap::new(), BTreeSet::new());
     for fact in published.read() {
-        let [n, id, sequence] = fact.as_slice() else {
-            panic!("a damaged journal: {fact:?}")
-        };
+        let [n, id, sequence] = fact.as_slice() else { panic!("a damaged journal: {fact:?}") };
         ids.insert(n.clone(), id.clone());
         verdict.sequences_twice += usize::from(!sequences.insert(sequence.clone()));
     }
@@ -126,19 +122,14 @@ fn compare_with_api(
     let requests: BTreeMap<(&str, &str), u64> = seen
         .iter()
         .flat_map(|((receiver, _), seen)| {
-            seen.ids
-                .iter()
-                .map(|id| ((receiver.as_str(), id.as_str()), seen.requests))
+            seen.ids.iter().map(|id| ((receiver.as_str(), id.as_str()), seen.requests))
         })
         .collect();
     let mut delivered: BTreeMap<(&str, String), u64> = BTreeMap::new();
     for (receiver, endpoint) in RECEIVERS.into_iter().zip(endpoints) {
         for row in api.list(&format!("/v1/deliveries?tenant=acme&endpoint={endpoint}")) {
             let id = text(&row["event"], "id").to_owned();
-            let sent = requests
-                .get(&(receiver, id.as_str()))
-                .copied()
-                .unwrap_or_default();
+            let sent = requests.get(&(receiver, id.as_str())).copied().unwrap_or_default();
             let recorded = row["attempts"].as_u64().unwrap_or_default();
             verdict.unrecorded += sent.saturating_sub(recorded);
             verdict.invented += recorded.saturating_sub(sent);
@@ -149,14 +140,9 @@ fn compare_with_api(
     }
     for id in acknowledged.values() {
         for receiver in RECEIVERS {
-            let times = delivered
-                .get(&(receiver, id.clone()))
-                .copied()
-                .unwrap_or_default();
+            let times = delivered.get(&(receiver, id.clone())).copied().unwrap_or_default();
             if times != 1 {
-                verdict
-                    .not_delivered_once
-                    .push(format!("{id} at {receiver}: {times} times"));
+                verdict.not_delivered_once.push(format!("{id} at {receiver}: {times} times"));
             }
         }
     }
@@ -168,31 +154,15 @@ impl Verdict {
         let receivers = RECEIVERS.len() as u64;
         let some = |all: &[String]| all[..all.len().min(5)].join(", ");
         assert!(self.lost.is_empty(), "lost: {}", some(&self.lost));
-        assert!(
-            self.renamed.is_empty(),
-            "other ids: {}",
-            some(&self.renamed)
-        );
+        assert!(self.renamed.is_empty(), "other ids: {}", some(&self.renamed));
         let states = &self.not_delivered_once;
-        assert!(
-            states.is_empty(),
-            "{} final states: {}",
-            states.len(),
-            some(states)
-        );
+        assert!(states.is_empty(), "{} final states: {}", states.len(), some(states));
         assert_eq!(self.sequences_twice, 0);
         assert_eq!(self.repeats_without_a_kill, 0, "repeats without a kill");
         for ((kill, receiver), repeats) in &self.repeats {
-            assert!(
-                *repeats <= window,
-                "{repeats} repeats at {receiver} by kill {kill}"
-            );
+            assert!(*repeats <= window, "{repeats} repeats at {receiver} by kill {kill}");
         }
-        assert!(
-            self.unrecorded <= kills * receivers * window,
-            "{} unrecorded",
-            self.unrecorded
-        );
+        assert!(self.unrecorded <= kills * receivers * window, "{} unrecorded", self.unrecorded);
         assert_eq!(self.invented, 0, "attempts that no receiver saw");
     }
 }

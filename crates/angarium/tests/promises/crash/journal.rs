@@ -15,18 +15,14 @@ pub(super) struct Journal {
 impl Journal {
     pub(super) fn create(path: &Path) -> Self {
         let file = File::create(path).expect("a journal");
-        Self {
-            path: path.to_owned(),
-            file: Mutex::new(file),
-        }
+        Self { path: path.to_owned(), file: Mutex::new(file) }
     }
 
     /// Writes a fact in one call, so that lines of several threads do not mix.
     pub(super) fn note(&self, words: &[&str]) {
         let line = words.join(" ") + "\n";
         let mut file = self.file.lock().expect("not poisoned");
-        file.write_all(line.as_bytes())
-            .expect("the journal can be written");
+        file.write_all(line.as_bytes()).expect("the journal can be written");
     }
 
     /// Waits until nothing is written any more: what a dead server had sent has been read, and
@@ -45,14 +41,8 @@ impl Journal {
 
     /// All facts so far, synced.
     pub(super) fn read(&self) -> Vec<Vec<String>> {
-        self.file
-            .lock()
-            .expect("not poisoned")
-            .sync_all()
-            .expect("the journal can be synced");
+        self.file.lock().expect("not poisoned").sync_all().expect("the journal can be synced");
         let text = std::fs::read_to_string(&self.path).expect("the journal");
-        text.lines()
-            .map(|line| line.split(' ').map(str::to_owned).collect())
-            .collect()
+        text.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
     }
 }

@@ -94,8 +94,7 @@ impl Run {
         match answer.status {
             202 => {
                 let (id, sequence) = (text(&answer.body, "id"), &answer.body["sequence"]);
-                self.published
-                    .note(&[&n.to_string(), id, &sequence.to_string()]);
+                self.published.note(&[&n.to_string(), id, &sequence.to_string()]);
                 true
             }
             429 | 503 => false,
@@ -148,10 +147,7 @@ fn a_killed_server_loses_nothing_and_repeats_at_most_what_was_in_flight() {
     let receivers = RECEIVERS.map(|name| receiver(&run, name, seed));
     let start = Start::local(&folder.path().join("data"));
     let server = start.run();
-    let endpoints = set_up(
-        &server.admin().with("angarium-environment", "shop"),
-        &receivers,
-    );
+    let endpoints = set_up(&server.admin().with("angarium-environment", "shop"), &receivers);
     run.set_api(Some(&server));
 
     let mut restarts = Vec::new();
@@ -179,10 +175,7 @@ fn a_killed_server_loses_nothing_and_repeats_at_most_what_was_in_flight() {
     println!(
         "crash: {kills} kills, seed {seed}, {verdict}; ready again after at most {:?}, median {:?}",
         restarts.last().copied().unwrap_or_default(),
-        restarts
-            .get(restarts.len() / 2)
-            .copied()
-            .unwrap_or_default(),
+        restarts.get(restarts.len() / 2).copied().unwrap_or_default(),
     );
     verdict.assert_promises(kills, WINDOW);
     drop(server);

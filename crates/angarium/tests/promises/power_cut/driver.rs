@@ -23,12 +23,7 @@ pub(super) fn record(folder: &Path, library: &Path, synchronous: &str) -> (PathB
     let (data, trace) = (folder.join("data"), folder.join("trace"));
     std::fs::create_dir(&data).expect("a folder");
     let mut child = Command::new(std::env::current_exe().expect("this executable"))
-        .args([
-            "--exact",
-            "power_cut::driver::driver",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "power_cut::driver::driver", "--ignored", "--nocapture"])
         .env("LD_PRELOAD", library)
         .env("RECORDER_TRACE", &trace)
         .env("RECORDER_DIRECTORY", &data)
@@ -40,9 +35,7 @@ pub(super) fn record(folder: &Path, library: &Path, synchronous: &str) -> (PathB
     let mut acked = Vec::new();
     for line in lines.map_while(Result::ok) {
         if let Some(rest) = line.strip_prefix("acked ") {
-            let mut numbers = rest
-                .split(' ')
-                .map(|text| text.parse::<i64>().expect("a number"));
+            let mut numbers = rest.split(' ').map(|text| text.parse::<i64>().expect("a number"));
             let position = numbers.next().and_then(|number| number.try_into().ok());
             let position = position.expect("a position");
             acked.extend(numbers.map(|key| Acked { key, position }));
@@ -69,27 +62,19 @@ fn driver() {
         mode: Mode::Threads,
     };
     let trace = PathBuf::from(std::env::var_os("RECORDER_TRACE").expect("a trace"));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let store = SqliteStore::open(config).expect("the store opens");
         let now = Timestamp::from_millis(1_800_000_000_000);
         let claimed = store.claim(&[ShardId::new(0)], now).await.expect("claimed");
         for commit in 0..COMMITS {
             let batch = batch(claimed[0].1, commit);
-            let results = store
-                .commit(Arc::new(vec![batch]), now)
-                .await
-                .expect("committed");
+            let results = store.commit(Arc::new(vec![batch]), now).await.expect("committed");
             let BatchResult::Committed(committed) = &results[0] else {
                 panic!("nobody else owns the shard");
             };
-            let keys: Vec<String> = committed
-                .events
-                .iter()
-                .map(|key| key.get().to_string())
-                .collect();
+            let keys: Vec<String> =
+                committed.events.iter().map(|key| key.get().to_string()).collect();
             println!("acked {} {}", super::trace_length(&trace), keys.join(" "));
         }
         std::process::exit(0);

@@ -72,11 +72,7 @@ fn cut(
     mut look: impl FnMut(&Path, u64) -> bool,
 ) -> Tally {
     let changes = trace::read(trace);
-    let first = acked
-        .iter()
-        .map(|one| one.position)
-        .min()
-        .expect("something was acknowledged");
+    let first = acked.iter().map(|one| one.position).min().expect("something was acknowledged");
     let begin = changes.partition_point(|(end, _)| *end < first);
     let span = (changes.len() - begin) as u64;
     let mut moments: Vec<usize> = (0..images)
@@ -85,18 +81,13 @@ fn cut(
     moments.sort_unstable();
     let (mut disk, mut done, mut tally) = (Disk::default(), 0, Tally::default());
     for (number, moment) in moments.into_iter().enumerate() {
-        changes[done..moment]
-            .iter()
-            .for_each(|(_, change)| disk.apply(change));
+        changes[done..moment].iter().for_each(|(_, change)| disk.apply(change));
         done = moment;
         let folder = tempfile::tempdir().expect("a folder");
         disk.image(folder.path(), dice);
         let cut_at = changes[..moment].last().map_or(0, |(end, _)| *end);
-        let due: Vec<i64> = acked
-            .iter()
-            .filter(|one| one.position <= cut_at)
-            .map(|one| one.key)
-            .collect();
+        let due: Vec<i64> =
+            acked.iter().filter(|one| one.position <= cut_at).map(|one| one.key).collect();
         tally.images += 1;
         tally.events_checked += due.len() as u64;
         match keys(&folder.path().join("angarium.db")) {
@@ -142,10 +133,7 @@ fn publish(api: &Api, trace: &Path, until: Instant, acked: &Mutex<Vec<Acked>>) {
             let Ok(EventId::Made(key)) = EventId::parse(text(&event, "id")) else {
                 panic!("not an id that Angarium makes: {event}");
             };
-            acked.lock().expect("not poisoned").push(Acked {
-                key: key.get(),
-                position,
-            });
+            acked.lock().expect("not poisoned").push(Acked { key: key.get(), position });
         }
     };
     std::thread::scope(|scope| (0..PUBLISHERS).for_each(|_| drop(scope.spawn(one))));
@@ -175,8 +163,7 @@ fn record_server(folder: &Path) -> (PathBuf, Vec<Acked>) {
     api.post("/v1/environments", &environment).expect(201);
     api.put("/v1/tenants/acme", &json!({}));
     let endpoint = json!({"url": receiver.url("/"), "types": ["*"]});
-    api.post("/v1/tenants/acme/endpoints", &endpoint)
-        .expect(201);
+    api.post("/v1/tenants/acme/endpoints", &endpoint).expect(201);
     load(&server);
     assert!(server.stop().success());
     let server = start.run();
@@ -207,15 +194,9 @@ fn no_acknowledged_event_is_lost_by_a_power_cut() {
 
 /// Whether the product starts on an image and answers for its events.
 fn opens(data: &Path, image: &Path) -> bool {
-    for entry in std::fs::read_dir(data)
-        .expect("the data directory")
-        .flatten()
-    {
+    for entry in std::fs::read_dir(data).expect("the data directory").flatten() {
         let to = image.join(entry.file_name());
-        let is_store = entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with("angarium.db");
+        let is_store = entry.file_name().to_string_lossy().starts_with("angarium.db");
         if !is_store && !to.exists() && entry.path().is_file() {
             std::fs::copy(entry.path(), to).expect("a copy, such as of the master key");
         }
@@ -233,20 +214,11 @@ fn the_same_images_of_a_store_that_does_not_sync_show_lost_events() {
         let folder = tempfile::tempdir().expect("a folder");
         let (trace, acked) = driver::record(folder.path(), &recorder(folder.path()), synchronous);
         let tally = cut(&trace, &acked, images, &mut dice, |_, _| true);
-        println!(
-            "power cut, synchronous={synchronous}: {} acknowledged, {tally:?}",
-            acked.len()
-        );
+        println!("power cut, synchronous={synchronous}: {} acknowledged, {tally:?}", acked.len());
         assert_eq!(tally.missing > 0, loses, "synchronous={synchronous}");
-        assert_eq!(
-            tally.damaged,
-            Vec::<String>::new(),
-            "synchronous={synchronous}"
-        );
-        let syncs = trace::read(&trace)
-            .iter()
-            .filter(|(_, c)| matches!(c, Change::Sync { .. }))
-            .count();
+        assert_eq!(tally.damaged, Vec::<String>::new(), "synchronous={synchronous}");
+        let syncs =
+            trace::read(&trace).iter().filter(|(_, c)| matches!(c, Change::Sync { .. })).count();
         println!("power cut, synchronous={synchronous}: {syncs} syncs");
     }
 }

@@ -11,25 +11,11 @@ use std::path::{Path, PathBuf};
 
 /// One change of a file.
 pub(crate) enum Change {
-    Write {
-        path: PathBuf,
-        offset: usize,
-        data: Vec<u8>,
-    },
-    Truncate {
-        path: PathBuf,
-        length: usize,
-    },
-    Sync {
-        path: PathBuf,
-    },
-    Unlink {
-        path: PathBuf,
-    },
-    Rename {
-        from: PathBuf,
-        to: PathBuf,
-    },
+    Write { path: PathBuf, offset: usize, data: Vec<u8> },
+    Truncate { path: PathBuf, length: usize },
+    Sync { path: PathBuf },
+    Unlink { path: PathBuf },
+    Rename { from: PathBuf, to: PathBuf },
 }
 
 /// Every change, each with the position in the trace where its record ends.
@@ -56,21 +42,11 @@ fn parse(bytes: &[u8]) -> Option<(Change, &[u8])> {
     let offset = usize::try_from(i64::from_le_bytes(*offset)).expect("a place in a file");
     let path = text(path);
     let change = match operation {
-        1 => Change::Write {
-            path,
-            offset,
-            data: data.to_vec(),
-        },
-        2 => Change::Truncate {
-            path,
-            length: offset,
-        },
+        1 => Change::Write { path, offset, data: data.to_vec() },
+        2 => Change::Truncate { path, length: offset },
         3 => Change::Sync { path },
         4 => Change::Unlink { path },
-        5 => Change::Rename {
-            from: path,
-            to: text(data),
-        },
+        5 => Change::Rename { from: path, to: text(data) },
         other => panic!("the trace is damaged: operation {other}"),
     };
     Some((change, rest))
@@ -98,16 +74,11 @@ impl Disk {
     pub(crate) fn apply(&mut self, change: &Change) {
         match change {
             Change::Write { path, offset, data } => {
-                let write = Pending::Write {
-                    offset: *offset,
-                    data: data.clone(),
-                };
+                let write = Pending::Write { offset: *offset, data: data.clone() };
                 self.file(path).pending.push(write);
             }
             Change::Truncate { path, length } => {
-                self.file(path)
-                    .pending
-                    .push(Pending::Truncate { length: *length });
+                self.file(path).pending.push(Pending::Truncate { length: *length });
             }
             Change::Sync { path } => {
                 let file = self.file(path);

@@ -28,11 +28,7 @@ impl Answer {
     /// The answer, if it has this status.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Value {
-        assert_eq!(
-            self.status, status,
-            "{}: {}",
-            self.message.first_line, self.body
-        );
+        assert_eq!(self.status, status, "{}: {}", self.message.first_line, self.body);
         self.body
     }
 
@@ -50,10 +46,7 @@ impl Answer {
 impl Api {
     pub(crate) fn new(address: &str, key: &str) -> Self {
         let headers = vec![("authorization".to_owned(), format!("Bearer {key}"))];
-        Self {
-            address: address.to_owned(),
-            headers,
-        }
+        Self { address: address.to_owned(), headers }
     }
 
     /// The same caller with one more header.
@@ -103,9 +96,7 @@ impl Api {
         let sign = if path.contains('?') { '&' } else { '?' };
         let (mut items, mut cursor) = (Vec::new(), String::new());
         for _ in 0..100_000 {
-            let page = self
-                .get(&format!("{path}{sign}limit=250{cursor}"))
-                .expect(200);
+            let page = self.get(&format!("{path}{sign}limit=250{cursor}")).expect(200);
             items.extend(page["data"].as_array().expect("a list").iter().cloned());
             match page["next"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
@@ -120,10 +111,7 @@ impl Api {
 pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test is a client, not the product"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the test is a client, not the product")]
     pub(crate) fn open(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
@@ -158,11 +146,7 @@ impl Connection {
             written?;
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
-        let status = message
-            .first_line
-            .split(' ')
-            .nth(1)
-            .and_then(|text| text.parse().ok());
+        let status = message.first_line.split(' ').nth(1).and_then(|text| text.parse().ok());
         Ok(Answer {
             status: status.ok_or(io::ErrorKind::InvalidData)?,
             body: serde_json::from_slice(&message.body).unwrap_or_default(),

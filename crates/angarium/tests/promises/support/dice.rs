@@ -10,13 +10,9 @@ impl Dice {
 
     /// The seed in `SEED`, else one of this process and moment; printed, so that it can be set.
     pub(crate) fn from_environment(test: &str) -> (Self, u64) {
-        let chosen = std::env::var("SEED")
-            .ok()
-            .and_then(|text| text.parse().ok());
+        let chosen = std::env::var("SEED").ok().and_then(|text| text.parse().ok());
         let seed = chosen.unwrap_or_else(|| {
-            let moment = std::time::UNIX_EPOCH
-                .elapsed()
-                .map_or(0, |span| span.as_nanos());
+            let moment = std::time::UNIX_EPOCH.elapsed().map_or(0, |span| span.as_nanos());
             u64::from(std::process::id()) ^ u64::try_from(moment & 0xffff_ffff).unwrap_or_default()
         });
         println!("{test}: SEED={seed}");

@@ -31,11 +31,7 @@ impl Message {
             let (name, value) = text.split_once(':').ok_or_else(|| malformed(&text))?;
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut message = Self {
-            first_line,
-            headers,
-            body: Vec::new(),
-        };
+        let mut message = Self { first_line, headers, body: Vec::new() };
         message.body = message.read_body(stream)?;
         Ok(Some(message))
     }

@@ -22,9 +22,7 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() ->
 /// A number from the environment, so that CI runs few rounds and a long run many.
 pub(crate) fn rounds(variable: &str, default: u64) -> u64 {
     match std::env::var(variable) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{variable} is not a number: {text}")),
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {text}")),
         Err(_) => default,
     }
 }

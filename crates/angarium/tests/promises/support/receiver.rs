@@ -44,10 +44,7 @@ impl Receiver {
 
     /// Answers by script and keeps nothing: for runs with many requests.
     pub(crate) fn unrecorded(script: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> Self {
-        Self {
-            address: serve(Arc::new(script)),
-            seen: Arc::default(),
-        }
+        Self { address: serve(Arc::new(script)), seen: Arc::default() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

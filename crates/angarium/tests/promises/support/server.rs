@@ -23,18 +23,12 @@ pub(crate) struct Start {
 impl Start {
     /// With egress open to loopback, as most tests need it.
     pub(crate) fn local(data: &Path) -> Self {
-        Self::closed(data)
-            .argument("--allow-http")
-            .argument("--allow-cidr=127.0.0.0/8")
+        Self::closed(data).argument("--allow-http").argument("--allow-cidr=127.0.0.0/8")
     }
 
     /// With the egress policy as it is by default.
     pub(crate) fn closed(data: &Path) -> Self {
-        Self {
-            data: data.to_owned(),
-            arguments: Vec::new(),
-            variables: Vec::new(),
-        }
+        Self { data: data.to_owned(), arguments: Vec::new(), variables: Vec::new() }
     }
 
     pub(crate) fn argument(mut self, argument: &str) -> Self {
@@ -50,11 +44,7 @@ impl Start {
     /// Starts it and waits until it listens.
     pub(crate) fn run(&self) -> Server {
         let log_path = self.data.with_extension("log");
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&log_path)
-            .expect("a log");
+        let log = File::options().create(true).append(true).open(&log_path).expect("a log");
         let started = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_angarium"))
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
@@ -76,12 +66,7 @@ impl Start {
                 }
             }
         });
-        let mut server = Server {
-            child,
-            address: String::new(),
-            log_path,
-            ready: Duration::ZERO,
-        };
+        let mut server = Server { child, address: String::new(), log_path, ready: Duration::ZERO };
         server.address = match receiver.recv_timeout(START_TIMEOUT) {
             Ok(address) => address,
             Err(_) => panic!("the server never said where it listens"),
@@ -117,13 +102,8 @@ impl Server {
 
     /// SIGTERM, and waits for the end.
     pub(crate) fn stop(mut self) -> ExitStatus {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.pid().to_string()])
-            .status();
-        assert!(
-            asked.is_ok_and(|status| status.success()),
-            "SIGTERM could not be sent"
-        );
+        let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "SIGTERM could not be sent");
         let started = Instant::now();
         loop {
             match self.child.try_wait().expect("the process is ours") {
@@ -146,9 +126,7 @@ impl Server {
         let kib = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name));
             let number = line.and_then(|line| line.split_whitespace().nth(1));
-            number
-                .and_then(|text| text.parse::<u64>().ok())
-                .unwrap_or_default()
+            number.and_then(|text| text.parse::<u64>().ok()).unwrap_or_default()
         };
         (kib("VmRSS:") * 1024, kib("VmHWM:") * 1024)
     }

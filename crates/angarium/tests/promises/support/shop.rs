@@ -26,11 +26,7 @@ impl Shop {
         let api = server.admin().with("angarium-environment", "shop");
         let environment = json!({"slug": "shop", "title": "Shop", "contracts": ["standard"]});
         api.post("/v1/environments", &environment).expect(201);
-        let shop = Self {
-            server,
-            api,
-            folder,
-        };
+        let shop = Self { server, api, folder };
         shop.tenant("acme");
         shop
     }
@@ -41,11 +37,7 @@ impl Shop {
         end(server);
         let server = Start::local(&folder.path().join("data")).run();
         let api = server.admin().with("angarium-environment", "shop");
-        Self {
-            server,
-            api,
-            folder,
-        }
+        Self { server, api, folder }
     }
 
     pub(crate) fn tenant(&self, id: &str) {
@@ -55,9 +47,7 @@ impl Shop {
 
     /// An endpoint of `acme`; answers with it.
     pub(crate) fn endpoint(&self, body: &Value) -> Value {
-        self.api
-            .post("/v1/tenants/acme/endpoints", body)
-            .expect(201)
+        self.api.post("/v1/tenants/acme/endpoints", body).expect(201)
     }
 
     /// An endpoint that gets everything, and is tried again after each of `retries`.
@@ -68,8 +58,7 @@ impl Shop {
 
     /// Publishes to `acme`.
     pub(crate) fn publish(&self, kind: &str, data: &Value) -> Value {
-        self.try_publish(&json!({"tenant": "acme", "type": kind, "data": data}))
-            .expect(202)
+        self.try_publish(&json!({"tenant": "acme", "type": kind, "data": data})).expect(202)
     }
 
     pub(crate) fn try_publish(&self, event: &Value) -> Answer {
@@ -78,8 +67,7 @@ impl Shop {
 
     /// The deliveries of an event.
     pub(crate) fn deliveries(&self, event: &str) -> Vec<Value> {
-        self.api
-            .list(&format!("/v1/deliveries?tenant=acme&event={event}"))
+        self.api.list(&format!("/v1/deliveries?tenant=acme&event={event}"))
     }
 
     /// Waits until the event's only delivery is in this state; answers with it and its attempts.
@@ -105,7 +93,5 @@ pub(crate) fn waiting(api: &Api) -> usize {
 
 /// A member that is text.
 pub(crate) fn text<'a>(object: &'a Value, member: &str) -> &'a str {
-    object[member]
-        .as_str()
-        .unwrap_or_else(|| panic!("no `{member}` in {object}"))
+    object[member].as_str().unwrap_or_else(|| panic!("no `{member}` in {object}"))
 }

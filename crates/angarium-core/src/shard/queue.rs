@@ -116,11 +116,8 @@ impl Queue {
         }
     }
 
-    /// Takes the next delivery to send, if its slot is free.
+    /// Takes the next delivery to send; asked only while one [wants a slot](Self::wants_slot).
     pub(super) fn next_to_send(&mut self) -> Option<Held> {
-        if !self.is_open() || self.sending.len() >= self.endpoint.window {
-            return None;
-        }
         self.ready.pop_front()
     }
 

@@ -159,11 +159,16 @@ impl Bench {
     /// Commits what waits, if anything does.
     fn commit(&mut self) {
         while let Some(batch) = self.shard.take_batch() {
-            let result = BatchResult::Committed(self.write(&batch));
-            let now = self.now;
-            let ownership = self.act(|shard, fx| shard.committed(&batch, &result, now, fx));
-            assert_eq!(ownership, Ownership::Ours);
+            self.finish(&batch);
         }
+    }
+
+    /// Ends the commit of a batch that was taken.
+    fn finish(&mut self, batch: &ShardBatch) {
+        let result = BatchResult::Committed(self.write(batch));
+        let now = self.now;
+        let ownership = self.act(|shard, fx| shard.committed(batch, &result, now, fx));
+        assert_eq!(ownership, Ownership::Ours);
     }
 
     /// The store: what a batch does to the rows.

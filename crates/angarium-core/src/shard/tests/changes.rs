@@ -50,6 +50,24 @@ fn a_paused_endpoint_keeps_a_growing_backlog_in_rows_and_sends_all_of_it_when_re
 }
 
 #[test]
+fn an_event_that_was_matched_while_a_pause_was_being_committed_waits_too() {
+    let mut bench = Bench::new();
+    let no = bench.add(|_| {});
+    let paused = bench.endpoint(|config| {
+        config.status = EndpointStatus::Paused;
+        config.version = 2;
+    });
+    let ticket = bench.ticket();
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, paused, None, fx));
+    let pause = bench.shard.take_batch().expect("the pause");
+    bench.publish();
+    bench.finish(&pause);
+    bench.commit();
+    assert!(bench.attempts.is_empty());
+    assert_eq!(bench.pending.values().map(|row| row.0).collect::<Vec<_>>(), [None]);
+}
+
+#[test]
 fn a_disabled_endpoint_suppresses_new_events_and_keeps_what_waits() {
     let mut bench = Bench::new();
     let no = bench.add(|config| config.concurrency = Some(1));

@@ -189,3 +189,36 @@ fn what_waits_longer_than_two_seconds_gets_a_row_and_lets_the_checkpoint_move() 
     assert!(bench.pending.is_empty());
     assert_eq!(bench.shard.endpoints_of(TENANT), [no]);
 }
+
+#[test]
+fn while_older_rows_are_due_in_the_store_a_new_event_goes_behind_them() {
+    let limits = Limits { endpoint_ready: 8, ..Limits::default() };
+    let mut bench = Bench::with_limits(limits);
+    bench.add(|config| config.concurrency = Some(1));
+    bench.publish_many(20);
+    bench.commit();
+    bench.end(Class::Success);
+    bench.commit();
+    let rows = bench.pending.len();
+    bench.publish();
+    bench.commit();
+    assert_eq!(bench.pending.len(), rows + 1, "although memory has room");
+    assert!(bench.drain().is_sorted());
+}
+
+#[test]
+fn a_row_for_an_attempt_under_way_does_not_free_its_slot() {
+    let mut bench = Bench::new();
+    bench.add(|config| config.concurrency = Some(1));
+    bench.publish();
+    bench.commit();
+    bench.now = bench.now + Duration::from_secs(3);
+    let (high_water, now) = (bench.last_key, bench.now);
+    bench.shard.checkpoint(high_water, now);
+    let row = bench.shard.take_batch().expect("a row for what has waited too long");
+    bench.end(Class::Success);
+    bench.finish(&row);
+    assert_eq!((bench.shard.in_flight(), bench.pending.len()), (1, 1));
+    bench.commit();
+    assert_eq!((bench.shard.in_flight(), bench.pending.len()), (0, 0));
+}

@@ -1,9 +1,8 @@
 //! People retry and cancel single deliveries (design.md, rule 13).
 
-use super::held::Held;
 use super::{Effects, Reply, Shard};
 use crate::batch::{Guard, NextState, RowAction, RowActionKind};
-use crate::id::{DeliveryKey, EndpointNo, TenantNo};
+use crate::id::{DeliveryKey, TenantNo};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 
@@ -51,10 +50,8 @@ impl<T> Shard<T> {
             Seen::Waiting => RowActionKind::DueNow,
             Seen::Ended => RowActionKind::Redeliver,
         };
-        if seen == Seen::Waiting
-            && let Some(held) = queue.take(key)
-        {
-            self.spill(key.endpoint, held, now);
+        if seen == Seen::Waiting {
+            self.leave_to_row(key, now);
         }
         self.act(ticket, action, kind, now);
     }
@@ -78,17 +75,19 @@ impl<T> Shard<T> {
             }
             return fx.replies.push((ticket, Reply::Delivery(key)));
         }
-        if let Some(held) = queue.take(key) {
-            self.spill(key.endpoint, held, now);
-        }
+        self.leave_to_row(key, now);
         self.act(ticket, action, RowActionKind::Cancel, now);
     }
 
-    /// Takes a delivery out of memory into a row, so that an action on the row follows in the same
-    /// batch.
-    fn spill(&mut self, no: EndpointNo, held: Held, now: Timestamp) {
+    /// Takes a waiting delivery out of memory, so that the action on its row, which follows in the
+    /// same batch or a later one, has the last word.
+    fn leave_to_row(&mut self, key: DeliveryKey, now: Timestamp) {
+        let Some(queue) = self.queues.get_mut(&key.endpoint) else { return };
+        queue.leave_retry_to_row(key);
+        let Some(held) = queue.take(key) else { return };
         self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
-        self.write_held(no, &held, NextState::Pending { due: Some(held.due.max(now)) });
+        let due = Some(held.due.max(now));
+        self.write_held(key.endpoint, &held, NextState::Pending { due });
     }
 
     fn act(&mut self, ticket: T, action: DeliveryAction, kind: RowActionKind, at: Timestamp) {

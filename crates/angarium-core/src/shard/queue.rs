@@ -158,6 +158,15 @@ impl Queue {
         Some((sending.held, recorded))
     }
 
+    /// A retry that is being recorded will not wait in memory: only its row counts.
+    pub(super) fn leave_retry_to_row(&mut self, key: DeliveryKey) {
+        if let Some(sending) = self.sending_mut(key)
+            && matches!(sending.recorded, Some(Recorded::Waits(_)))
+        {
+            sending.recorded = Some(Recorded::Waits(None));
+        }
+    }
+
     /// Whether an attempt is under way whose outcome is not known.
     pub(super) fn is_sending(&self, key: DeliveryKey) -> bool {
         self.sending

@@ -189,3 +189,28 @@ fn cancel_ends_what_waits_and_stops_the_retries_of_what_is_in_flight() {
     assert_eq!(bench.ended, expected);
     assert!(bench.drain().is_empty());
 }
+
+#[test]
+fn cancel_and_retry_hold_while_the_attempt_before_is_being_recorded() {
+    let mut bench = Bench::new();
+    bench.add(|config| config.concurrency = Some(2));
+    bench.publish_many(2);
+    bench.commit();
+    let (cancelled, retried) = (bench.end(Class::ServerError), bench.end(Class::ServerError));
+    let recording = bench.shard.take_batch().expect("the records");
+    let now = bench.now;
+    let (ticket, action) = bench.action(cancelled);
+    bench.act(|shard, fx| shard.cancel(ticket, action, now, fx));
+    let (ticket, action) = bench.action(retried);
+    bench.act(|shard, fx| shard.retry(ticket, action, Seen::Waiting, now, fx));
+    bench.finish(&recording);
+    bench.commit();
+    bench.load();
+    assert_eq!(bench.attempts.iter().map(|start| start.key).collect::<Vec<_>>(), [retried]);
+    assert_eq!(bench.ended, [(cancelled, DeliveryState::Cancelled)]);
+    bench.end(Class::Success);
+    bench.commit();
+    bench.pass(Duration::from_secs(60));
+    assert!(bench.drain().is_empty());
+    assert_eq!(bench.shard.held_bytes, 0);
+}

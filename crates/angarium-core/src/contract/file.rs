@@ -1,14 +1,15 @@
 //! The file's grammar: which sections and keys there are, and what each may say.
 
+mod rules;
 mod signing;
 
+use self::rules::{read_endpoint, read_plans};
 use self::signing::{read_keys, read_signatures};
 use super::body::Body;
 use super::signature::{SignatureRule, known};
 use super::source::{Item, Section, Source};
 use super::template::{Place, TextTemplate};
 use super::{Contract, ContractError, EventDescription, RequestShape};
-use crate::destination::Scheme;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::limits::Limits;
@@ -21,7 +22,6 @@ type Read<T> = Result<T, ContractError>;
 
 const METHODS: &[(&str, DeliveryMethod)] =
     &[("POST", DeliveryMethod::Post), ("GET", DeliveryMethod::Get)];
-const SCHEMES: &[(&str, Scheme)] = &[("https", Scheme::Https), ("http", Scheme::Http)];
 
 impl Contract {
     /// Reads and compiles a contract. `file` names it in errors.
@@ -32,6 +32,7 @@ impl Contract {
         let mut top = Source::parse(file, text)?;
         let name = read_name(&top.require("contract")?)?;
         let title = top.require("title")?.text()?.to_owned();
+        let plans = top.take("plans").map(read_plans).transpose()?.unwrap_or_default();
         let events = read_events(top.require("events")?.section()?, limits)?;
         let (request, signatures) = read_request(top.require("request")?.section()?)?;
         let keys = top.take("keys").map(|item| read_keys(item, &signatures)).transpose()?;
@@ -39,9 +40,9 @@ impl Contract {
             return Err(top.error("`keys` is missing: it says who has the key that signs"));
         }
         let (timeout, retry) = read_delivery(top.require("delivery")?.section()?, limits)?;
-        let schemes = read_endpoint(top.require("endpoint")?.section()?)?;
+        let rules = read_endpoint(top.require("endpoint")?.section()?, &plans, limits)?;
         top.finish()?;
-        Ok(Self { name, title, events, request, signatures, keys, timeout, retry, schemes })
+        Ok(Self { name, title, plans, events, request, signatures, keys, timeout, retry, rules })
     }
 }
 
@@ -155,12 +156,16 @@ fn read_span(item: &Item<'_>) -> Read<Duration> {
     })
 }
 
-fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<(Duration, RetryPolicy)> {
-    let item = section.require("timeout")?;
-    let timeout = read_span(&item)?;
-    if !super::TIMEOUTS.contains(&timeout) {
-        return Err(item.error("a timeout is between 1s and 30s"));
+fn read_timeout(item: &Item<'_>) -> Read<Duration> {
+    let timeout = read_span(item)?;
+    match super::TIMEOUTS.contains(&timeout) {
+        true => Ok(timeout),
+        false => Err(item.error("a timeout is between 1s and 30s")),
     }
+}
+
+fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<(Duration, RetryPolicy)> {
+    let timeout = read_timeout(&section.require("timeout")?)?;
     let spread = section.take("jitter").map(|item| item.number()).transpose()?.unwrap_or(0.0);
     let item = section.require("retries")?;
     let wrong = item.error("");
@@ -189,10 +194,4 @@ fn read_retries(item: Item<'_>) -> Read<RetrySpec> {
     };
     section.finish()?;
     Ok(RetrySpec::Growing(spec))
-}
-
-fn read_endpoint(mut section: Section<'_>) -> Read<Vec<Scheme>> {
-    let schemes = read_choices(section.require("schemes")?, SCHEMES)?;
-    section.finish()?;
-    Ok(schemes)
 }

@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod key;
 mod library;
+mod rules;
 mod signature;
 mod signer;
 mod source;
@@ -20,12 +21,12 @@ mod tests;
 pub use error::ContractError;
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
+pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
 pub use signer::{Signer, TenantSigner};
 
 pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
-use crate::destination::Scheme;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::retry::RetryPolicy;
@@ -42,13 +43,14 @@ pub(crate) const TIMEOUTS: RangeInclusive<Duration> =
 pub struct Contract {
     name: String,
     title: String,
+    plans: Vec<Box<str>>,
     events: Vec<EventDescription>,
     pub(crate) request: RequestShape,
     signatures: Vec<signature::SignatureRule>,
     keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,
-    schemes: Vec<Scheme>,
+    rules: EndpointRules,
 }
 
 /// An event type of a contract's catalog.
@@ -87,6 +89,11 @@ impl Contract {
         &self.title
     }
 
+    /// The platform's plans, the lowest first; empty where it has none.
+    pub fn plans(&self) -> &[Box<str>] {
+        &self.plans
+    }
+
     /// The catalog, in the order of the file.
     pub fn events(&self) -> &[EventDescription] {
         &self.events
@@ -107,9 +114,9 @@ impl Contract {
         self.keys.as_ref()
     }
 
-    /// The schemes that an endpoint's URL may have.
-    pub fn schemes(&self) -> &[Scheme] {
-        &self.schemes
+    /// What an endpoint may be.
+    pub fn rules(&self) -> &EndpointRules {
+        &self.rules
     }
 
     /// The methods that an endpoint may choose; the first is the default.

@@ -71,7 +71,8 @@ pub(super) async fn create(
     let endpoint = prepare(&app, config)?;
     ensure_tenant_key(&app, &tenant, &contract).await?;
     let answer = Answer::created(&view::made(&endpoint.config, &tenant));
-    app.runner.create_endpoint(Arc::new(endpoint), call.keep(&answer)).await?;
+    let most = call.caller.own_tenant().and(endpoint.contract.rules().max_per_key);
+    app.runner.create_endpoint(Arc::new(endpoint), most, call.keep(&answer)).await?;
     Ok(answer)
 }
 

@@ -1,9 +1,11 @@
 //! The file's grammar: which sections and keys there are, and what each may say.
 
 mod api;
+mod rules;
 mod signing;
 
 use self::api::read_api;
+use self::rules::{read_endpoint, read_plans};
 use self::signing::{read_keys, read_signatures};
 use super::body::Body;
 use super::signature::{SignatureRule, known};
@@ -14,7 +16,6 @@ use super::{
     AfterDeadLetter, Contract, ContractError, EventDescription, HealthPolicy, Order, OrderedBy,
     RequestShape,
 };
-use crate::destination::Scheme;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::limits::Limits;
@@ -31,7 +32,6 @@ const LINES: &[(&str, OrderedBy)] =
     &[("none", OrderedBy::Nothing), ("key", OrderedBy::Key), ("endpoint", OrderedBy::Endpoint)];
 const AFTER_DEAD_LETTER: &[(&str, AfterDeadLetter)] =
     &[("continue", AfterDeadLetter::Continue), ("hold", AfterDeadLetter::Hold)];
-const SCHEMES: &[(&str, Scheme)] = &[("https", Scheme::Https), ("http", Scheme::Http)];
 
 impl Contract {
     /// Reads and compiles a contract. `file` names it in errors.
@@ -42,6 +42,7 @@ impl Contract {
         let mut top = Source::parse(file, text)?;
         let name = read_name(&top.require("contract")?)?;
         let title = top.require("title")?.text()?.to_owned();
+        let plans = top.take("plans").map(read_plans).transpose()?.unwrap_or_default();
         let events = read_events(top.require("events")?.section()?, limits)?;
         let (request, signatures) = read_request(top.require("request")?.section()?)?;
         let keys = top.take("keys").map(|item| read_keys(item, &signatures)).transpose()?;
@@ -50,12 +51,13 @@ impl Contract {
         }
         let (timeout, retry, order) = read_delivery(top.require("delivery")?.section()?, limits)?;
         let health = top.take("health").map(read_health).transpose()?.unwrap_or_default();
-        let schemes = read_endpoint(top.require("endpoint")?.section()?)?;
+        let rules = read_endpoint(top.require("endpoint")?.section()?, &plans, limits)?;
         let api = top.take("api").map(read_api).transpose()?;
         top.finish()?;
         Ok(Self {
             name,
             title,
+            plans,
             events,
             request,
             signatures,
@@ -64,7 +66,7 @@ impl Contract {
             retry,
             order,
             health,
-            schemes,
+            rules,
             api,
         })
     }
@@ -181,15 +183,19 @@ fn read_span(item: &Item<'_>) -> Read<Duration> {
     })
 }
 
+fn read_timeout(item: &Item<'_>) -> Read<Duration> {
+    let timeout = read_span(item)?;
+    match super::TIMEOUTS.contains(&timeout) {
+        true => Ok(timeout),
+        false => Err(item.error("a timeout is between 1s and 30s")),
+    }
+}
+
 fn read_delivery(
     mut section: Section<'_>,
     limits: &Limits,
 ) -> Read<(Duration, RetryPolicy, Order)> {
-    let item = section.require("timeout")?;
-    let timeout = read_span(&item)?;
-    if !super::TIMEOUTS.contains(&timeout) {
-        return Err(item.error("a timeout is between 1s and 30s"));
-    }
+    let timeout = read_timeout(&section.require("timeout")?)?;
     let spread = section.take("jitter").map(|item| item.number()).transpose()?.unwrap_or(0.0);
     let item = section.require("retries")?;
     let wrong = item.error("");
@@ -233,10 +239,4 @@ fn read_retries(item: Item<'_>) -> Read<RetrySpec> {
     };
     section.finish()?;
     Ok(RetrySpec::Growing(spec))
-}
-
-fn read_endpoint(mut section: Section<'_>) -> Read<Vec<Scheme>> {
-    let schemes = read_choices(section.require("schemes")?, SCHEMES)?;
-    section.finish()?;
-    Ok(schemes)
 }

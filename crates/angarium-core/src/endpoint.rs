@@ -124,7 +124,7 @@ pub struct EndpointConfig {
     /// Most attempts in flight; absent means the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u16>,
-    /// What people call it.
+    /// Its name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// For people.

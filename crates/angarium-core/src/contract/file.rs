@@ -1,15 +1,21 @@
 //! The file's grammar: which sections and keys there are, and what each may say.
 
+mod api;
 mod rules;
 mod signing;
 
+use self::api::read_api;
 use self::rules::{read_endpoint, read_plans};
 use self::signing::{read_keys, read_signatures};
 use super::body::Body;
 use super::signature::{SignatureRule, known};
 use super::source::{Item, Section, Source};
 use super::template::{Place, TextTemplate};
-use super::{Contract, ContractError, EventDescription, RequestShape};
+use super::time_form::TimeForm;
+use super::{
+    AfterDeadLetter, Contract, ContractError, EventDescription, HealthPolicy, Order, OrderedBy,
+    RequestShape,
+};
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::limits::Limits;
@@ -22,6 +28,10 @@ type Read<T> = Result<T, ContractError>;
 
 const METHODS: &[(&str, DeliveryMethod)] =
     &[("POST", DeliveryMethod::Post), ("GET", DeliveryMethod::Get)];
+const LINES: &[(&str, OrderedBy)] =
+    &[("none", OrderedBy::Nothing), ("key", OrderedBy::Key), ("endpoint", OrderedBy::Endpoint)];
+const AFTER_DEAD_LETTER: &[(&str, AfterDeadLetter)] =
+    &[("continue", AfterDeadLetter::Continue), ("hold", AfterDeadLetter::Hold)];
 
 impl Contract {
     /// Reads and compiles a contract. `file` names it in errors.
@@ -39,10 +49,26 @@ impl Contract {
         if keys.is_none() && !signatures.is_empty() {
             return Err(top.error("`keys` is missing: it says who has the key that signs"));
         }
-        let (timeout, retry) = read_delivery(top.require("delivery")?.section()?, limits)?;
+        let (timeout, retry, order) = read_delivery(top.require("delivery")?.section()?, limits)?;
+        let health = top.take("health").map(read_health).transpose()?.unwrap_or_default();
         let rules = read_endpoint(top.require("endpoint")?.section()?, &plans, limits)?;
+        let api = top.take("api").map(read_api).transpose()?;
         top.finish()?;
-        Ok(Self { name, title, plans, events, request, signatures, keys, timeout, retry, rules })
+        Ok(Self {
+            name,
+            title,
+            plans,
+            events,
+            request,
+            signatures,
+            keys,
+            timeout,
+            retry,
+            order,
+            health,
+            rules,
+            api,
+        })
     }
 }
 
@@ -102,9 +128,10 @@ fn read_request(mut section: Section<'_>) -> Read<(RequestShape, Vec<SignatureRu
         None => Vec::new(),
         Some(item) => read_signatures(item)?,
     };
+    let time = section.take("time").map(|item| one_of(&item, TimeForm::TEXTS)).transpose()?;
     section.finish()?;
-    let shape =
-        RequestShape { methods, body, query: query.unwrap_or_default(), headers, content_type };
+    let (query, time) = (query.unwrap_or_default(), time.unwrap_or_default());
+    let shape = RequestShape { methods, body, query, headers, content_type, time };
     Ok((shape, signatures))
 }
 
@@ -164,7 +191,10 @@ fn read_timeout(item: &Item<'_>) -> Read<Duration> {
     }
 }
 
-fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<(Duration, RetryPolicy)> {
+fn read_delivery(
+    mut section: Section<'_>,
+    limits: &Limits,
+) -> Read<(Duration, RetryPolicy, Order)> {
     let timeout = read_timeout(&section.require("timeout")?)?;
     let spread = section.take("jitter").map(|item| item.number()).transpose()?.unwrap_or(0.0);
     let item = section.require("retries")?;
@@ -174,8 +204,23 @@ fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<(Duration, R
         reason: format!("`delivery.{}`: {}", refusal.field.unwrap_or_default(), refusal.message),
         ..wrong
     })?;
+    let line = section.take("ordering").map(|item| one_of(&item, LINES)).transpose()?;
+    let after = section.take("after_dead_letter");
+    let after = after.map(|item| one_of(&item, AFTER_DEAD_LETTER)).transpose()?;
     section.finish()?;
-    Ok((timeout, policy))
+    let (line, after_dead_letter) = (line.unwrap_or_default(), after.unwrap_or_default());
+    Ok((timeout, policy, Order { line, after_dead_letter }))
+}
+
+fn read_health(item: Item<'_>) -> Read<HealthPolicy> {
+    let mut section = item.section()?;
+    let mut disable_after = section.require("disable_after")?.section()?;
+    let failed = disable_after.require("failed_deliveries")?;
+    let count = u32::try_from(failed.count()?).ok().filter(|count| *count > 0);
+    let count = count.ok_or_else(|| failed.error("a number of deliveries, at least 1"))?;
+    disable_after.finish()?;
+    section.finish()?;
+    Ok(HealthPolicy { disable_after_failed_deliveries: Some(count) })
 }
 
 fn read_retries(item: Item<'_>) -> Read<RetrySpec> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 const SCOPES: &[(&str, KeyScope)] =
     &[("endpoint", KeyScope::Endpoint), ("tenant", KeyScope::Tenant)];
-const ENCODINGS: &[(&str, Encoding)] = &[("hex", Encoding::Hex), ("base64", Encoding::Base64)];
+pub(super) const ENCODINGS: &[(&str, Encoding)] =
+    &[("hex", Encoding::Hex), ("base64", Encoding::Base64)];
 const USES: &[(&str, KeyUse)] = &[("text", KeyUse::Text), ("bytes", KeyUse::Bytes)];
 
 pub(super) fn read_signatures(item: Item<'_>) -> Read<Vec<SignatureRule>> {

@@ -45,7 +45,7 @@ fn an_event_for_an_endpoint_that_the_tenant_has_not_is_refused_and_nothing_is_ac
 fn a_maker_has_at_most_so_many_endpoints_of_a_contract_however_the_commits_fall() {
     let maker = |byte| Some(ApiKeyId::from_bytes([byte; 16]));
     let mut bench = Bench::new();
-    let mut create = |bench: &mut Bench, made_by, contract: &str| {
+    let create = |bench: &mut Bench, made_by, contract: &str| {
         let endpoint = bench.endpoint(|config| {
             config.made_by = made_by;
             config.contract = contract.into();

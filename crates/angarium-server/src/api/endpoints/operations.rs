@@ -5,7 +5,7 @@
 //! answer is printed before the commit, because its idempotency record is committed with the
 //! change.
 
-use super::configure;
+use super::configure::{self, Rules};
 use super::form::{EndpointChange, NewEndpoint};
 use crate::api::App;
 use crate::api::auth::Caller;
@@ -108,7 +108,8 @@ impl<'a> Endpoints<'a> {
     /// Makes an endpoint; it gets every event that is published after the answer.
     ///
     /// # Errors
-    /// What is wrong with `new`, by its member; `too_many_endpoints`; and the store's.
+    /// What is wrong with `new`, by its member; `plan_required`; `validation_failed`;
+    /// `too_many_endpoints`; and the store's.
     pub(crate) async fn create(
         &self,
         tenant: &Tenant,
@@ -118,6 +119,7 @@ impl<'a> Endpoints<'a> {
     ) -> Result<Answer, Problem> {
         let config = configure::new_config(self.app, self.caller, tenant, new)?;
         let endpoint = prepare(self.app, config)?;
+        self.app.runner.validate(&endpoint).await?;
         ensure_tenant_key(self.app, tenant, &endpoint.config.contract).await?;
         let answer = print(&EndpointFacts {
             config: &endpoint.config,
@@ -130,10 +132,11 @@ impl<'a> Endpoints<'a> {
         Ok(answer)
     }
 
-    /// Changes what is named; what is absent stays.
+    /// Changes what is named; what is absent stays. A new URL proves itself first.
     ///
     /// # Errors
-    /// What is wrong with `change`, by its member; `not_found`; `conflict`; and the store's.
+    /// What is wrong with `change`, by its member; `validation_failed`; `not_found`; `conflict`;
+    /// and the store's.
     pub(crate) async fn change(
         &self,
         id: &str,
@@ -141,9 +144,33 @@ impl<'a> Endpoints<'a> {
         idempotency: &Idempotency,
         print: impl Fn(&EndpointFacts<'_>) -> Answer,
     ) -> Result<Answer, Problem> {
-        let apply =
-            |config: &mut EndpointConfig| configure::change(config, change, &self.app.limits);
+        let own_types = configure::own_types(self.app, self.environment);
+        let apply = |config: &mut EndpointConfig| {
+            let contract = configure::contract(self.app, &config.contract)?;
+            let rules = Rules { contract, own_types: &own_types, limits: &self.app.limits };
+            configure::change(config, change, rules)
+        };
+        if change.url.is_some() {
+            self.validate_changed(id, apply).await?;
+        }
         self.amend(id, idempotency, apply, print).await
+    }
+
+    /// Validates the URL that a change leads to, if it is another one. No turn is held meanwhile:
+    /// a receiver may take its time, and only this call waits for it.
+    async fn validate_changed(
+        &self,
+        id: &str,
+        apply: impl Fn(&mut EndpointConfig) -> Result<(), Refusal>,
+    ) -> Result<(), Problem> {
+        let mut config = self.find(id).await?.config;
+        let before = config.url.clone();
+        apply(&mut config)?;
+        let endpoint = prepare(self.app, config)?;
+        if endpoint.config.url != before {
+            self.app.runner.validate(&endpoint).await?;
+        }
+        Ok(())
     }
 
     /// Deletes an endpoint: no attempt starts after the answer, what waits is cancelled.
@@ -240,11 +267,7 @@ pub(crate) fn facts<'a>(app: &App, row: &'a EndpointRow) -> EndpointFacts<'a> {
 
 /// Makes an endpoint ready: its URL canonical, its host one that may be dialled.
 fn prepare(app: &App, config: EndpointConfig) -> Result<Endpoint, Refusal> {
-    let contract = app.contracts.get(&config.contract).ok_or_else(|| {
-        let message = format!("there is no contract {:?}", config.contract);
-        Refusal::field(Code::UnknownContract, "contract", message)
-    })?;
-    let contract = Arc::clone(contract);
+    let contract = Arc::clone(configure::contract(app, &config.contract)?);
     let mut endpoint = Endpoint::prepare(config, contract, &app.limits, app.plain_http)?;
     app.addresses.judge_host(&endpoint.destination.host)?;
     endpoint.config.url = endpoint.destination.text.to_string();

@@ -134,6 +134,7 @@ impl Operating<'_> {
             subjects: fields.subjects.value(),
             contract: Some(self.call.contract.name().to_owned()),
             secret: fields.secret.value().map(Secret),
+            name: fields.name.value(),
             description: fields.description.value(),
             status: fields.status.value(),
             ..NewEndpoint::default()
@@ -157,6 +158,7 @@ fn changed(fields: Fields) -> EndpointChange {
         url: unless_silent(fields.url),
         types: unless_silent(fields.types),
         subjects: fields.subjects.change(),
+        name: fields.name.change(),
         description: fields.description.change(),
         status: fields.status.value(),
         ..EndpointChange::default()

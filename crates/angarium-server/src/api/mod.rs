@@ -121,6 +121,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(endpoints::pause))
         .routes(routes!(endpoints::resume))
         .routes(routes!(endpoints::rotate_secret))
+        .routes(routes!(endpoints::test))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::show))

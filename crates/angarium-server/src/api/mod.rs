@@ -23,6 +23,7 @@ mod status;
 mod tenants;
 
 pub use openapi::document;
+pub(crate) use signing_keys::rotate_if_due;
 
 use crate::clock::Clock;
 use crate::directory::Directory;

@@ -3,16 +3,19 @@
 use super::call::ContractCall;
 use crate::api::App;
 use crate::api::auth::Caller;
-use crate::api::endpoints::{EndpointChange, Endpoints, NewEndpoint, facts};
+use crate::api::endpoints::{
+    EndpointChange, Endpoints, NewEndpoint, TestEvent, Tested, facts, send_tests,
+};
 use crate::api::idempotency::Idempotency;
 use crate::api::json::{Answer, Secret};
 use crate::api::problem::{Problem, internal};
-use crate::api::signing_keys::{ensure_tenant_key, known, known_keys, rotate_tenant_key};
+use crate::api::signing_keys::{ensure_tenant_key, known_keys, rotate_tenant_key};
 use angarium_core::account::Tenant;
 use angarium_core::contract::api::{EndpointFacts, Fields, Given, Operation, Subject, Visibility};
 use angarium_core::refusal::Refusal;
 use angarium_core::secret::{SecretText, SigningKey};
 use http::StatusCode;
+use serde_json::value::to_raw_value;
 use std::sync::Arc;
 
 /// A call whose caller may make it.
@@ -83,7 +86,7 @@ impl Operating<'_> {
         let keys = match self.call.id {
             Some(id) => {
                 let row = self.endpoints()?.find(id).await?;
-                known(&row.config.secrets.keys).to_vec()
+                self.known(&row.config.secrets.keys).to_vec()
             }
             None => {
                 let (tenant, contract) = (self.tenant()?, self.call.contract.name());
@@ -103,9 +106,26 @@ impl Operating<'_> {
             return rotate_tenant_key(self.app, tenant, contract, given, idempotency, print).await;
         };
         let print = |rotated: &EndpointFacts<'_>| {
-            self.print_keys(known(&rotated.config.secrets.keys), rotated.secret)
+            self.print_keys(self.known(&rotated.config.secrets.keys), rotated.secret)
         };
         self.endpoints()?.rotate(id, given.as_ref(), idempotency, print).await
+    }
+
+    /// Tests the endpoint that is named, else all that the caller sees.
+    async fn test(&self, fields: Fields, idempotency: &Idempotency) -> Result<Answer, Problem> {
+        let endpoints = self.endpoints()?;
+        let named = fields.endpoint_id.value();
+        let rows = match self.call.id.or(named.as_deref()) {
+            Some(id) => vec![endpoints.find(id).await?],
+            None => endpoints.list().await?,
+        };
+        let data = fields.event_data.value().map(|data| to_raw_value(&data)).transpose();
+        let data = data.map_err(|_| internal())?;
+        let wanted = TestEvent { kind: fields.event_type.value(), data };
+        let print = |tested: &Tested| {
+            self.print(&Subject::Test { events: &tested.events, endpoints: tested.endpoints })
+        };
+        send_tests(self.app, self.tenant()?, &rows, &wanted, idempotency, print).await
     }
 
     /// The endpoints that this call may know of.
@@ -139,6 +159,11 @@ impl Operating<'_> {
             status: fields.status.value(),
             ..NewEndpoint::default()
         }
+    }
+
+    /// Of the keys of an endpoint, those that may be known.
+    fn known<'k>(&self, keys: &'k [SigningKey]) -> &'k [SigningKey] {
+        self.call.contract.key_rule().map(|rule| rule.known(keys)).unwrap_or_default()
     }
 
     fn print_keys(&self, keys: &[SigningKey], secret: Option<&SecretText>) -> Answer {

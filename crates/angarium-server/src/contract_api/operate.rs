@@ -73,11 +73,11 @@ impl Operating<'_> {
             Operation::EndpointDelete => {
                 endpoints.delete(id, idempotency, self.print(&Subject::Nothing)).await
             }
+            Operation::EndpointTest => self.test(fields, idempotency).await,
             Operation::KeysRotate => self.rotate(fields, idempotency).await,
-            Operation::EndpointTest
-            | Operation::EndpointList
-            | Operation::EndpointGet
-            | Operation::KeysList => Err(internal().into()),
+            Operation::EndpointList | Operation::EndpointGet | Operation::KeysList => {
+                Err(internal().into())
+            }
         }
     }
 

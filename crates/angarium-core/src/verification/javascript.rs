@@ -18,7 +18,7 @@ pub(super) fn print(plan: &Plan<'_>) -> String {
         None => String::new(),
     };
     let parameters: Vec<_> = plan.parameters(Language::JavaScript).into_iter().map(name).collect();
-    let facts = [received(plan), facts(plan), freshness(plan)].concat();
+    let facts = received(plan) + &facts(plan) + freshness(plan);
     format!(
         "import {{ {names} }} from \"node:crypto\";\n\n{tolerance}{doc}\
          export function verify({parameters}) {{\n{facts}{compare}}}\n\n{sign}\n{SAME}",
@@ -54,9 +54,10 @@ fn doc(plan: &Plan<'_>) -> String {
     let mut doc = format!("/**\n{} *\n{how} *\n", prose::lines(&what, " * ", " * "));
     for parameter in plan.parameters(Language::JavaScript) {
         let (kind, text) = match parameter {
-            Parameter::Headers => {
-                ("Object", "with names in lower case, as `request.headers` of Node has them")
-            }
+            Parameter::Headers => (
+                "Object",
+                "the headers of the request, their names in lower case, as `request.headers` of Node has them",
+            ),
             Parameter::Body | Parameter::Query | Parameter::Payload => {
                 ("Buffer|string", prose::parameter(parameter))
             }
@@ -84,11 +85,12 @@ fn received(plan: &Plan<'_>) -> String {
             let join = join.as_ref().map_or_else(String::new, |join| {
                 format!(".replaceAll({}, {separator})", TEXT.quote(join))
             });
-            let items = format!("  const signatures = ({header}){join}.split({separator});\n");
+            let all = plan.candidates().1;
+            let items = format!("  const {all} = ({header}){join}.split({separator});\n");
             let time = timestamp.as_ref().map_or_else(String::new, |name| {
                 let (length, name) = (name.len(), TEXT.quote(name));
                 format!(
-                    "  const timestamp = signatures.find((item) => item.startsWith({name}))\
+                    "  const timestamp = items.find((item) => item.startsWith({name}))\
                      ?.slice({length});\n"
                 )
             });
@@ -140,9 +142,10 @@ fn compare(plan: &Plan<'_>) -> String {
     if !plan.is_list() {
         return format!("  return secrets.some((secret) => same({sign}, signature));\n");
     }
+    let (one, all) = plan.candidates();
     format!(
         "  return secrets.some((secret) => {{\n    const expected = {sign};\n    \
-         return signatures.some((signature) => same(expected, signature));\n  }});\n"
+         return {all}.some(({one}) => same(expected, {one}));\n  }});\n"
     )
 }
 

@@ -13,6 +13,9 @@ mod value;
 mod javascript;
 mod python;
 
+#[cfg(test)]
+mod tests;
+
 use crate::contract::Contract;
 use plan::Plan;
 

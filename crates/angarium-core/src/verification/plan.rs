@@ -213,6 +213,15 @@ impl<'a> Plan<'a> {
         runs
     }
 
+    /// What one candidate and all of them are called in the code: in a list with a timestamp they
+    /// are not all signatures.
+    pub(super) fn candidates(&self) -> (&'static str, &'static str) {
+        match self.value {
+            Value::List { timestamp: Some(_), .. } => ("item", "items"),
+            Value::List { .. } | Value::Whole | Value::Pattern(_) => ("signature", "signatures"),
+        }
+    }
+
     /// Whether several candidates must be tried.
     pub(super) fn is_list(&self) -> bool {
         matches!(self.value, Value::List { .. })
@@ -225,7 +234,8 @@ impl<'a> Plan<'a> {
 
     /// Whether base64 is read or written.
     pub(super) fn uses(&self, encoding: Encoding) -> bool {
-        let decoded = matches!(self.key, Key::Decoded { encoding: of_key, .. } if of_key == encoding);
+        let decoded =
+            matches!(self.key, Key::Decoded { encoding: of_key, .. } if of_key == encoding);
         decoded || self.candidate.encoding == encoding
     }
 }

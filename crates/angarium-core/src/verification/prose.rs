@@ -67,9 +67,7 @@ fn mac(plan: &Plan<'_>) -> String {
     let content = match plan.content[..] {
         [Part::Raw(Raw::Body)] => "the raw body".to_owned(),
         [Part::Raw(Raw::Query)] => "the raw query string".to_owned(),
-        [Part::Raw(Raw::Payload)] => {
-            "the raw body or, of a GET, the raw query string".to_owned()
-        }
+        [Part::Raw(Raw::Payload)] => "the raw body or, of a GET, the raw query string".to_owned(),
         _ => format!("`{}`", plain_content(plan.written)),
     };
     let encoding = match plan.candidate.encoding {
@@ -107,7 +105,8 @@ fn weaker(plan: &Plan<'_>) -> Option<String> {
         false => "which binds the most",
     };
     let names = names.join(" and ");
-    (!names.is_empty()).then(|| format!("This is the strongest signature, {reason}; {names} is passed over."))
+    (!names.is_empty())
+        .then(|| format!("This is the strongest signature, {reason}; {names} is passed over."))
 }
 
 fn key(plan: &Plan<'_>) -> String {
@@ -121,7 +120,9 @@ fn key(plan: &Plan<'_>) -> String {
             match &*plain(prefix) {
                 "" => format!("The key is the secret, decoded from {encoding}."),
                 prefix => {
-                    format!("The key is what follows `{prefix}` in the secret, decoded from {encoding}.")
+                    format!(
+                        "The key is what follows `{prefix}` in the secret, decoded from {encoding}."
+                    )
                 }
             }
         }
@@ -130,7 +131,8 @@ fn key(plan: &Plan<'_>) -> String {
 
 fn freshness(plan: &Plan<'_>) -> Option<String> {
     plan.timestamp.as_ref()?;
-    let unsigned = if plan.signs_timestamp() { "" } else { "; it is not signed, so this is no proof" };
+    let unsigned =
+        if plan.signs_timestamp() { "" } else { "; it is not signed, so this is no proof" };
     Some(format!("A timestamp more than {TOLERANCE_SECONDS} seconds off is refused{unsigned}."))
 }
 

@@ -21,7 +21,7 @@ pub(super) fn print(plan: &Plan<'_>) -> Option<String> {
         Some(_) => format!("TOLERANCE = {TOLERANCE_SECONDS}  # seconds\n\n\n"),
         None => "\n".to_owned(),
     };
-    let facts = [received(plan), facts(plan), freshness(plan)].concat();
+    let facts = received(plan) + &facts(plan) + freshness(plan);
     let compare = compare(plan);
     let sign = sign(plan, hash);
     Some(format!(
@@ -58,8 +58,8 @@ fn doc(plan: &Plan<'_>) -> String {
     for parameter in plan.parameters(Language::Python) {
         let text = match parameter {
             Parameter::Headers => {
-                "whose names are found in any case, as Flask and Django have them; those of a dict \
-                 must be in lower case"
+                "the headers of the request, found in any case, as Flask and Django have them; a \
+                 plain dict must have their names in lower case"
             }
             Parameter::Now => "the unix time, if it is not the clock's",
             Parameter::Method
@@ -78,7 +78,7 @@ fn doc(plan: &Plan<'_>) -> String {
             | Parameter::Now => "",
         };
         let name = name(parameter).trim_end_matches("=None");
-        doc += &prose::lines(&format!("{name}: {text}{bytes}."), "    ", "        ");
+        doc += &prose::lines(&format!("{name}{bytes}: {text}."), "    ", "        ");
     }
     doc + "    \"\"\"\n"
 }
@@ -97,12 +97,12 @@ fn received(plan: &Plan<'_>) -> String {
                 format!(".replace({}, {})", bytes(join), bytes(separator))
             });
             let split = format!("{join}.split({})", bytes(separator));
-            let items = format!("    signatures = {header}{split}\n");
+            let items = format!("    {} = {header}{split}\n", plan.candidates().1);
             let time = timestamp.as_ref().map_or_else(String::new, |name| {
                 let (length, name) = (name.len(), bytes(name));
                 format!(
-                    "    times = [item[{length}:] for item in signatures if item.startswith({name})]\n    \
-                     timestamp = times[0] if times else b\"\"\n"
+                    "    timestamp = next((item[{length}:] for item in items if \
+                     item.startswith({name})), b\"\")\n"
                 )
             });
             items + &time
@@ -144,7 +144,7 @@ fn facts(plan: &Plan<'_>) -> String {
     facts
 }
 
-fn freshness(plan: &Plan<'_>) -> String {
+fn freshness(plan: &Plan<'_>) -> &'static str {
     let check = "    try:
         age = int(time.time() if now is None else now) - int(timestamp)
     except ValueError:
@@ -152,7 +152,7 @@ fn freshness(plan: &Plan<'_>) -> String {
     if abs(age) > TOLERANCE:
         return False
 ";
-    plan.timestamp.as_ref().map(|_| check.to_owned()).unwrap_or_default()
+    plan.timestamp.as_ref().map(|_| check).unwrap_or_default()
 }
 
 /// The line that puts the signed bytes together; none where they are the body itself.
@@ -186,16 +186,20 @@ fn compare(plan: &Plan<'_>) -> String {
         [Run::Raw(raw)] => raw.name(),
         _ => "content",
     };
-    let each = if plan.is_list() { "\n        for signature in signatures" } else { "" };
+    let (one, all) = plan.candidates();
+    let same = format!("hmac.compare_digest(sign(secret, {content}), {one})");
+    if !plan.is_list() {
+        return format!("    return any({same} for secret in secrets)\n");
+    }
     format!(
-        "    return any(\n        hmac.compare_digest(sign(secret, {content}), signature)\n        \
-         for secret in secrets{each}\n    )\n"
+        "    return any(\n        {same}\n        for secret in secrets\n        \
+         for {one} in {all}\n    )\n"
     )
 }
 
 fn sign(plan: &Plan<'_>, hash: &str) -> String {
-    let key = match &plan.key {
-        Key::Text => "    key = secret.encode()\n".to_owned(),
+    let (steps, key) = match &plan.key {
+        Key::Text => (String::new(), "secret.encode()"),
         Key::Decoded { prefix, encoding } => {
             let decode = match encoding {
                 Encoding::Hex => "bytes.fromhex",
@@ -205,10 +209,10 @@ fn sign(plan: &Plan<'_>, hash: &str) -> String {
                 "" => "secret".to_owned(),
                 prefix => format!("secret.removeprefix({})", TEXT.quote(prefix)),
             };
-            format!("    key = {decode}({text})\n")
+            (format!("    key = {decode}({text})\n"), "key")
         }
     };
-    let mac = format!("hmac.digest(key, content, \"{hash}\")");
+    let mac = format!("hmac.digest({key}, content, \"{hash}\")");
     let text = match plan.candidate.encoding {
         Encoding::Hex => format!("{mac}.hex().encode()"),
         Encoding::Base64 => format!("base64.b64encode({mac})"),
@@ -219,7 +223,7 @@ fn sign(plan: &Plan<'_>, hash: &str) -> String {
     };
     let pieces = [around(&plan.candidate.before), text, around(&plan.candidate.after)];
     let pieces: Vec<_> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-    format!("def sign(secret, content):\n{key}    return {}\n", pieces.join(" + "))
+    format!("def sign(secret, content):\n{steps}    return {}\n", pieces.join(" + "))
 }
 
 fn bytes(text: &str) -> String {

@@ -115,27 +115,25 @@ fn as_pattern(marked: &str) -> Result<Vec<PatternPart>, String> {
     if marked.matches(TIMESTAMP).count() > 1 || after_timestamp.into_iter().any(runs_on) {
         return Err("nobody can tell where `{timestamp}` ends in the signature's `value`".into());
     }
-    let mut parts: Vec<PatternPart> = Vec::new();
-    for character in marked.chars() {
-        parts.push(match character {
+    if marked.matches(SIGNATURE).count() > 1 {
+        return Err("one signature stands twice in the signature's `value`".into());
+    }
+    let mut parts = Vec::new();
+    let mut rest = marked;
+    while let Some((at, mark)) = rest.char_indices().find(|(_, c)| MARKS.contains(c)) {
+        parts.push(PatternPart::Literal(rest[..at].to_owned()));
+        parts.push(match mark {
             TIMESTAMP => PatternPart::Timestamp,
-            SIGNATURE if parts.contains(&PatternPart::Signature) => return Err(TWICE.to_owned()),
             SIGNATURE => PatternPart::Signature,
             OTHER_HEX => PatternPart::Other(Encoding::Hex),
-            OTHER_BASE64 => PatternPart::Other(Encoding::Base64),
-            character => {
-                if let Some(PatternPart::Literal(text)) = parts.last_mut() {
-                    text.push(character);
-                    continue;
-                }
-                PatternPart::Literal(character.to_string())
-            }
+            _other_base64 => PatternPart::Other(Encoding::Base64),
         });
+        rest = &rest[at + mark.len_utf8()..];
     }
+    parts.push(PatternPart::Literal(rest.to_owned()));
+    parts.retain(|part| !matches!(part, PatternPart::Literal(text) if text.is_empty()));
     Ok(parts)
 }
-
-const TWICE: &str = "one signature stands twice in the signature's `value`";
 
 /// Characters of an encoded signature.
 pub(super) fn encoded_length(algorithm: Algorithm, encoding: Encoding) -> usize {
@@ -151,11 +149,7 @@ pub(super) fn encoded_length(algorithm: Algorithm, encoding: Encoding) -> usize 
 
 /// A pattern as a regular expression that every language reads alike, without anchors. Its groups
 /// are the timestamp, where there is one, and the signature.
-pub(super) fn regex(
-    parts: &[PatternPart],
-    algorithm: Algorithm,
-    encoding: Encoding,
-) -> String {
+pub(super) fn regex(parts: &[PatternPart], algorithm: Algorithm, encoding: Encoding) -> String {
     let one = |encoding: Encoding| {
         let length = encoded_length(algorithm, encoding);
         match encoding {

@@ -1,14 +1,21 @@
 //! The file's grammar: which sections and keys there are, and what each may say.
 
+mod api;
+mod rules;
 mod signing;
 
+use self::api::read_api;
+use self::rules::{read_endpoint, read_plans};
 use self::signing::{read_keys, read_signatures};
 use super::body::Body;
 use super::signature::{SignatureRule, known};
 use super::source::{Item, Section, Source};
 use super::template::{Place, TextTemplate};
-use super::{Contract, ContractError, EventDescription, RequestShape};
-use crate::destination::Scheme;
+use super::time_form::TimeForm;
+use super::{
+    AfterDeadLetter, Contract, ContractError, EventDescription, HealthPolicy, Order, OrderedBy,
+    RequestShape,
+};
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::limits::Limits;
@@ -21,7 +28,10 @@ type Read<T> = Result<T, ContractError>;
 
 const METHODS: &[(&str, DeliveryMethod)] =
     &[("POST", DeliveryMethod::Post), ("GET", DeliveryMethod::Get)];
-const SCHEMES: &[(&str, Scheme)] = &[("https", Scheme::Https), ("http", Scheme::Http)];
+const LINES: &[(&str, OrderedBy)] =
+    &[("none", OrderedBy::Nothing), ("key", OrderedBy::Key), ("endpoint", OrderedBy::Endpoint)];
+const AFTER_DEAD_LETTER: &[(&str, AfterDeadLetter)] =
+    &[("continue", AfterDeadLetter::Continue), ("hold", AfterDeadLetter::Hold)];
 
 impl Contract {
     /// Reads and compiles a contract. `file` names it in errors.
@@ -32,16 +42,33 @@ impl Contract {
         let mut top = Source::parse(file, text)?;
         let name = read_name(&top.require("contract")?)?;
         let title = top.require("title")?.text()?.to_owned();
+        let plans = top.take("plans").map(read_plans).transpose()?.unwrap_or_default();
         let events = read_events(top.require("events")?.section()?, limits)?;
         let (request, signatures) = read_request(top.require("request")?.section()?)?;
         let keys = top.take("keys").map(|item| read_keys(item, &signatures)).transpose()?;
         if keys.is_none() && !signatures.is_empty() {
             return Err(top.error("`keys` is missing: it says who has the key that signs"));
         }
-        let (timeout, retry) = read_delivery(top.require("delivery")?.section()?, limits)?;
-        let schemes = read_endpoint(top.require("endpoint")?.section()?)?;
+        let (timeout, retry, order) = read_delivery(top.require("delivery")?.section()?, limits)?;
+        let health = top.take("health").map(read_health).transpose()?.unwrap_or_default();
+        let rules = read_endpoint(top.require("endpoint")?.section()?, &plans, limits)?;
+        let api = top.take("api").map(read_api).transpose()?;
         top.finish()?;
-        Ok(Self { name, title, events, request, signatures, keys, timeout, retry, schemes })
+        Ok(Self {
+            name,
+            title,
+            plans,
+            events,
+            request,
+            signatures,
+            keys,
+            timeout,
+            retry,
+            order,
+            health,
+            rules,
+            api,
+        })
     }
 }
 
@@ -101,9 +128,10 @@ fn read_request(mut section: Section<'_>) -> Read<(RequestShape, Vec<SignatureRu
         None => Vec::new(),
         Some(item) => read_signatures(item)?,
     };
+    let time = section.take("time").map(|item| one_of(&item, TimeForm::TEXTS)).transpose()?;
     section.finish()?;
-    let shape =
-        RequestShape { methods, body, query: query.unwrap_or_default(), headers, content_type };
+    let (query, time) = (query.unwrap_or_default(), time.unwrap_or_default());
+    let shape = RequestShape { methods, body, query, headers, content_type, time };
     Ok((shape, signatures))
 }
 
@@ -155,12 +183,19 @@ fn read_span(item: &Item<'_>) -> Read<Duration> {
     })
 }
 
-fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<(Duration, RetryPolicy)> {
-    let item = section.require("timeout")?;
-    let timeout = read_span(&item)?;
-    if !super::TIMEOUTS.contains(&timeout) {
-        return Err(item.error("a timeout is between 1s and 30s"));
+fn read_timeout(item: &Item<'_>) -> Read<Duration> {
+    let timeout = read_span(item)?;
+    match super::TIMEOUTS.contains(&timeout) {
+        true => Ok(timeout),
+        false => Err(item.error("a timeout is between 1s and 30s")),
     }
+}
+
+fn read_delivery(
+    mut section: Section<'_>,
+    limits: &Limits,
+) -> Read<(Duration, RetryPolicy, Order)> {
+    let timeout = read_timeout(&section.require("timeout")?)?;
     let spread = section.take("jitter").map(|item| item.number()).transpose()?.unwrap_or(0.0);
     let item = section.require("retries")?;
     let wrong = item.error("");
@@ -169,8 +204,23 @@ fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<(Duration, R
         reason: format!("`delivery.{}`: {}", refusal.field.unwrap_or_default(), refusal.message),
         ..wrong
     })?;
+    let line = section.take("ordering").map(|item| one_of(&item, LINES)).transpose()?;
+    let after = section.take("after_dead_letter");
+    let after = after.map(|item| one_of(&item, AFTER_DEAD_LETTER)).transpose()?;
     section.finish()?;
-    Ok((timeout, policy))
+    let (line, after_dead_letter) = (line.unwrap_or_default(), after.unwrap_or_default());
+    Ok((timeout, policy, Order { line, after_dead_letter }))
+}
+
+fn read_health(item: Item<'_>) -> Read<HealthPolicy> {
+    let mut section = item.section()?;
+    let mut disable_after = section.require("disable_after")?.section()?;
+    let failed = disable_after.require("failed_deliveries")?;
+    let count = u32::try_from(failed.count()?).ok().filter(|count| *count > 0);
+    let count = count.ok_or_else(|| failed.error("a number of deliveries, at least 1"))?;
+    disable_after.finish()?;
+    section.finish()?;
+    Ok(HealthPolicy { disable_after_failed_deliveries: Some(count) })
 }
 
 fn read_retries(item: Item<'_>) -> Read<RetrySpec> {
@@ -189,10 +239,4 @@ fn read_retries(item: Item<'_>) -> Read<RetrySpec> {
     };
     section.finish()?;
     Ok(RetrySpec::Growing(spec))
-}
-
-fn read_endpoint(mut section: Section<'_>) -> Read<Vec<Scheme>> {
-    let schemes = read_choices(section.require("schemes")?, SCHEMES)?;
-    section.finish()?;
-    Ok(schemes)
 }

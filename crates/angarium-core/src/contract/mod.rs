@@ -3,16 +3,19 @@
 //! A contract is read once, at start, and compiled: what an attempt costs is copying bytes. A
 //! mistake in a file is refused with its line; nothing in a file is ignored.
 
+pub mod api;
 mod body;
 mod describe;
 mod error;
 mod file;
 mod key;
 mod library;
+mod rules;
 mod signature;
 mod signer;
 mod source;
 mod template;
+mod time_form;
 
 #[cfg(test)]
 mod tests;
@@ -20,15 +23,17 @@ mod tests;
 pub use error::ContractError;
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
+pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
 pub use signer::{Signer, TenantSigner};
+pub use time_form::TimeForm;
 
 pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
-use crate::destination::Scheme;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::retry::RetryPolicy;
+use api::ManagementApi;
 use http::HeaderName;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -42,13 +47,56 @@ pub(crate) const TIMEOUTS: RangeInclusive<Duration> =
 pub struct Contract {
     name: String,
     title: String,
+    plans: Vec<Box<str>>,
     events: Vec<EventDescription>,
     pub(crate) request: RequestShape,
     signatures: Vec<signature::SignatureRule>,
     keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,
-    schemes: Vec<Scheme>,
+    order: Order,
+    health: HealthPolicy,
+    rules: EndpointRules,
+    api: Option<ManagementApi>,
+}
+
+/// In which order an endpoint's deliveries go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Order {
+    /// What stands in one line.
+    pub line: OrderedBy,
+    /// What a dead letter does to its line.
+    pub after_dead_letter: AfterDeadLetter,
+}
+
+/// What stands in one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OrderedBy {
+    /// Nothing: deliveries overtake each other.
+    #[default]
+    Nothing,
+    /// Events of one ordering key; those without are in no line.
+    Key,
+    /// All of the endpoint's events.
+    Endpoint,
+}
+
+/// What a dead letter does to its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterDeadLetter {
+    /// The next delivery goes.
+    #[default]
+    Continue,
+    /// The next one waits for a person.
+    Hold,
+}
+
+/// When an endpoint is switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HealthPolicy {
+    /// After so many deliveries in a row whose last attempt failed. A success, and switching the
+    /// endpoint on again, begin the count anew.
+    pub disable_after_failed_deliveries: Option<u32>,
 }
 
 /// An event type of a contract's catalog.
@@ -74,6 +122,8 @@ pub(crate) struct RequestShape {
     pub(crate) query: Vec<(Box<str>, template::TextTemplate)>,
     pub(crate) headers: Vec<(HeaderName, template::TextTemplate)>,
     pub(crate) content_type: Option<template::TextTemplate>,
+    /// How a time is written where the publisher gave none.
+    pub(crate) time: TimeForm,
 }
 
 impl Contract {
@@ -85,6 +135,11 @@ impl Contract {
     /// Its name for people.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// The platform's plans, the lowest first; empty where it has none.
+    pub fn plans(&self) -> &[Box<str>] {
+        &self.plans
     }
 
     /// The catalog, in the order of the file.
@@ -107,9 +162,24 @@ impl Contract {
         self.keys.as_ref()
     }
 
-    /// The schemes that an endpoint's URL may have.
-    pub fn schemes(&self) -> &[Scheme] {
-        &self.schemes
+    /// What an endpoint may be.
+    pub fn rules(&self) -> &EndpointRules {
+        &self.rules
+    }
+
+    /// In which order an endpoint's deliveries go.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// When an endpoint is switched off.
+    pub fn health(&self) -> HealthPolicy {
+        self.health
+    }
+
+    /// The calls of the platform's customers, if it has published some.
+    pub fn api(&self) -> Option<&ManagementApi> {
+        self.api.as_ref()
     }
 
     /// The methods that an endpoint may choose; the first is the default.

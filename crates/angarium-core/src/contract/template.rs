@@ -1,6 +1,7 @@
 //! Templates: text with placeholders in braces, cut into parts once, when the contract is read.
 
 use super::source::quoted;
+use super::time_form::TimeForm;
 use crate::event::{DataKind, Event};
 use crate::time::Timestamp;
 use base64::Engine;
@@ -46,6 +47,15 @@ pub(super) fn split(text: &str) -> Result<Vec<Piece<'_>>, String> {
         pieces.push(Piece::Literal(literal.into()));
     }
     Ok(pieces)
+}
+
+/// Cuts `name|word` into the name and the value that stands where there is none.
+pub(super) fn split_word(name: &str) -> (&str, Option<serde_json::Value>) {
+    match name.split_once('|') {
+        None => (name, None),
+        Some((name, "null")) => (name, Some(serde_json::Value::Null)),
+        Some((name, word)) => (name, Some(word.into())),
+    }
 }
 
 /// A fact of the delivery that a template may name.
@@ -114,18 +124,19 @@ impl Placeholder {
 /// What templates are filled with: one delivery's facts at one attempt.
 pub(crate) struct Facts<'a> {
     event: &'a Event,
+    time: TimeForm,
     id: Cow<'a, str>,
     sequence: u64,
     now: Timestamp,
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn new(event: &'a Event, sequence: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(event: &'a Event, sequence: u64, time: TimeForm, now: Timestamp) -> Self {
         let id = match event.body.own_id.as_deref() {
             Some(own) => Cow::Borrowed(own),
             None => Cow::Owned(event.id().to_string()),
         };
-        Self { event, id, sequence, now }
+        Self { event, time, id, sequence, now }
     }
 
     /// The event.
@@ -156,7 +167,7 @@ impl<'a> Facts<'a> {
             Placeholder::Type => Cow::Borrowed(body.kind.as_str()),
             Placeholder::Time => match body.time.as_deref() {
                 Some(time) => Cow::Borrowed(time),
-                None => Cow::Owned(self.event.accepted_at.to_string()),
+                None => Cow::Owned(self.time.text(self.event.accepted_at)),
             },
             Placeholder::Data => match body.data_kind {
                 DataKind::Json | DataKind::Text => String::from_utf8_lossy(&body.data),

@@ -51,6 +51,15 @@ fn an_example_keeps_its_members_in_the_order_of_the_file() {
     assert_eq!(contract.events()[0].example, r#"{"z":1,"a":0.5,"t":"2026-01-02T03:04:05Z"}"#);
 }
 
+const VALIDATION_PUT: &str = "[endpoint]
+validation = { method = \"PUT\", header = \"x-k\", status = 200, timeout = \"10s\" }";
+const VALIDATION_302: &str = "[endpoint]
+validation = { method = \"GET\", header = \"x-k\", status = 302, timeout = \"10s\" }";
+const VALIDATION_HOST: &str = "[endpoint]
+validation = { method = \"GET\", header = \"host\", status = 200, timeout = \"10s\" }";
+const VALIDATION_LONG: &str = "[endpoint]
+validation = { method = \"GET\", header = \"x-k\", status = 200, timeout = \"31s\" }";
+
 /// What a sound file is changed from and to, the line of the mistake, and a part of the reason.
 const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("title = \"X\"", "title = 5", 2, "`title` is a text, not integer"),
@@ -81,6 +90,26 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("\"https\"", "\"ftp\"", 20, "none of `https`, `http`"),
     ("\"https\"", "\"https\", \"https\"", 20, "twice"),
     ("\"https\"", "", 20, "at least one"),
+    ("title = \"X\"", "title = \"X\"\nplans = []", 3, "`plans` names 1 to 32 plans"),
+    ("title = \"X\"", "title = \"X\"\nplans = [\"a\", \"a\"]", 3, "twice"),
+    ("title = \"X\"", "title = \"X\"\nplans = [\"\"]", 3, "1 to 63 characters"),
+    ("scope = ", "priors = 11\nscope = ", 15, "from 0 to 10"),
+    ("\"endpoint\"", "\"endpoint\"\nrotate_every = \"1d\"", 16, "the scope `tenant`"),
+    ("\"endpoint\"", "\"tenant\"\nrotate_every = \"999ms\"", 16, "at least 1s"),
+    ("[endpoint]", "[endpoint]\ntypes = \"some\"", 20, "none of `any`, `catalog`"),
+    ("[endpoint]", "[endpoint]\nmax_per_key = 0", 20, "from 1 to 65535"),
+    ("[endpoint]", "[endpoint]\nmax_per_key = 65536", 20, "from 1 to 65535"),
+    ("[endpoint]", "[endpoint]\nplan = \"pro\"", 20, "a plan needs `plans`"),
+    ("[endpoint]", "[endpoint]\nname = { chars = [1, 513] }", 20, "up to 512"),
+    ("[endpoint]", "[endpoint]\nname = { chars = [2, 1] }", 20, "the least and the most"),
+    ("[endpoint]", "[endpoint]\nname = { chars = [1] }", 20, "the least and the most"),
+    ("[endpoint]", "[endpoint]\nname = { required = 1 }", 20, "true or false"),
+    ("[endpoint]", "[endpoint]\nname = { min = 1 }", 20, "`required`, `chars`"),
+    ("[endpoint]", "[endpoint]\ndescription = { chars = [0, 2001] }", 20, "up to 2000"),
+    ("[endpoint]", VALIDATION_PUT, 20, "none of `POST`, `GET`"),
+    ("[endpoint]", VALIDATION_302, 20, "from 200 to 299"),
+    ("[endpoint]", VALIDATION_HOST, 20, "not a header that a contract"),
+    ("[endpoint]", VALIDATION_LONG, 20, "between 1s and 30s"),
     ("timeout = \"10s\"", "timeout = ", 17, ""),
 ];
 
@@ -94,6 +123,27 @@ fn a_mistake_is_refused_with_its_line_and_what_is_allowed() {
         assert!(error.to_string().starts_with(&format!("contracts/x.toml:{line}: ")));
     }
     assert!(parse(SOUND).is_ok());
+}
+
+#[test]
+fn a_plan_is_one_of_the_platform_s() {
+    let text = SOUND.replacen("[events", "plans = [\"free\", \"pro\"]\n[events", 1);
+    let error = parse(&text.replacen("[endpoint]", "[endpoint]\nplan = \"gold\"", 1));
+    let error = error.expect_err("no such plan");
+    assert!(error.reason.contains("none of `free`, `pro`"), "{error}");
+    let contract = parse(&text.replacen("[endpoint]", "[endpoint]\nplan = \"pro\"", 1));
+    let contract = contract.expect("sound");
+    assert_eq!(contract.plans(), ["free".into(), "pro".into()]);
+    assert_eq!(contract.rules().plan.as_deref(), Some("pro"));
+}
+
+#[test]
+fn one_retired_key_stays_known_where_nothing_is_said() {
+    let keys = |text: &str| parse(text).expect("sound").key_rule().cloned().expect("keys");
+    assert_eq!((keys(SOUND).priors, keys(SOUND).rotate_every), (1, None));
+    let said = "scope = \"tenant\"\npriors = 0\nrotate_every = \"1s\"";
+    let said = keys(&SOUND.replacen("scope = \"endpoint\"", said, 1));
+    assert_eq!((said.priors, said.rotate_every), (0, Some(std::time::Duration::from_secs(1))));
 }
 
 #[test]

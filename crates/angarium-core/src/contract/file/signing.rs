@@ -8,7 +8,8 @@ use std::time::Duration;
 
 const SCOPES: &[(&str, KeyScope)] =
     &[("endpoint", KeyScope::Endpoint), ("tenant", KeyScope::Tenant)];
-const ENCODINGS: &[(&str, Encoding)] = &[("hex", Encoding::Hex), ("base64", Encoding::Base64)];
+pub(super) const ENCODINGS: &[(&str, Encoding)] =
+    &[("hex", Encoding::Hex), ("base64", Encoding::Base64)];
 const USES: &[(&str, KeyUse)] = &[("text", KeyUse::Text), ("bytes", KeyUse::Bytes)];
 
 pub(super) fn read_signatures(item: Item<'_>) -> Read<Vec<SignatureRule>> {
@@ -96,11 +97,34 @@ pub(super) fn read_keys(item: Item<'_>, signatures: &[SignatureRule]) -> Read<Ke
             overlap
         }
     };
+    let priors = section.take("priors").map(|item| read_priors(&item)).transpose()?.unwrap_or(1);
+    let rotate_every = section.take("rotate_every");
+    let rotate_every = rotate_every.map(|item| read_rotation(&item, scope)).transpose()?;
     section.finish()?;
     Ok(KeyRule {
         scope,
         presence,
         overlap,
+        priors,
+        rotate_every,
         forms: signatures.iter().map(|rule| rule.key.clone()).collect(),
     })
+}
+
+fn read_priors(item: &Item<'_>) -> Read<usize> {
+    match item.count()? {
+        priors @ 0..=10 => Ok(priors),
+        _ => Err(item.error("`priors` is a number from 0 to 10")),
+    }
+}
+
+/// A key that changes by itself must be readable by those who verify: an endpoint's own is shown
+/// once, to the caller who rotates it.
+fn read_rotation(item: &Item<'_>, scope: KeyScope) -> Read<Duration> {
+    let every = read_span(item)?;
+    match scope {
+        KeyScope::Tenant if every >= Duration::from_secs(1) => Ok(every),
+        KeyScope::Tenant => Err(item.error("a key gets at least 1s old")),
+        KeyScope::Endpoint => Err(item.error("`rotate_every` needs the scope `tenant`")),
+    }
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod backlog;
+mod contracts;
 mod crash;
 mod delivering;
 mod openapi;

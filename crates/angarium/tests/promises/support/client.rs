@@ -128,7 +128,10 @@ impl Connection {
         path: &str,
         body: Option<&[u8]>,
     ) -> io::Result<Answer> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", api.address);
+        let mut request = format!("{method} {path} HTTP/1.1\r\n");
+        if !api.headers.iter().any(|(name, _)| name == "host") {
+            request.push_str(&format!("host: {}\r\n", api.address));
+        }
         for (name, value) in &api.headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// How many of a tenant's keys are shown: the current one and the one before it.
+/// How many keys are shown: the current one and the one before it.
 const KNOWN: usize = 2;
 
 /// Which key to rotate.
@@ -109,9 +109,12 @@ pub(super) async fn rotate(
 
 /// The tenant's keys under a contract that may be known: the current one and the one before it.
 pub(crate) fn known_keys(app: &App, tenant: &Tenant, contract: &str) -> Vec<SigningKey> {
-    let mut keys = kept_keys(app, tenant, contract);
-    keys.truncate(KNOWN);
-    keys
+    known(&kept_keys(app, tenant, contract)).to_vec()
+}
+
+/// Of the keys of an endpoint or a tenant, those that may be known.
+pub(crate) fn known(keys: &[SigningKey]) -> &[SigningKey] {
+    &keys[..keys.len().min(KNOWN)]
 }
 
 /// Gives a tenant a new key under a contract: `given`, or one that is made. `print` gets the keys
@@ -132,14 +135,14 @@ pub(crate) async fn rotate_tenant_key(
     let new = new_key(&rule, given, app.now(), &*app.entropy)?;
     let _turn = app.turns.turn(&tenant.no).await;
     let keys = succeed(&kept_keys(app, tenant, contract), new, rule.overlap, app.now());
-    let answer = print(&keys[..keys.len().min(KNOWN)]);
+    let answer = print(known(&keys));
     let change = AccountChange::PutTenantKeys(tenant.no, contract.to_owned(), keys);
     app.change(change, idempotency.keep(&answer)).await?;
     Ok(answer)
 }
 
 /// Sees to it that a tenant has a key under a contract that signs with the tenant's.
-pub(super) async fn ensure_tenant_key(
+pub(crate) async fn ensure_tenant_key(
     app: &Arc<App>,
     tenant: &Tenant,
     contract: &str,
@@ -209,7 +212,7 @@ fn views(
     keys: &[SigningKey],
     shown: Shown,
 ) -> impl Iterator<Item = SigningKeyView> {
-    keys.iter().take(KNOWN).map(move |key| SigningKeyView {
+    known(keys).iter().map(move |key| SigningKeyView {
         id: key.id.to_string(),
         contract: contract.to_owned(),
         secret: match shown {

@@ -5,6 +5,7 @@
 
 mod access;
 mod backlog;
+mod contract_api;
 mod contracts;
 mod crash;
 mod delivering;

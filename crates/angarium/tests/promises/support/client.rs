@@ -120,6 +120,11 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
+    /// The connection itself, for what no client would send.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.0.into_inner()
+    }
+
     /// One call; an error means that it is not known whether the server did it.
     pub(crate) fn exchange(
         &mut self,

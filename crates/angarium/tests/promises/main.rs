@@ -6,6 +6,7 @@
 mod access;
 mod backlog;
 mod contract_api;
+mod contracts;
 mod crash;
 mod delivering;
 mod openapi;

@@ -35,9 +35,9 @@ pub(super) struct ContractCall<'a> {
 }
 
 impl ContractCall<'_> {
-    /// A refusal in the contract's words, members by the contract's names.
+    /// A refusal in the contract's words.
     pub(super) fn refuse(&self, refusal: Refusal) -> Response {
-        answer::refusal(Some(self.api), self.route.request.in_own_words(refusal))
+        answer::refusal(Some(self.api), refusal)
     }
 
     /// Answers the call.
@@ -81,7 +81,10 @@ impl ContractCall<'_> {
         };
         let fields = self.fields(app, &parts.headers, &bytes)?;
         let operating = Operating { app, call: self, caller };
-        Ok(operating.change(fields, &idempotency).await?.into_response())
+        // The operations know the members by their native names, the caller by the contract's.
+        let in_own_words = |Problem(refusal)| Problem(self.route.request.in_own_words(refusal));
+        let changed = operating.change(fields, &idempotency).await.map_err(in_own_words)?;
+        Ok(changed.into_response())
     }
 
     fn fields(&self, app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Fields, Refusal> {

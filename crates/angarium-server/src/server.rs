@@ -4,6 +4,7 @@
 use crate::api::auth::ensure_admin_key;
 use crate::api::{self, App};
 use crate::clock::{Clock, SystemClock};
+use crate::contract_api::{Collision, first_collision};
 use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers};
 use crate::entropy::{Entropy, OsEntropy};
@@ -75,6 +76,18 @@ pub enum StartError {
         environment: String,
         /// The contract's name.
         contract: String,
+    },
+    /// Two contracts of an environment have the same call.
+    #[error("environment {environment}: the contracts {one} and {other} both have the call {call}")]
+    Collision {
+        /// The environment's slug.
+        environment: String,
+        /// The contract that comes first.
+        one: String,
+        /// The other.
+        other: String,
+        /// The call.
+        call: String,
     },
     /// The shards cannot be recovered.
     #[error(transparent)]
@@ -266,7 +279,7 @@ pub fn load_contracts(
     Ok(library)
 }
 
-/// Every contract that an environment follows is loaded.
+/// Every contract that an environment follows is loaded, and no two of them have the same call.
 fn check_contracts(accounts: &Accounts, library: &ContractLibrary) -> Result<(), StartError> {
     for environment in &accounts.environments {
         let missing = |name: &&String| library.get(name).is_none();
@@ -275,6 +288,12 @@ fn check_contracts(accounts: &Accounts, library: &ContractLibrary) -> Result<(),
                 environment: environment.slug.clone(),
                 contract: contract.clone(),
             });
+        }
+        if let Some(Collision { one, other, call }) =
+            first_collision(&environment.contracts, library)
+        {
+            let environment = environment.slug.clone();
+            return Err(StartError::Collision { environment, one, other, call });
         }
     }
     Ok(())

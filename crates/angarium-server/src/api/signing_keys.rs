@@ -172,7 +172,7 @@ async fn put_keys(
 }
 
 /// Sees to it that a tenant has a key under a contract that signs with the tenant's.
-pub(super) async fn ensure_tenant_key(
+pub(crate) async fn ensure_tenant_key(
     app: &Arc<App>,
     tenant: &Tenant,
     contract: &str,

@@ -14,27 +14,16 @@ use crate::api::json::{Answer, Secret};
 use crate::api::problem::{Problem, not_found};
 use crate::api::signing_keys::{ensure_tenant_key, new_key};
 use angarium_core::account::Tenant;
+use angarium_core::contract::api::EndpointFacts;
 use angarium_core::contract::{KeyRule, KeyScope};
 use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointHealth};
 use angarium_core::id::{ApiKeyId, EndpointId, EnvironmentNo, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
-use angarium_core::secret::SecretText;
 use angarium_store::read::EndpointRow;
 use std::sync::Arc;
 
 /// How often a change is begun anew when the shard made one meanwhile.
 const TRIES: usize = 4;
-
-/// An endpoint as an operation found or left it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EndpointFacts<'a> {
-    /// Its configuration.
-    pub(crate) config: &'a EndpointConfig,
-    /// What its recent attempts say.
-    pub(crate) health: EndpointHealth,
-    /// Its secret, where the operation made one; it is shown for the only time.
-    pub(crate) secret: Option<&'a SecretText>,
-}
 
 /// The endpoints that a caller may see. Any other does not exist: it is answered as one that was
 /// never made.
@@ -69,15 +58,34 @@ impl<'a> Endpoints<'a> {
         Self { made_by: Some(self.caller.key.id), ..self }
     }
 
-    /// The endpoint of this id.
+    /// The endpoint of this id: a TypeID, or the form in which its contract shows it (contracts.md,
+    /// G3).
     ///
     /// # Errors
     /// `not_found`, and the store's.
     pub(crate) async fn find(&self, id: &str) -> Result<EndpointRow, Problem> {
-        let unknown = || not_found("endpoint");
-        let id: EndpointId = id.parse().map_err(|_| unknown())?;
-        let row = self.app.store.endpoint(id).await?;
-        Ok(row.filter(|row| self.sees(&row.config)).ok_or_else(unknown)?)
+        for id in self.ids(id)? {
+            let row = self.app.store.endpoint(id).await?;
+            if let Some(row) = row.filter(|row| self.sees(&row.config)) {
+                return Ok(row);
+            }
+        }
+        Err(not_found("endpoint").into())
+    }
+
+    /// What a text may mean under the contracts that are in question.
+    fn ids(&self, text: &str) -> Result<Vec<EndpointId>, Refusal> {
+        let contracts = self.caller.environment()?.contracts.iter().map(String::as_str);
+        let forms = contracts
+            .filter(|name| self.contract.is_none_or(|only| only == *name))
+            .filter_map(|name| self.app.contracts.get(name)?.api());
+        let mut ids: Vec<_> = text.parse().into_iter().collect();
+        for id in forms.filter_map(|api| api.id.parse(text)) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
     }
 
     /// All of them, newest first; a tenant has not more than the limit.

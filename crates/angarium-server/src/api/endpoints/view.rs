@@ -1,9 +1,10 @@
 //! Endpoints as they are shown. These types have no place for a secret, but the one that is given
 //! out once.
 
-use super::operations::{self, EndpointFacts};
+use super::operations;
 use crate::api::App;
 use crate::api::json::{Pairs, Time};
+use angarium_core::contract::api::EndpointFacts;
 use angarium_core::endpoint::{
     DeliveryMethod, DeliveryOverride, EndpointConfig, EndpointHealth, StaticAuth,
 };

@@ -11,5 +11,6 @@ mod openapi;
 mod power_cut;
 mod publishing;
 mod refusals;
+mod rules;
 mod ssrf;
 mod support;

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What a receiver does with a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// Answers with this status.
     Status(u16),
     /// Answers with this status after a while.
     Late(Duration, u16),
+    /// Answers with this status and these header lines, each with its line end.
+    Headed(u16, String),
     /// Closes the connection without an answer.
     HangUp,
 }
@@ -91,15 +93,17 @@ fn converse(stream: &TcpStream, script: &Script) {
     let _ = stream.set_nodelay(true);
     let mut reader = BufReader::new(stream);
     while let Ok(Some(request)) = Message::read(&mut reader) {
-        let status = match script(&request) {
-            Reply::Status(status) => status,
+        let (status, headers) = match script(&request) {
+            Reply::Status(status) => (status, String::new()),
             Reply::Late(wait, status) => {
                 std::thread::sleep(wait);
-                status
+                (status, String::new())
             }
+            Reply::Headed(status, headers) => (status, headers),
             Reply::HangUp => return,
         };
-        let answer = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: 2\r\n\r\nok");
+        let head = format!("HTTP/1.1 {status} Scripted\r\n{headers}");
+        let answer = format!("{head}content-length: 2\r\n\r\nok");
         let mut writer = stream;
         if writer.write_all(answer.as_bytes()).is_err() {
             return;

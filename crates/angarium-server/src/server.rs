@@ -3,7 +3,7 @@
 
 use crate::api::auth::ensure_admin_key;
 use crate::api::{self, App};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::contract_api::{Collision, first_collision};
 use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers};
@@ -50,6 +50,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// How long a stop waits for what is in flight.
     pub grace: Duration,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Why a server does not start.
@@ -162,7 +164,7 @@ async fn start_on(
     config: ServerConfig,
     contracts: Arc<ContractLibrary>,
 ) -> Result<RunningServer, StartError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock = Arc::clone(&config.clock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let (listener, address) = listen(config.listen).await?;
     let given = config.admin_key.as_ref();

@@ -70,11 +70,11 @@ impl Encoding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyForm {
     /// What the text begins with.
-    pub(super) prefix: Box<str>,
+    pub(crate) prefix: Box<str>,
     /// How the bytes after it are written.
-    pub(super) encoding: Encoding,
+    pub(crate) encoding: Encoding,
     /// Which bytes sign.
-    pub(super) usage: KeyUse,
+    pub(crate) usage: KeyUse,
     /// Bytes of a new key.
     pub(super) bytes: usize,
     /// Bytes of an imported one.

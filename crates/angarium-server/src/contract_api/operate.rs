@@ -108,6 +108,11 @@ impl Operating<'_> {
         self.endpoints()?.rotate(id, given.as_ref(), idempotency, print).await
     }
 
+    /// Of an endpoint's keys, those that may be known.
+    fn known<'k>(&self, keys: &'k [SigningKey]) -> &'k [SigningKey] {
+        self.call.contract.key_rule().map_or(&[], |rule| rule.known(keys))
+    }
+
     /// The endpoints that this call may know of.
     fn endpoints(&self) -> Result<Endpoints<'_>, Refusal> {
         let own = Endpoints::of(self.app, self.caller)?.following(self.call.contract.name());
@@ -134,6 +139,7 @@ impl Operating<'_> {
             subjects: fields.subjects.value(),
             contract: Some(self.call.contract.name().to_owned()),
             secret: fields.secret.value().map(Secret),
+            name: fields.name.value(),
             description: fields.description.value(),
             status: fields.status.value(),
             ..NewEndpoint::default()
@@ -162,6 +168,7 @@ fn changed(fields: Fields) -> EndpointChange {
         url: unless_silent(fields.url),
         types: unless_silent(fields.types),
         subjects: fields.subjects.change(),
+        name: fields.name.change(),
         description: fields.description.change(),
         status: fields.status.value(),
         ..EndpointChange::default()

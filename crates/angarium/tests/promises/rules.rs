@@ -77,12 +77,6 @@ fn brisk_shop() -> (Shop, TempDir) {
     (shop, folder)
 }
 
-/// Answers with the validation header as it came.
-fn echo(request: &Message, header: &str) -> Reply {
-    let key = request.header(header).unwrap_or_default();
-    Reply::Headed(200, format!("{header}: {key}\r\n"))
-}
-
 #[test]
 fn a_tenant_below_the_contract_s_plan_has_no_endpoints() {
     let shop = Shop::open();
@@ -192,7 +186,7 @@ fn texts_hold_at_the_contract_s_limit_and_are_refused_one_past_it() {
 
 #[test]
 fn a_url_that_echoes_the_key_is_accepted_and_gets_a_new_key_each_time() {
-    let receiver = Receiver::scripted(|request| echo(request, VALIDATION_KEY));
+    let receiver = Receiver::scripted(|_| Reply::Echo(VALIDATION_KEY.into()));
     let shop = Shop::open();
     let api = environment(&shop, "anduin-legacy", &json!({}));
     let body = json!({
@@ -223,7 +217,7 @@ fn a_url_that_echoes_the_key_is_accepted_and_gets_a_new_key_each_time() {
 
 #[test]
 fn a_url_that_does_not_echo_the_key_is_refused_and_nothing_is_changed() {
-    let kind = Receiver::scripted(|request| echo(request, "x-proof"));
+    let kind = Receiver::scripted(|_| Reply::Echo("x-proof".into()));
     let elsewhere = kind.url("/");
     let receiver = Receiver::scripted(move |request| {
         let key = request.header("x-proof").unwrap_or_default();
@@ -274,12 +268,12 @@ fn a_url_that_does_not_echo_the_key_is_refused_and_nothing_is_changed() {
 
 #[test]
 fn a_receiver_that_thinks_about_its_validation_keeps_nobody_else_waiting() {
-    let kind = Receiver::scripted(|request| echo(request, VALIDATION_KEY));
+    let kind = Receiver::scripted(|_| Reply::Echo(VALIDATION_KEY.into()));
     let (release, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);
-    let slow = Receiver::scripted(move |request| {
+    let slow = Receiver::scripted(move |_| {
         let _ = gate.lock().expect("not poisoned").recv_timeout(SOON);
-        echo(request, VALIDATION_KEY)
+        Reply::Echo(VALIDATION_KEY.into())
     });
     let shop = Shop::open();
     let api = environment(&shop, "anduin-legacy", &json!({}));
@@ -383,7 +377,7 @@ fn a_key_that_has_come_of_age_is_rotated_by_itself_and_its_priors_stay_known() {
         if request.header("x-signature").is_some() {
             record.lock().expect("not poisoned").push(request.clone());
         }
-        echo(request, "x-proof")
+        Reply::Echo("x-proof".into())
     });
     let (shop, _folder) = brisk_shop();
     let api = environment(&shop, "brisk", &json!({}));

@@ -126,9 +126,9 @@ fn received(plan: &Plan<'_>) -> String {
             });
             let value = match join.is_empty() {
                 true => format!("    let {all} = {header}.split({by});\n"),
-                false => format!(
-                    "    let value = {header}{join};\n    let {all} = value.split({by});\n"
-                ),
+                false => {
+                    format!("    let value = {header}{join};\n    let {all} = value.split({by});\n")
+                }
             };
             let time = timestamp.as_ref().map_or_else(String::new, |name| {
                 let name = TEXT.quote(name);
@@ -230,7 +230,8 @@ fn compare(plan: &Plan<'_>) -> String {
         _ => "&content",
     };
     let (one, all) = plan.candidates();
-    let each = format!("secrets\n        .iter()\n        .filter_map(|secret| sign(secret, {content}))");
+    let each =
+        format!("secrets\n        .iter()\n        .filter_map(|secret| sign(secret, {content}))");
     match plan.is_list() {
         true => format!(
             "    {each}\n        .any(|expected| {{\n            \

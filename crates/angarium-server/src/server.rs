@@ -10,7 +10,7 @@ use crate::entropy::{Entropy, OsEntropy};
 use crate::http::{self, ConnectionLimits};
 use crate::runner::{self, Parts, Runner};
 use angarium_core::address::AddressPolicy;
-use angarium_core::contract::{ContractError, ContractLibrary};
+use angarium_core::contract::{ContractLibrary, ContractMistakes};
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::limits::Limits;
 use angarium_core::secret::SecretText;
@@ -58,7 +58,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// A contract file is wrong.
     #[error(transparent)]
-    Contract(#[from] ContractError),
+    Contract(#[from] ContractMistakes),
     /// The directory of contracts, or a file in it, cannot be read.
     #[error("contracts cannot be read from {path}")]
     ContractFile {

@@ -1,198 +1,186 @@
 //! The file's grammar: which sections and keys there are, and what each may say.
 
+mod request;
 mod signing;
 
-use self::signing::{read_keys, read_signatures};
-use super::body::Body;
-use super::signature::{SignatureRule, known};
+use self::request::read_request;
+use self::signing::read_keys;
+use super::error::{ContractMistakes, Read, each, together};
+use super::fault::Fault;
+use super::signature::known;
 use super::source::{Item, Section, Source};
-use super::template::{Place, TextTemplate};
-use super::{Contract, ContractError, EventDescription, RequestShape};
+use super::{Contract, EventDescription};
 use crate::destination::Scheme;
-use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::limits::Limits;
-use crate::retry::{GrowingSpec, RetryPolicy, RetrySpec};
+use crate::retry::{self, GrowingSpec, RetryPolicy, RetrySpec};
 use crate::time::parse_span;
-use http::HeaderName;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-type Read<T> = Result<T, ContractError>;
-
-const METHODS: &[(&str, DeliveryMethod)] =
-    &[("POST", DeliveryMethod::Post), ("GET", DeliveryMethod::Get)];
 const SCHEMES: &[(&str, Scheme)] = &[("https", Scheme::Https), ("http", Scheme::Http)];
 
 impl Contract {
     /// Reads and compiles a contract. `file` names it in errors.
     ///
     /// # Errors
-    /// The first mistake, with its line, its reason and what is allowed.
-    pub fn parse(file: &str, text: &str, limits: &Limits) -> Read<Self> {
-        let mut top = Source::parse(file, text)?;
-        let name = read_name(&top.require("contract")?)?;
-        let title = top.require("title")?.text()?.to_owned();
-        let events = read_events(top.require("events")?.section()?, limits)?;
-        let (request, signatures) = read_request(top.require("request")?.section()?)?;
-        let keys = top.take("keys").map(|item| read_keys(item, &signatures)).transpose()?;
-        if keys.is_none() && !signatures.is_empty() {
-            return Err(top.error("`keys` is missing: it says who has the key that signs"));
-        }
-        let (timeout, retry) = read_delivery(top.require("delivery")?.section()?, limits)?;
-        let schemes = read_endpoint(top.require("endpoint")?.section()?)?;
-        top.finish()?;
-        Ok(Self { name, title, events, request, signatures, keys, timeout, retry, schemes })
+    /// Everything that is wrong with it, each with its line, its reason and its cure.
+    pub fn parse(file: &str, text: &str, limits: &Limits) -> Result<Self, ContractMistakes> {
+        let top = Source::parse(file, text)?;
+        read_contract(top, limits).map_err(ContractMistakes::settled)
     }
 }
 
+fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
+    let name = top.read("contract", |item| read_name(&item));
+    let title = top.read("title", Item::into_text);
+    let events = top.read("events", |item| read_events(item.section()?, limits));
+    let (shape, signatures) = match top.read("request", Item::section) {
+        Ok(section) => read_request(section),
+        Err(mistakes) => (Err(mistakes), Ok(Vec::new())),
+    };
+    let keys = match (top.take("keys"), &signatures) {
+        (Some(item), signatures) => read_keys(item, signatures.as_deref().ok()).map(Some),
+        (None, Ok(signatures)) if !signatures.is_empty() => {
+            let reason = "`keys` is missing: it says who has the key that signs";
+            Err(top.missing_because("keys", reason.into()))
+        }
+        (None, _) => Ok(None),
+    };
+    let delivery = top.read("delivery", |item| read_delivery(item.section()?, limits));
+    let schemes = top.read("endpoint", |item| read_endpoint(item.section()?));
+    let read = (name, title, events, shape, signatures, keys, delivery, schemes, top.finish());
+    let (name, title, events, request, signatures, keys, (timeout, retry), schemes, ()) =
+        together(read)?;
+    Ok(Contract { name, title, events, request, signatures, keys, timeout, retry, schemes })
+}
+
 fn one_of<T: Clone>(item: &Item<'_>, table: &[(&str, T)]) -> Read<T> {
-    known(table, item.text()?).map_err(|reason| item.error(reason))
+    known(table, item.text()?).map_err(|fault| item.error(fault))
 }
 
 fn read_name(item: &Item<'_>) -> Read<String> {
     let name = item.text()?;
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if name.is_empty() || name.len() > 63 || !name.bytes().all(allowed) {
-        return Err(item.error("a contract's name has 1 to 63 characters of a-z 0-9 -"));
+        let fault = Fault::from("a contract's name has 1 to 63 characters of a-z 0-9 -");
+        return Err(item.error(fault.cured_by("write it like \"my-platform\"")));
     }
     Ok(name.to_owned())
 }
 
 fn read_events(section: Section<'_>, limits: &Limits) -> Read<Vec<EventDescription>> {
-    let mut events = Vec::new();
-    for (name, item) in section.entries() {
-        let name = EventType::try_new(&name, limits).map_err(|no| item.error(no.message))?;
-        let mut event = item.section()?;
-        let description = event.require("description")?.text()?.to_owned();
-        let example = event.require("example")?.json()?.to_string();
-        let schema = event.take("schema").map(read_schema).transpose()?;
-        event.finish()?;
-        events.push(EventDescription { name, description, example, schema });
-    }
-    Ok(events)
+    each(section.entries().map(|(name, item)| read_event(&name, item, limits)))
+}
+
+fn read_event(name: &str, item: Item<'_>, limits: &Limits) -> Read<EventDescription> {
+    let spot = item.spot();
+    let name = EventType::try_new(name, limits).map_err(|refusal| {
+        let fault = Fault::from(refusal.message);
+        spot.error(fault.cured_by("write it like [events.\"order.paid\"]"))
+    });
+    let event = item.section().and_then(|mut event| {
+        let description = event.read("description", Item::into_text);
+        let example = event.read("example", |item| Ok(item.json()?.to_string()));
+        let schema = event.read_optional("schema", read_schema);
+        together((description, example, schema, event.finish()))
+    });
+    let (name, (description, example, schema, ())) = together((name, event))?;
+    Ok(EventDescription { name, description, example, schema })
 }
 
 fn read_schema(item: Item<'_>) -> Read<serde_json::Value> {
-    let schema = item.json()?;
+    let schema = item.json();
     item.section()?;
-    Ok(schema)
-}
-
-fn read_request(mut section: Section<'_>) -> Read<(RequestShape, Vec<SignatureRule>)> {
-    let methods = match section.take("methods") {
-        None => vec![DeliveryMethod::Post],
-        Some(item) => read_choices(item, METHODS)?,
-    };
-    let body = section
-        .take("body")
-        .map(|item| Body::parse(&item.json()?).map_err(|reason| item.error(reason)));
-    let body = body.transpose()?;
-    if methods.contains(&DeliveryMethod::Post) != body.is_some() {
-        return Err(section.error("`request.body` goes with the method POST"));
-    }
-    let query = section.take("query").map(read_query).transpose()?;
-    if methods.contains(&DeliveryMethod::Get) != query.is_some() {
-        return Err(section.error("`request.query` goes with the method GET"));
-    }
-    let content_type = section.take("content_type");
-    let content_type = content_type.map(|item| template(&item, Place::Header)).transpose()?;
-    let headers = section.take("headers").map(read_headers).transpose()?.unwrap_or_default();
-    let signatures = match section.take("signature") {
-        None => Vec::new(),
-        Some(item) => read_signatures(item)?,
-    };
-    section.finish()?;
-    let shape =
-        RequestShape { methods, body, query: query.unwrap_or_default(), headers, content_type };
-    Ok((shape, signatures))
+    schema
 }
 
 fn read_choices<T: Copy + PartialEq>(item: Item<'_>, table: &[(&str, T)]) -> Read<Vec<T>> {
-    let empty = item.error("at least one is needed");
-    let mut choices = Vec::new();
-    for item in item.list()? {
+    let spot = item.spot();
+    let mut seen: Vec<T> = Vec::new();
+    let choices = item.list()?.into_iter().map(|item| {
         let choice = one_of(&item, table)?;
-        if choices.contains(&choice) {
-            return Err(item.error("it stands here twice"));
+        if seen.contains(&choice) {
+            return Err(item.error(Fault::from("it stands here twice").cured_by("take one out")));
         }
-        choices.push(choice);
+        seen.push(choice);
+        Ok(choice)
+    });
+    let choices = each(choices)?;
+    if choices.is_empty() {
+        let first = table.first().map_or("", |(name, _)| name);
+        let fault = Fault::from("at least one is needed");
+        return Err(spot.error(fault.cured_by(format!("write [\"{first}\"]"))));
     }
-    if choices.is_empty() { Err(empty) } else { Ok(choices) }
-}
-
-fn template(item: &Item<'_>, place: Place) -> Read<TextTemplate> {
-    TextTemplate::parse(item.text()?, place).map_err(|reason| item.error(reason))
-}
-
-fn read_query(item: Item<'_>) -> Read<Vec<(Box<str>, TextTemplate)>> {
-    let parameter = |(name, item): (std::borrow::Cow<'_, str>, Item<'_>)| {
-        let mut escaped = String::new();
-        Place::Query.push(&name, &mut escaped);
-        Ok((escaped.into(), template(&item, Place::Query)?))
-    };
-    item.section()?.entries().map(parameter).collect()
-}
-
-fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> {
-    let parsed = HeaderName::try_from(name).ok();
-    let ours = ["host", "content-length", "content-type", "user-agent", "accept-encoding"];
-    parsed
-        .filter(|name| !ours.contains(&name.as_str()))
-        .ok_or_else(|| item.error(format!("{name:?} is not a header that a contract may set")))
-}
-
-fn read_headers(item: Item<'_>) -> Read<Vec<(HeaderName, TextTemplate)>> {
-    let header = |(name, item): (std::borrow::Cow<'_, str>, Item<'_>)| {
-        Ok((read_header_name(&name, &item)?, template(&item, Place::Header)?))
-    };
-    item.section()?.entries().map(header).collect()
+    Ok(choices)
 }
 
 fn read_span(item: &Item<'_>) -> Read<Duration> {
     let text = item.text()?;
     parse_span(text).ok_or_else(|| {
-        item.error(format!("{text:?} is not a span such as \"250ms\", \"5s\", \"30m\", \"2h\""))
+        let reason = format!("{text:?} is not a span such as \"250ms\", \"5s\", \"30m\", \"2h\"");
+        item.error(Fault::from(reason).cured_by("write a number and ms, s, m, h or d"))
     })
 }
 
 fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<(Duration, RetryPolicy)> {
-    let item = section.require("timeout")?;
-    let timeout = read_span(&item)?;
-    if !super::TIMEOUTS.contains(&timeout) {
-        return Err(item.error("a timeout is between 1s and 30s"));
-    }
-    let spread = section.take("jitter").map(|item| item.number()).transpose()?.unwrap_or(0.0);
-    let item = section.require("retries")?;
-    let wrong = item.error("");
-    let policy = RetryPolicy::try_new(&read_retries(item)?, spread, limits);
-    let policy = policy.map_err(|refusal| ContractError {
-        reason: format!("`delivery.{}`: {}", refusal.field.unwrap_or_default(), refusal.message),
-        ..wrong
-    })?;
-    section.finish()?;
+    let timeout = section.read("timeout", |item| {
+        let timeout = read_span(&item)?;
+        if super::TIMEOUTS.contains(&timeout) {
+            return Ok(timeout);
+        }
+        let fault = Fault::from("a timeout is between 1s and 30s");
+        Err(item.error(fault.cured_by("write one of them, such as \"10s\"")))
+    });
+    let spread =
+        section.read_optional("jitter", |item| read_share(&item, retry::SPREADS, "a share"));
+    let retries = section.read("retries", |item| Ok((item.spot(), read_retries(item)?)));
+    let policy = together((spread, retries)).and_then(|(spread, (spot, spec))| {
+        let policy = RetryPolicy::try_new(&spec, spread.unwrap_or_default(), limits);
+        policy.map_err(|refusal| {
+            let field = refusal.field.unwrap_or_default();
+            let fault = Fault::from(format!("`delivery.{field}`: {}", refusal.message));
+            spot.error(fault.cured_by("write it like { base = \"5s\", cap = \"1h\" }"))
+        })
+    });
+    let (timeout, policy, ()) = together((timeout, policy, section.finish()))?;
     Ok((timeout, policy))
 }
 
+fn read_share(item: &Item<'_>, allowed: RangeInclusive<f64>, what: &str) -> Read<f64> {
+    let number = item.number()?;
+    if allowed.contains(&number) {
+        return Ok(number);
+    }
+    let (least, most) = allowed.into_inner();
+    let fault = Fault::from(format!("{what} between {least} and {most}"));
+    Err(item.error(fault.cured_by(format!("write {}", if number < least { least } else { most }))))
+}
+
 fn read_retries(item: Item<'_>) -> Read<RetrySpec> {
-    if item.json()?.is_array() {
-        let waits = item.list()?;
-        let waits = waits.iter().map(|item| item.text().map(str::to_owned));
-        return Ok(RetrySpec::List(waits.collect::<Read<_>>()?));
+    if item.is_list() {
+        return Ok(RetrySpec::List(each(item.list()?.into_iter().map(read_wait))?));
     }
     let mut section = item.section()?;
-    let text = |item: Item<'_>| item.text().map(str::to_owned);
-    let spec = GrowingSpec {
-        base: text(section.require("base")?)?,
-        factor: section.take("factor").map(|item| item.number()).transpose()?,
-        cap: text(section.require("cap")?)?,
-        window: section.take("window").map(text).transpose()?,
-    };
-    section.finish()?;
-    Ok(RetrySpec::Growing(spec))
+    let base = section.read("base", read_wait);
+    let factor =
+        section.read_optional("factor", |item| read_share(&item, retry::FACTORS, "a number"));
+    let cap = section.read("cap", read_wait);
+    let window = section.read_optional("window", read_wait);
+    let (base, factor, cap, window, ()) = together((base, factor, cap, window, section.finish()))?;
+    Ok(RetrySpec::Growing(GrowingSpec { base, factor, cap, window }))
+}
+
+fn read_wait(item: Item<'_>) -> Read<String> {
+    if read_span(&item)? > retry::LONGEST {
+        let fault = Fault::from("a schedule's spans are at most \"7d\"");
+        return Err(item.error(fault.cured_by("write a shorter one, such as \"24h\"")));
+    }
+    item.into_text()
 }
 
 fn read_endpoint(mut section: Section<'_>) -> Read<Vec<Scheme>> {
-    let schemes = read_choices(section.require("schemes")?, SCHEMES)?;
-    section.finish()?;
+    let schemes = section.read("schemes", |item| read_choices(item, SCHEMES));
+    let (schemes, ()) = together((schemes, section.finish()))?;
     Ok(schemes)
 }

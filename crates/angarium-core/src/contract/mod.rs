@@ -6,9 +6,11 @@
 mod body;
 mod describe;
 mod error;
+mod fault;
 mod file;
 mod key;
 mod library;
+mod missing;
 mod signature;
 mod signer;
 mod source;
@@ -17,7 +19,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use error::ContractError;
+pub use error::{ContractError, ContractMistakes};
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
 pub use signer::{Signer, TenantSigner};

@@ -68,7 +68,7 @@ pub fn build(
     now: Timestamp,
 ) -> Result<OutgoingRequest, NotBuilt> {
     let shape = &endpoint.contract.request;
-    let facts = Facts::new(event, sequence, now);
+    let facts = Facts::new(event, sequence, shape.time, now);
     let target = Target::of(endpoint, &facts)?;
     let (method, body) = match endpoint.method {
         DeliveryMethod::Get => (Method::GET, Bytes::new()),

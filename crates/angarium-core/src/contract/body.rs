@@ -6,7 +6,7 @@
 
 use super::fault::Fault;
 use super::source::quoted;
-use super::template::{Facts, Piece, Placeholder, split};
+use super::template::{Facts, Piece, Placeholder, split, split_word};
 use crate::event::DataKind;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -44,6 +44,8 @@ enum Segment {
     Literal(Vec<u8>),
     /// A fact that is a whole value and keeps its type.
     Value(Placeholder),
+    /// The same, or these bytes where it is absent.
+    ValueOr(Placeholder, Vec<u8>),
     /// A fact inside a JSON string.
     Text(Placeholder),
     /// A comma, unless nothing stands before it in its object or list.
@@ -158,7 +160,13 @@ fn needs(value: &Value) -> Result<Vec<Placeholder>, Fault> {
         return Ok(Vec::new());
     };
     let mut needs = Vec::new();
-    for piece in split(text)? {
+    let pieces = split(text)?;
+    if let [Piece::Name(name)] = pieces[..]
+        && split_word(name).1.is_some()
+    {
+        return Ok(needs);
+    }
+    for piece in pieces {
         if let Piece::Name(name) = piece {
             let fact = Placeholder::parse(name)?;
             if fact.may_be_absent() {
@@ -172,7 +180,12 @@ fn needs(value: &Value) -> Result<Vec<Placeholder>, Fault> {
 fn compile_text(text: &str, out: &mut Vec<Segment>) -> Result<(), Fault> {
     let pieces = split(text)?;
     if let [Piece::Name(name)] = pieces[..] {
-        out.push(Segment::Value(Placeholder::parse(name)?));
+        let (name, absent) = split_word(name);
+        let fact = Placeholder::parse(name)?;
+        out.push(match absent {
+            None => Segment::Value(fact),
+            Some(absent) => Segment::ValueOr(fact, absent.to_string().into_bytes()),
+        });
         return Ok(());
     }
     literal(out, "\"");
@@ -208,7 +221,8 @@ fn write(segments: &[Segment], facts: &Facts<'_>, out: &mut Vec<u8>) {
     for segment in segments {
         match segment {
             Segment::Literal(bytes) => out.extend_from_slice(bytes),
-            Segment::Value(fact) => write_value(fact, facts, out),
+            Segment::ValueOr(fact, absent) if !facts.has(fact) => out.extend_from_slice(absent),
+            Segment::Value(fact) | Segment::ValueOr(fact, _) => write_value(fact, facts, out),
             Segment::Text(fact) => {
                 push_escaped(&facts.text(fact).unwrap_or_default(), out);
             }

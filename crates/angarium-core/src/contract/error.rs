@@ -77,7 +77,7 @@ impl ContractMistakes {
     }
 
     /// Puts the mistakes in the order of the file, without those that only follow from another: a
-    /// key is not missing where it is misspelt.
+    /// key is not missing where it is misspelt, and a shape that is used twice is wrong once.
     pub(super) fn settled(mut self) -> Self {
         let about = |mistake: &ContractError| mistake.about.clone();
         let meant: Vec<About> = self.0.iter().map(about).collect();
@@ -86,6 +86,7 @@ impl ContractMistakes {
             About::Value | About::Meant(_) => true,
         });
         self.0.sort_by_key(|mistake| (mistake.line, mistake.column));
+        self.0.dedup();
         self
     }
 }

@@ -49,7 +49,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    fn encode(self, bytes: &[u8]) -> Zeroizing<String> {
+    pub(super) fn encode(self, bytes: &[u8]) -> Zeroizing<String> {
         Zeroizing::new(match self {
             Encoding::Hex => hex::encode(bytes),
             Encoding::Base64 => STANDARD.encode(bytes),

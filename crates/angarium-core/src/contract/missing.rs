@@ -27,7 +27,17 @@ const LINES: &[(&str, &str, &str)] = &[
     ("delivery", "retries", r#"retries = ["5s", "5m", "1h"]"#),
     ("delivery.retries", "base", r#"base = "5s""#),
     ("delivery.retries", "cap", r#"cap = "1h""#),
+    ("health", "disable_after", "disable_after = { failed_deliveries = 10 }"),
+    ("health.disable_after", "failed_deliveries", "failed_deliveries = 10"),
     ("endpoint", "schemes", r#"schemes = ["https"]"#),
+    ("api", "auth", r#"auth = { header = "Authorization", scheme = "Bearer" }"#),
+    ("api.auth", "header", r#"header = "X-API-Key""#),
+    ("api.auth.key", "prefix", r#"prefix = "key_""#),
+    ("api.auth.key", "encoding", r#"encoding = "hex""#),
+    ("api.auth.key", "bytes", "bytes = 32"),
+    ("api.error", "body", r#"body = { error = "{error.code}", message = "{error.message}" }"#),
+    ("api.route", "call", r#"call = "GET /v1/webhooks""#),
+    ("api.route", "does", r#"does = "endpoint.list""#),
 ];
 
 /// The line for a key of a section.

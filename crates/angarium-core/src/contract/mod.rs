@@ -3,6 +3,7 @@
 //! A contract is read once, at start, and compiled: what an attempt costs is copying bytes. A
 //! mistake in a file is refused with its line; nothing in a file is ignored.
 
+pub mod api;
 mod body;
 mod describe;
 mod error;
@@ -15,6 +16,7 @@ mod signature;
 mod signer;
 mod source;
 mod template;
+mod time_form;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ pub use error::{ContractError, ContractMistakes};
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
 pub use signer::{Signer, TenantSigner};
+pub use time_form::TimeForm;
 
 pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
@@ -31,6 +34,7 @@ use crate::destination::Scheme;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::retry::RetryPolicy;
+use api::ManagementApi;
 use http::HeaderName;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -50,7 +54,49 @@ pub struct Contract {
     keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,
+    order: Order,
+    health: HealthPolicy,
     schemes: Vec<Scheme>,
+    api: Option<ManagementApi>,
+}
+
+/// In which order an endpoint's deliveries go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Order {
+    /// What stands in one line.
+    pub line: OrderedBy,
+    /// What a dead letter does to its line.
+    pub after_dead_letter: AfterDeadLetter,
+}
+
+/// What stands in one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OrderedBy {
+    /// Nothing: deliveries overtake each other.
+    #[default]
+    Nothing,
+    /// Events of one ordering key; those without are in no line.
+    Key,
+    /// All of the endpoint's events.
+    Endpoint,
+}
+
+/// What a dead letter does to its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterDeadLetter {
+    /// The next delivery goes.
+    #[default]
+    Continue,
+    /// The next one waits for a person.
+    Hold,
+}
+
+/// When an endpoint is switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HealthPolicy {
+    /// After so many deliveries in a row whose last attempt failed. A success, and switching the
+    /// endpoint on again, begin the count anew.
+    pub disable_after_failed_deliveries: Option<u32>,
 }
 
 /// An event type of a contract's catalog.
@@ -76,6 +122,8 @@ pub(crate) struct RequestShape {
     pub(crate) query: Vec<(Box<str>, template::TextTemplate)>,
     pub(crate) headers: Vec<(HeaderName, template::TextTemplate)>,
     pub(crate) content_type: Option<template::TextTemplate>,
+    /// How a time is written where the publisher gave none.
+    pub(crate) time: TimeForm,
 }
 
 impl Contract {
@@ -112,6 +160,21 @@ impl Contract {
     /// The schemes that an endpoint's URL may have.
     pub fn schemes(&self) -> &[Scheme] {
         &self.schemes
+    }
+
+    /// In which order an endpoint's deliveries go.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// When an endpoint is switched off.
+    pub fn health(&self) -> HealthPolicy {
+        self.health
+    }
+
+    /// The calls of the platform's customers, if it has published some.
+    pub fn api(&self) -> Option<&ManagementApi> {
+        self.api.as_ref()
     }
 
     /// The methods that an endpoint may choose; the first is the default.

@@ -167,6 +167,7 @@ impl<'a> Section<'a> {
 }
 
 /// A value of the file.
+#[derive(Clone)]
 pub(super) struct Item<'a> {
     source: Source<'a>,
     name: String,
@@ -272,6 +273,11 @@ impl<'a> Item<'a> {
     /// Whether the value is a list.
     pub(super) fn is_list(&self) -> bool {
         self.value.get_ref().is_array()
+    }
+
+    /// Whether the value is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
     }
 
     /// Whether the value is a text.

@@ -2,6 +2,7 @@
 
 use super::fault::{Fault, nearest};
 use super::source::quoted;
+use super::time_form::TimeForm;
 use crate::event::{DataKind, Event};
 use crate::time::Timestamp;
 use base64::Engine;
@@ -57,12 +58,21 @@ pub(super) fn not_visible(text: &str) -> Fault {
 
 /// A placeholder that is none of those that may stand there.
 pub(super) fn unknown_placeholder(name: &str, known: &[&str]) -> Fault {
-    let fault =
-        Fault::from(format!("unknown placeholder `{{{name}}}`; there are {}", quoted(known)));
-    let braces = "take one of them, or write `{{` and `}}` for braces";
+    let there = if known.is_empty() { "none here".to_owned() } else { quoted(known) };
+    let fault = Fault::from(format!("unknown placeholder `{{{name}}}`; there are {there}"));
     match nearest(name, known.iter().copied()) {
         Some(meant) => fault.cured_by(format!("did you mean `{{{meant}}}`?")),
-        None => fault.cured_by(braces),
+        None if known.is_empty() => fault.cured_by("take it out"),
+        None => fault.cured_by("take one of them, or write `{{` and `}}` for braces"),
+    }
+}
+
+/// Cuts `name|word` into the name and the value that stands where there is none.
+pub(super) fn split_word(name: &str) -> (&str, Option<serde_json::Value>) {
+    match name.split_once('|') {
+        None => (name, None),
+        Some((name, "null")) => (name, Some(serde_json::Value::Null)),
+        Some((name, word)) => (name, Some(word.into())),
     }
 }
 
@@ -132,18 +142,19 @@ impl Placeholder {
 /// What templates are filled with: one delivery's facts at one attempt.
 pub(crate) struct Facts<'a> {
     event: &'a Event,
+    time: TimeForm,
     id: Cow<'a, str>,
     sequence: u64,
     now: Timestamp,
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn new(event: &'a Event, sequence: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(event: &'a Event, sequence: u64, time: TimeForm, now: Timestamp) -> Self {
         let id = match event.body.own_id.as_deref() {
             Some(own) => Cow::Borrowed(own),
             None => Cow::Owned(event.id().to_string()),
         };
-        Self { event, id, sequence, now }
+        Self { event, time, id, sequence, now }
     }
 
     /// The event.
@@ -174,7 +185,7 @@ impl<'a> Facts<'a> {
             Placeholder::Type => Cow::Borrowed(body.kind.as_str()),
             Placeholder::Time => match body.time.as_deref() {
                 Some(time) => Cow::Borrowed(time),
-                None => Cow::Owned(self.event.accepted_at.to_string()),
+                None => Cow::Owned(self.time.text(self.event.accepted_at)),
             },
             Placeholder::Data => match body.data_kind {
                 DataKind::Json | DataKind::Text => String::from_utf8_lossy(&body.data),

@@ -4,6 +4,8 @@ use super::*;
 use crate::limits::Limits;
 use crate::refusal::Code;
 
+mod api;
+
 const SOUND: &str = r#"contract = "x"
 title = "X"
 [events."a.b"]

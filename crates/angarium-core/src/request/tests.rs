@@ -51,6 +51,7 @@ fn config(secrets: &[&str]) -> EndpointConfig {
         method: None,
         delivery: None,
         concurrency: None,
+        name: None,
         description: None,
         metadata: serde_json::Map::new(),
         status: EndpointStatus::Active,

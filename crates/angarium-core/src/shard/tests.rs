@@ -95,6 +95,7 @@ impl Bench {
             method: None,
             delivery: None,
             concurrency: None,
+            name: None,
             description: None,
             metadata: serde_json::Map::new(),
             status: EndpointStatus::Active,

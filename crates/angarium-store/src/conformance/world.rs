@@ -215,6 +215,7 @@ pub(super) fn endpoint(tenant: TenantNo, random: u8) -> EndpointConfig {
         method: None,
         delivery: None,
         concurrency: None,
+        name: None,
         description: None,
         metadata: serde_json::Map::new(),
         status: EndpointStatus::Active,

@@ -1,18 +1,19 @@
 //! The part of the grammar that describes the request of a delivery.
 
 use super::signing::read_signatures;
-use super::{Read, read_choices};
+use super::values::{one_of, parsed, read_choices};
 use crate::contract::RequestShape;
 use crate::contract::body::Body;
-use crate::contract::error::{each, together};
+use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
 use crate::contract::signature::SignatureRule;
 use crate::contract::source::{Item, Section};
 use crate::contract::template::{Place, TextTemplate};
+use crate::contract::time_form::TimeForm;
 use crate::endpoint::DeliveryMethod;
 use http::HeaderName;
 
-const METHODS: &[(&str, DeliveryMethod)] =
+pub(super) const METHODS: &[(&str, DeliveryMethod)] =
     &[("POST", DeliveryMethod::Post), ("GET", DeliveryMethod::Get)];
 
 /// The headers that the gateway sets itself.
@@ -30,14 +31,16 @@ pub(super) fn read_request(
     let query = query.and_then(|item| item.map(read_query).transpose());
     let content_type = section.read_optional("content_type", |item| template(&item, Place::Header));
     let headers = section.read_optional("headers", read_headers);
+    let time = section.read_optional("time", |item| one_of(&item, TimeForm::TEXTS));
     let signatures = section.read_optional("signature", read_signatures);
-    let shape = together((methods, body, query, content_type, headers, section.finish()));
-    let shape = shape.map(|(methods, body, query, content_type, headers, ())| RequestShape {
+    let shape = together((methods, body, query, content_type, headers, time, section.finish()));
+    let shape = shape.map(|(methods, body, query, content_type, headers, time, ())| RequestShape {
         methods,
         body,
         query: query.unwrap_or_default(),
         headers: headers.unwrap_or_default(),
         content_type,
+        time: time.unwrap_or_default(),
     });
     (shape, signatures.map(Option::unwrap_or_default))
 }
@@ -72,7 +75,7 @@ fn read_body(item: Item<'_>) -> Read<Body> {
 }
 
 fn template(item: &Item<'_>, place: Place) -> Read<TextTemplate> {
-    TextTemplate::parse(item.text()?, place).map_err(|fault| item.error(fault))
+    parsed(item, |text| TextTemplate::parse(text, place))
 }
 
 fn read_query(item: Item<'_>) -> Read<Vec<(Box<str>, TextTemplate)>> {

@@ -1,8 +1,8 @@
 //! The part of the grammar that describes signatures and their keys.
 
 use super::request::read_header_name;
-use super::{Read, one_of, read_span};
-use crate::contract::error::{each, together};
+use super::values::{one_of, parsed, read_range, read_span};
+use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
 use crate::contract::key::{Encoding, KeyForm, KeyPresence, KeyRule, KeyScope, KeyUse};
 use crate::contract::signature::{Algorithm, Content, SignatureRule, ValuePart};
@@ -12,7 +12,8 @@ use std::time::Duration;
 
 const SCOPES: &[(&str, KeyScope)] =
     &[("endpoint", KeyScope::Endpoint), ("tenant", KeyScope::Tenant)];
-const ENCODINGS: &[(&str, Encoding)] = &[("hex", Encoding::Hex), ("base64", Encoding::Base64)];
+pub(super) const ENCODINGS: &[(&str, Encoding)] =
+    &[("hex", Encoding::Hex), ("base64", Encoding::Base64)];
 const USES: &[(&str, KeyUse)] = &[("text", KeyUse::Text), ("bytes", KeyUse::Bytes)];
 
 pub(super) fn read_signatures(item: Item<'_>) -> Read<Vec<SignatureRule>> {
@@ -53,9 +54,7 @@ fn read_signature(mut section: Section<'_>) -> Read<SignatureRule> {
 }
 
 fn read_contents(item: Item<'_>) -> Read<Vec<Content>> {
-    let content = |name: &str, item: &Item<'_>| {
-        Content::parse(name, item.text()?).map_err(|fault| item.error(fault))
-    };
+    let content = |name: &str, item: &Item<'_>| parsed(item, |text| Content::parse(name, text));
     if item.is_text() {
         return Ok(vec![content("", &item)?]);
     }
@@ -83,21 +82,11 @@ fn read_key_form(item: Item<'_>, algorithm: Option<&Algorithm>) -> Read<KeyForm>
 }
 
 fn read_accepts(item: Item<'_>, bytes: &Read<usize>) -> Read<RangeInclusive<usize>> {
-    let spot = item.spot();
-    let ends = each(item.list()?.iter().map(Item::count))?;
-    let fits = |range: &RangeInclusive<usize>| match bytes {
-        Ok(bytes) => range.contains(bytes),
-        Err(_) => true,
-    };
-    let range = match ends[..] {
-        [least, most] => Some(least..=most).filter(fits),
-        _ => None,
-    };
-    range.ok_or_else(|| {
-        let bytes = bytes.as_ref().map_or(32, |bytes| *bytes);
-        let fault = Fault::from("`accepts` is the least and the most bytes, such as [24, 64]");
-        spot.error(fault.cured_by(format!("name two numbers around {bytes}, the `bytes`")))
-    })
+    let around = bytes.as_ref().map_or(32, |bytes| *bytes);
+    let wrong = Fault::from("`accepts` is the least and the most bytes, such as [24, 64]");
+    let wrong = wrong.cured_by(format!("name two numbers around {around}, the `bytes`"));
+    let fits = |range: &RangeInclusive<usize>| bytes.as_ref().is_ok_and(|b| range.contains(b));
+    read_range(item, |range| bytes.is_err() || fits(range), wrong)
 }
 
 /// Reads who has the key. Where the signatures are wrong themselves, nothing is held against them.

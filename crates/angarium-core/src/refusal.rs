@@ -108,12 +108,16 @@ codes! {
     TooManyMatches => "too_many_matches", 422;
     /// The tenant has as many endpoints as the limit allows.
     TooManyEndpoints => "too_many_endpoints", 409;
+    /// The tenant's plan is below the one that the contract asks for.
+    PlanRequired => "plan_required", 403;
     /// A URL that is not canonical, not allowed or points at a forbidden address.
     InvalidUrl => "invalid_url", 422;
     /// A literal address or special name that the egress policy forbids.
     ForbiddenAddress => "forbidden_address", 422;
     /// A URL scheme that the contract or the server does not allow.
     SchemeNotAllowed => "scheme_not_allowed", 422;
+    /// The URL did not answer the contract's validation call as it must.
+    ValidationFailed => "validation_failed", 422;
     /// A header name or value that is not allowed.
     InvalidHeader => "invalid_header", 422;
     /// More or longer headers than the limit.

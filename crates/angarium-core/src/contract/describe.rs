@@ -1,5 +1,6 @@
 //! A contract in words, for `angarium contract show`.
 
+use super::rules::{EndpointRules, TypesRule, ValidationRule};
 use super::signature::{Algorithm, SignatureRule, ValuePart};
 use super::{Contract, KeyPresence, KeyScope};
 use crate::destination::Scheme;
@@ -18,10 +19,7 @@ impl fmt::Display for Contract {
             writeln!(f, "    example: {}", event.example)?;
         }
         writeln!(f, "\nRequest")?;
-        let methods = self.request.methods.iter().map(|method| match method {
-            DeliveryMethod::Post => "POST",
-            DeliveryMethod::Get => "GET",
-        });
+        let methods = self.request.methods.iter().map(|method| method_name(*method));
         writeln!(f, "  method: {}", methods.collect::<Vec<_>>().join(" or "))?;
         for (name, template) in &self.request.headers {
             writeln!(f, "  header {name}: {}", template.written)?;
@@ -36,11 +34,11 @@ impl fmt::Display for Contract {
         writeln!(f, "\nDelivery")?;
         writeln!(f, "  a 2xx within {} is success", print_span(self.timeout))?;
         writeln!(f, "  {}", Schedule(&self.retry))?;
-        let schemes = self.schemes.iter().map(|scheme| match scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        });
-        writeln!(f, "  URLs: {}", schemes.collect::<Vec<_>>().join(" or "))
+        writeln!(f, "\nEndpoints")?;
+        if !self.plans.is_empty() {
+            writeln!(f, "  plans: {}", self.plans.join(", "))?;
+        }
+        write!(f, "{}", self.rules)
     }
 }
 
@@ -63,12 +61,17 @@ impl Contract {
         };
         writeln!(f, "  {whose}{presence}")?;
         match keys.overlap.is_zero() {
-            true => writeln!(f, "  a rotated key stops signing at once"),
+            true => writeln!(f, "  a rotated key stops signing at once")?,
             false => writeln!(
                 f,
                 "  a rotated key signs beside the new one for {}",
                 print_span(keys.overlap)
-            ),
+            )?,
+        }
+        writeln!(f, "  retired keys that stay known: {}", keys.priors)?;
+        match keys.rotate_every {
+            None => Ok(()),
+            Some(age) => writeln!(f, "  a key is rotated when it is {} old", print_span(age)),
         }
     }
 }
@@ -90,6 +93,41 @@ impl fmt::Display for SignatureRule {
             }
         }
         writeln!(f, "\n    with a key of {}", self.key.describe())
+    }
+}
+
+impl fmt::Display for EndpointRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let schemes = self.schemes.iter().map(|scheme| match scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        });
+        writeln!(f, "  URLs: {}", schemes.collect::<Vec<_>>().join(" or "))?;
+        match self.types {
+            TypesRule::Any => writeln!(f, "  types: any")?,
+            TypesRule::Catalog => writeln!(f, "  types: only those that there are")?,
+        }
+        if let Some(most) = self.max_per_key {
+            writeln!(f, "  at most {most} made with one key of a tenant")?;
+        }
+        if let Some(plan) = &self.plan {
+            writeln!(f, "  from the plan {plan}")?;
+        }
+        writeln!(f, "  name: {}", self.name.describe())?;
+        writeln!(f, "  description: {}", self.description.describe())?;
+        let Some(validation) = &self.validation else {
+            return Ok(());
+        };
+        let ValidationRule { method, header, status, timeout } = validation;
+        let (method, timeout) = (method_name(*method), print_span(*timeout));
+        writeln!(f, "  a new URL answers {method} with {status} and its {header} in {timeout}")
+    }
+}
+
+fn method_name(method: DeliveryMethod) -> &'static str {
+    match method {
+        DeliveryMethod::Post => "POST",
+        DeliveryMethod::Get => "GET",
     }
 }
 

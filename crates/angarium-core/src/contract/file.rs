@@ -3,23 +3,21 @@
 mod api;
 mod delivery;
 mod request;
+mod rules;
 mod signing;
 mod values;
 
 use self::api::read_api;
 use self::delivery::{Delivery, read_delivery, read_health};
 use self::request::read_request;
+use self::rules::{read_endpoint, read_plans};
 use self::signing::read_keys;
-use self::values::read_choices;
 use super::error::{ContractMistakes, Read, each, together};
 use super::fault::Fault;
 use super::source::{Item, Section, Source};
 use super::{Contract, EventDescription};
-use crate::destination::Scheme;
 use crate::event::EventType;
 use crate::limits::Limits;
-
-const SCHEMES: &[(&str, Scheme)] = &[("https", Scheme::Https), ("http", Scheme::Http)];
 
 impl Contract {
     /// Reads and compiles a contract. `file` names it in errors.
@@ -35,6 +33,7 @@ impl Contract {
 fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
     let name = top.read("contract", |item| read_name(&item));
     let title = top.read("title", Item::into_text);
+    let plans = top.read_optional("plans", read_plans);
     let events = top.read("events", |item| read_events(item.section()?, limits));
     let (request, signatures) = match top.read("request", Item::section) {
         Ok(section) => read_request(section),
@@ -50,18 +49,23 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
     };
     let delivery = top.read("delivery", |item| read_delivery(item.section()?, limits));
     let health = top.read_optional("health", |item| read_health(item.section()?));
-    let schemes = top.read("endpoint", |item| read_endpoint(item.section()?));
+    let rules = top.read("endpoint", |item| {
+        let plans = plans.as_ref().map(|plans| plans.as_deref().unwrap_or_default());
+        read_endpoint(item.section()?, plans.ok(), limits)
+    });
     let api = top.read_optional("api", |item| read_api(item.section()?));
-    let about = together((name, title, events));
+    let about = together((name, title, plans, events));
     let sent = together((request, signatures, keys, delivery));
-    let (about, sent, health, schemes, api, ()) =
-        together((about, sent, health, schemes, api, top.finish()))?;
-    let (name, title, events) = about;
+    let (about, sent, health, rules, api, ()) =
+        together((about, sent, health, rules, api, top.finish()))?;
+    let (name, title, plans, events) = about;
+    let plans = plans.unwrap_or_default();
     let (request, signatures, keys, Delivery { timeout, retry, order }) = sent;
     let health = health.unwrap_or_default();
     Ok(Contract {
         name,
         title,
+        plans,
         events,
         request,
         signatures,
@@ -70,7 +74,7 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         retry,
         order,
         health,
-        schemes,
+        rules,
         api,
     })
 }
@@ -109,10 +113,4 @@ fn read_schema(item: Item<'_>) -> Read<serde_json::Value> {
     let schema = item.json();
     item.section()?;
     schema
-}
-
-fn read_endpoint(mut section: Section<'_>) -> Read<Vec<Scheme>> {
-    let schemes = section.read("schemes", |item| read_choices(item, SCHEMES));
-    let (schemes, ()) = together((schemes, section.finish()))?;
-    Ok(schemes)
 }

@@ -127,6 +127,10 @@ pub struct KeyRule {
     pub presence: KeyPresence,
     /// How long a retired key signs beside the new one.
     pub overlap: Duration,
+    /// How many retired keys stay known, beside those that still sign.
+    pub priors: usize,
+    /// How old a tenant's key gets before it is rotated by itself.
+    pub rotate_every: Option<Duration>,
     /// The forms that a key may have; new keys have the first.
     pub(super) forms: Vec<KeyForm>,
 }

@@ -12,6 +12,7 @@ mod file;
 mod key;
 mod library;
 mod missing;
+mod rules;
 mod signature;
 mod signer;
 mod source;
@@ -24,13 +25,13 @@ mod tests;
 pub use error::{ContractError, ContractMistakes};
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
+pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
 pub use signer::{Signer, TenantSigner};
 pub use time_form::TimeForm;
 
 pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
-use crate::destination::Scheme;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::retry::RetryPolicy;
@@ -48,6 +49,7 @@ pub(crate) const TIMEOUTS: RangeInclusive<Duration> =
 pub struct Contract {
     name: String,
     title: String,
+    plans: Vec<Box<str>>,
     events: Vec<EventDescription>,
     pub(crate) request: RequestShape,
     signatures: Vec<signature::SignatureRule>,
@@ -56,7 +58,7 @@ pub struct Contract {
     retry: RetryPolicy,
     order: Order,
     health: HealthPolicy,
-    schemes: Vec<Scheme>,
+    rules: EndpointRules,
     api: Option<ManagementApi>,
 }
 
@@ -137,6 +139,11 @@ impl Contract {
         &self.title
     }
 
+    /// The platform's plans, the lowest first; empty where it has none.
+    pub fn plans(&self) -> &[Box<str>] {
+        &self.plans
+    }
+
     /// The catalog, in the order of the file.
     pub fn events(&self) -> &[EventDescription] {
         &self.events
@@ -157,9 +164,9 @@ impl Contract {
         self.keys.as_ref()
     }
 
-    /// The schemes that an endpoint's URL may have.
-    pub fn schemes(&self) -> &[Scheme] {
-        &self.schemes
+    /// What an endpoint may be.
+    pub fn rules(&self) -> &EndpointRules {
+        &self.rules
     }
 
     /// In which order an endpoint's deliveries go.

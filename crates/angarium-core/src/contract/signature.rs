@@ -132,7 +132,10 @@ pub(super) fn known<T: Clone>(table: &[(&str, T)], name: &str) -> Result<T, Faul
     let found = table.iter().find(|(known, _)| *known == name);
     found.map(|(_, value)| value.clone()).ok_or_else(|| {
         let names: Vec<_> = table.iter().map(|(known, _)| *known).collect();
-        let instead = format!("write \"{}\"", names.join("\" or \""));
+        let instead = match names.len() {
+            ..=3 => format!("write \"{}\"", names.join("\" or \"")),
+            _ => "write one of them".to_owned(),
+        };
         let fault = Fault::from(format!("{name:?} is none of {}", super::source::quoted(&names)));
         fault.meant(name, names, instead)
     })

@@ -3,9 +3,9 @@
 //! Each key of a section is taken once; what nobody took is unknown and refused. So the code that
 //! reads a section is also the list of what the section may hold.
 
-mod json;
+mod tree;
 
-use self::json::to_json;
+use self::tree::{texts, to_json};
 use super::error::{About, ContractError, ContractMistakes, Read, each};
 use super::fault::{Fault, nearest};
 use super::missing;
@@ -186,7 +186,10 @@ impl<'a> Item<'a> {
     }
 
     fn expected(&self, what: &str, example: &str) -> ContractMistakes {
-        let found = self.value.get_ref().type_str();
+        let found = match self.value.get_ref() {
+            DeValue::Integer(number) => number.to_string(),
+            other => other.type_str().to_owned(),
+        };
         let fault = Fault::from(format!("`{}` is {what}, not {found}", self.name));
         self.error(fault.cured_by(format!("write it like {example}")))
     }
@@ -206,22 +209,8 @@ impl<'a> Item<'a> {
 
     /// Every text in the value, however deep, with its place.
     pub(super) fn texts(&self) -> Vec<(Spot<'a>, &str)> {
-        let mut texts = Vec::new();
-        let mut values = vec![&self.value];
-        while let Some(value) = values.pop() {
-            match value.get_ref() {
-                DeValue::String(text) => {
-                    texts.push((Spot { source: self.source, at: value.span() }, &**text));
-                }
-                DeValue::Array(items) => values.extend(items.iter()),
-                DeValue::Table(members) => values.extend(members.values()),
-                DeValue::Integer(_)
-                | DeValue::Float(_)
-                | DeValue::Boolean(_)
-                | DeValue::Datetime(_) => {}
-            }
-        }
-        texts
+        let spot = |at| Spot { source: self.source, at };
+        texts(&self.value).into_iter().map(|(at, text)| (spot(at), text)).collect()
     }
 
     /// The value as a whole number that is not negative.
@@ -229,7 +218,7 @@ impl<'a> Item<'a> {
         self.json()?
             .as_u64()
             .and_then(|number| usize::try_from(number).ok())
-            .ok_or_else(|| self.expected("a whole number", "32"))
+            .ok_or_else(|| self.expected("a whole number from 0", "32"))
     }
 
     /// The value as a number.

@@ -1,10 +1,10 @@
-//! Contracts with a mistake, each with its line and reason; and what a sound one says.
+//! What a sound contract says; and what is said of one with mistakes.
 
 use super::*;
 use crate::limits::Limits;
 use crate::refusal::Code;
 
-mod api;
+mod mistakes;
 
 const SOUND: &str = r#"contract = "x"
 title = "X"
@@ -53,195 +53,25 @@ fn an_example_keeps_its_members_in_the_order_of_the_file() {
     assert_eq!(contract.events()[0].example, r#"{"z":1,"a":0.5,"t":"2026-01-02T03:04:05Z"}"#);
 }
 
-/// What a sound file is changed from and to, the line of the mistake, a part of the reason, and a
-/// part of the cure.
-const MISTAKES: &[(&str, &str, usize, &str, &str)] = &[
-    ("title = \"X\"", "title = 5", 2, "`title` is a text, not integer", "write it like"),
-    ("title = \"X\"", "titel = \"X\"", 2, "unknown key `titel`", "did you mean `title`?"),
-    ("title = \"X\"", "", 1, "`title` is missing", "add `title = \"My Platform\"`"),
-    (
-        "title = \"X\"",
-        "title = \"X\"\nowner = \"me\"",
-        3,
-        "unknown key `owner`; a contract may",
-        "take `owner` out",
-    ),
-    ("\"x\"", "\"X y\"", 1, "a-z 0-9", "\"my-platform\""),
-    ("\"a.b\"", "\"a b\"", 3, "an event type has", "[events.\"order.paid\"]"),
-    ("description", "describe", 4, "unknown key `describe`", "did you mean `description`?"),
-    ("description = \"d\"", "", 3, "`events.a.b.description` is missing", "add `description"),
-    ("0.50", "18446744073709551616", 5, "a number that JSON does not have", "as a text"),
-    ("0.50", "nan", 5, "a number that JSON does not have", "as a text"),
-    (
-        "example = {",
-        "schema = 1\nexample = {",
-        5,
-        "`events.a.b.schema` is a table",
-        "write it like",
-    ),
-    (
-        "{event.type}",
-        "{event.kind}",
-        7,
-        "unknown placeholder `{event.kind}`; there are",
-        "take one",
-    ),
-    ("{event.type}", "{event.tipe}", 7, "unknown placeholder", "did you mean `{event.type}`?"),
-    ("{event.type}", "a {event.data}", 7, "the data stands alone", "write \"{event.data}\""),
-    ("{event.type}", "{event.type", 7, "without its other half", "`{{`"),
-    ("{ type = \"{event.type}\" }", "\"{event.id}\"", 7, "a table of members", "write `{ data"),
-    ("body = {", "headers = {", 6, "`request.body` goes with the method POST", "add `body = "),
-    (
-        "[request]",
-        "[request]\nmethods = [\"GET\"]\nquery = { a = \"b\" }",
-        9,
-        "`request.body` goes",
-        "add \"POST\" to `methods`",
-    ),
-    (
-        "[request]",
-        "[request]\nmethods = \"POST\"",
-        7,
-        "`request.methods` is a list",
-        "write it like [\"this\"",
-    ),
-    (
-        "[request]",
-        "[request]\nmethods = [\"PUT\"]",
-        7,
-        "none of `POST`, `GET`",
-        "write \"POST\" or \"GET\"",
-    ),
-    ("[request]", "[request]\nmethods = [\"POST\", \"GET\"]", 6, "`request.query`", "add `query"),
-    (
-        "[request]",
-        "[request]\nheaders = { Host = \"x\" }",
-        7,
-        "not a header that a contract",
-        "X-Event-Id",
-    ),
-    (
-        "[request]",
-        "[request]\nheaders = { X = \"{event.data}\" }",
-        7,
-        "only in a body",
-        "{event.id}",
-    ),
-    ("[request]", "[request]\nheaders = { X = \"ä\" }", 7, "is not visible ASCII", "encode"),
-    ("hmac-sha256", "md5", 10, "none of `hmac-sha256`, `hmac-sha512`, `ed25519`", "write \"hmac"),
-    ("hmac-sha256", "hmac-sha265", 10, "\"hmac-sha265\" is none of", "did you mean `hmac-sha256`?"),
-    ("\"{body}\"", "\"{bodi}\"", 11, "unknown placeholder `{bodi}`", "did you mean `{body}`?"),
-    ("{hex}", "{hex.v2}", 12, "unknown placeholder `{hex.v2}`", "take one"),
-    ("{hex}", "{hexx}", 12, "unknown placeholder `{hexx}`", "did you mean `{hex}`?"),
-    ("{hex}", "ä{hex}", 12, "is not visible ASCII", "encode"),
-    ("bytes = 32", "bytes = 8", 13, "16 to 64 bytes", "write 32"),
-    ("bytes = 32", "bytes = -8", 13, "is a whole number", "write it like 32"),
-    ("bytes = 32", "bytes = 32, accepts = [40, 20]", 13, "the least and the most", "around 32"),
-    ("\"endpoint\"", "\"world\"", 15, "none of `endpoint`, `tenant`", "write \"endpoint\" or"),
-    ("scope = ", "overlap = \"1h\"\nscope = ", 15, "needs signatures with `join`", "add `join"),
-    ("scope = ", "optional = 1\nscope = ", 15, "is true or false", "without quotes"),
-    ("[keys]\nscope = \"endpoint\"", "", 1, "`keys` is missing: it says who", "add `keys.scope"),
-    ("\"10s\"", "\"ten\"", 17, "is not a span", "write a number and"),
-    ("\"10s\"", "\"31s\"", 17, "between 1s and 30s", "\"10s\""),
-    ("\"5s\"", "\"5 s\"", 18, "is not a span", "write a number and"),
-    ("\"5s\"", "\"8d\"", 18, "at most \"7d\"", "\"24h\""),
-    (
-        "[\"5s\"]",
-        "{ base = \"2h\", cap = \"1h\" }",
-        18,
-        "`delivery.retries.base`: the first wait",
-        "{ base",
-    ),
-    (
-        "[\"5s\"]",
-        "{ base = \"1s\", cap = \"1h\", factor = 11 }",
-        18,
-        "between 1 and 10",
-        "write 10",
-    ),
-    ("retries =", "jitter = 2\nretries =", 18, "a share between 0 and 1", "write 1"),
-    ("retries =", "jitter = \"a\"\nretries =", 18, "is a number, not string", "write it like 0.5"),
-    ("\"https\"", "\"ftp\"", 20, "none of `https`, `http`", "write \"https\" or"),
-    ("\"https\"", "\"https\", \"https\"", 20, "twice", "take one out"),
-    ("\"https\"", "", 20, "at least one", "write [\"https\"]"),
-    ("timeout = \"10s\"", "timeout = ", 17, "", "mend this line"),
-];
-
 #[test]
-fn a_mistake_is_refused_alone_with_its_line_what_is_allowed_and_its_cure() {
-    for (from, to, line, reason, cure) in MISTAKES.iter().copied() {
-        let text = SOUND.replacen(from, to, 1);
-        let mistakes = parse(&text).expect_err(to);
-        let all: Vec<_> = mistakes.iter().collect();
-        let [mistake] = all[..] else { panic!("{to}: {mistakes}") };
-        assert_eq!(mistake.line, line, "{to}: {mistake}");
-        assert!(mistake.reason.contains(reason), "{to}: {mistake}");
-        assert!(mistake.cure.as_deref().expect(to).contains(cure), "{to}: {mistake}");
-        assert!(mistake.to_string().starts_with(&format!("contracts/x.toml:{line}:")));
-    }
-    assert!(parse(SOUND).is_ok());
-}
-
-/// Every part of the file is wrong somewhere; the words at the end of a line say how.
-const WRONG: &str = r#"contract = "X"                 # a-z 0-9
-titel = "X"                    # did you mean `title`?
-[events."a b"]                 # an event type has
-description = 5                # is a text
-exampel = {}                   # did you mean `example`?
-[request]
-methods = ["PUT"]              # none of `POST`, `GET`
-headers = { Host = "{event.idd}" } # not a header # did you mean `{event.id}`?
-[request.body]
-type = "{event.tipe}"          # did you mean `{event.type}`?
-more = [{ id = "{evnt.id}" }]  # did you mean `{event.id}`?
-[[request.signature]]
-header = "X S"                 # not a header
-algorithm = "md5"              # none of
-content = "{bodi}"             # did you mean `{body}`?
-value = "{heks}"
-key = { encoding = "hexx", use = "txt", bytes = 8 } # `hex` # `text` # 16 to 64
-[keys]
-scop = "endpoint"              # did you mean `scope`?
-overlap = "a day"              # is not a span
-[delivery]
-timeout = "1m"                 # between 1s and 30s
-retries = ["5 s", "8d", "1h"]  # is not a span # at most "7d"
-jitter = 7                     # between 0 and 1
-[endpoint]
-schemes = ["https", "ftp"]     # none of `https`
-[extra]                        # unknown key `extra`
-"#;
-
-#[test]
-fn every_mistake_is_told_in_one_run_and_none_that_only_follows_from_another() {
-    let mistakes = parse(WRONG).expect_err("it is wrong");
-    let mut told = mistakes.iter();
-    for (number, line) in WRONG.lines().enumerate() {
-        for words in line.split(" # ").skip(1) {
-            let mistake = told.next().expect(words);
-            assert_eq!(mistake.line, number + 1, "{words}: {mistakes}");
-            assert!(mistake.to_string().contains(words.trim()), "{words}: {mistake}");
-        }
-    }
-    assert_eq!(told.next(), None, "{mistakes}");
-    assert_eq!(mistakes.to_string().lines().count(), mistakes.iter().count());
+fn a_plan_is_one_of_the_platform_s() {
+    let text = SOUND.replacen("[events", "plans = [\"free\", \"pro\"]\n[events", 1);
+    let error = parse(&text.replacen("[endpoint]", "[endpoint]\nplan = \"gold\"", 1));
+    let error = error.expect_err("no such plan").to_string();
+    assert!(error.contains("none of `free`, `pro`; add it to `plans`"), "{error}");
+    let contract = parse(&text.replacen("[endpoint]", "[endpoint]\nplan = \"pro\"", 1));
+    let contract = contract.expect("sound");
+    assert_eq!(contract.plans(), ["free".into(), "pro".into()]);
+    assert_eq!(contract.rules().plan.as_deref(), Some("pro"));
 }
 
 #[test]
-fn the_line_that_cures_a_missing_key_cures_it() {
-    let lines: Vec<&str> = SOUND.lines().collect();
-    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.contains(" = ")) {
-        let with = |line: &str| {
-            let mut lines = lines.clone();
-            lines[at] = line;
-            parse(&lines.join("\n"))
-        };
-        let mistakes = with("").expect_err(line);
-        let mistake = mistakes.iter().next().expect("a mistake");
-        let cure = mistake.cure.as_deref().expect(line);
-        let cure = cure.strip_prefix("add `").and_then(|c| c.strip_suffix('`')).expect(cure);
-        assert!(with(cure).is_ok(), "{line}: {cure}");
-    }
+fn one_retired_key_stays_known_where_nothing_is_said() {
+    let keys = |text: &str| parse(text).expect("sound").key_rule().cloned().expect("keys");
+    assert_eq!((keys(SOUND).priors, keys(SOUND).rotate_every), (1, None));
+    let said = "scope = \"tenant\"\npriors = 0\nrotate_every = \"1s\"";
+    let said = keys(&SOUND.replacen("scope = \"endpoint\"", said, 1));
+    assert_eq!((said.priors, said.rotate_every), (0, Some(std::time::Duration::from_secs(1))));
 }
 
 #[test]

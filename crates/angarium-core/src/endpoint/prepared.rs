@@ -83,8 +83,8 @@ impl Endpoint {
 
 fn check_scheme(scheme: Scheme, contract: &Contract, plain: PlainHttp) -> Result<(), Refusal> {
     let refused = |message| Err(Refusal::field(Code::SchemeNotAllowed, "url", message));
-    if !contract.schemes().contains(&scheme) {
-        let schemes = contract.schemes().iter().map(|allowed| match allowed {
+    if !contract.rules().schemes.contains(&scheme) {
+        let schemes = contract.rules().schemes.iter().map(|allowed| match allowed {
             Scheme::Http => "http",
             Scheme::Https => "https",
         });

@@ -27,25 +27,51 @@ pub(super) const fn cancel_waiting(no: EndpointNo, at: Timestamp) -> EndpointWri
 }
 
 impl<T> Shard<T> {
-    /// Makes an endpoint, unless the tenant has as many as it may.
+    /// Makes an endpoint, unless the tenant has as many as it may, or its maker has made
+    /// `most_by_maker` under the same contract.
     pub fn create_endpoint(
         &mut self,
         ticket: T,
         endpoint: Arc<Endpoint>,
+        most_by_maker: Option<u16>,
         guard: Option<Guard>,
         fx: &mut Effects<T>,
     ) {
-        let most = self.limits.endpoints_per_tenant;
-        let tenant = self.tenants.entry(endpoint.config.tenant).or_default();
-        if tenant.endpoints.len() + tenant.being_made >= most {
-            let message = format!("the tenant has {most} endpoints; delete one first");
-            let refusal = Refusal::whole(Code::TooManyEndpoints, message);
+        if let Err(refusal) = self.has_room_for(&endpoint, most_by_maker) {
             return fx.replies.push((ticket, Reply::Refused(refusal)));
         }
-        tenant.being_made += 1;
+        let tenant = self.tenants.entry(endpoint.config.tenant).or_default();
+        tenant.being_made.push_back(Arc::clone(&endpoint));
         let config = Box::new(endpoint.config.clone());
         let waiting = EndpointTicket { ticket: Some(ticket), endpoint: Some(endpoint) };
         self.push_endpoint_write(EndpointWrite::Create { config, guard }, waiting);
+    }
+
+    /// Whether one more endpoint is within the tenant's limit and its maker's. Those whose commit
+    /// is still to come count as made.
+    fn has_room_for(&self, new: &Endpoint, most_by_maker: Option<u16>) -> Result<(), Refusal> {
+        let Some(tenant) = self.tenants.get(&new.config.tenant) else {
+            return Ok(());
+        };
+        let most = self.limits.endpoints_per_tenant;
+        if tenant.endpoints.len() + tenant.being_made.len() >= most {
+            let message = format!("the tenant has {most} endpoints; delete one first");
+            return Err(Refusal::whole(Code::TooManyEndpoints, message));
+        }
+        let Some(most) = most_by_maker else {
+            return Ok(());
+        };
+        let queues = tenant.endpoints.iter().filter_map(|no| self.queues.get(no));
+        let made = queues.map(|queue| &queue.endpoint).chain(&tenant.being_made);
+        let same = |other: &&Arc<Endpoint>| {
+            other.config.made_by == new.config.made_by
+                && other.config.contract == new.config.contract
+        };
+        if made.filter(same).count() >= usize::from(most) {
+            let message = format!("this key has made {most} endpoints, as many as one key may");
+            return Err(Refusal::whole(Code::TooManyEndpoints, message));
+        }
+        Ok(())
     }
 
     /// Replaces an endpoint by one that was made from its newest version.

@@ -200,7 +200,7 @@ impl<T> Shard<T> {
             let reply = match write {
                 EndpointWrite::Create { config, .. } => {
                     let tenant = self.tenants.entry(config.tenant).or_default();
-                    tenant.being_made = tenant.being_made.saturating_sub(1);
+                    tenant.being_made.pop_front();
                     if let Some(endpoint) = waiting.endpoint {
                         tenant.endpoints.push(result.no);
                         self.queues.insert(result.no, Queue::new(endpoint));

@@ -38,7 +38,7 @@ mod tests;
 pub use action::{DeliveryAction, Seen};
 pub use commit::Ownership;
 pub use own_ids::Lookup;
-pub use publish::Publish;
+pub use publish::{Audience, Publish};
 
 use crate::batch::{EndpointWrite, ShardBatch};
 use crate::endpoint::{Endpoint, EndpointHealth};
@@ -50,7 +50,7 @@ use crate::time::Timestamp;
 use checkpoint::OpenEvents;
 use own_ids::OwnIds;
 use queue::Queue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// One slice of the tenants. `T` is the caller's way to answer: a reply is sent for each ticket.
@@ -82,8 +82,8 @@ struct TenantState {
     sequence: u64,
     /// Its endpoints that are not deleted.
     endpoints: Vec<EndpointNo>,
-    /// Endpoints that are in the current or the committing batch.
-    being_made: usize,
+    /// Endpoints that are in the current or the committing batch, in their order.
+    being_made: VecDeque<Arc<Endpoint>>,
 }
 
 /// Who waits for what in a batch, parallel to its parts.

@@ -1,5 +1,6 @@
 //! An event comes in: is it new, whom does it match, where do its deliveries begin.
 
+use super::held::Existence;
 use super::own_ids::{Finding, Lookup};
 use super::{Effects, Reply, Shard};
 use crate::batch::{EventWrite, Fanout, FanoutStart, Guard};
@@ -17,10 +18,21 @@ pub struct Publish {
     pub tenant: TenantNo,
     /// The event, checked.
     pub event: Arc<NewEvent>,
+    /// Whom it goes to.
+    pub audience: Audience,
     /// The call's idempotency record.
     pub guard: Option<Guard>,
     /// What is known of the event's own id, if it has one.
     pub lookup: Lookup,
+}
+
+/// Whom an event goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// Every endpoint of the tenant that asks for it.
+    Matching,
+    /// Exactly these endpoints of the tenant, whatever they ask for.
+    Only(Vec<EndpointNo>),
 }
 
 impl<T> Shard<T> {
@@ -34,8 +46,12 @@ impl<T> Shard<T> {
         let Some(ticket) = self.is_new(ticket, &call, now, fx) else {
             return;
         };
-        let matched = match self.matching(call.tenant, &call.event) {
-            Ok(matched) => matched,
+        let receivers = match call.audience {
+            Audience::Matching => self.matching(call.tenant, &call.event),
+            Audience::Only(named) => self.named(call.tenant, named),
+        };
+        let receivers = match receivers {
+            Ok(receivers) => receivers,
             Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
         };
         if let Some(own_id) = &call.event.own_id {
@@ -43,7 +59,7 @@ impl<T> Shard<T> {
         }
         let weight = call.event.weight();
         let fanout: Vec<_> =
-            matched.into_iter().map(|no| self.begin_delivery(no, weight, now)).collect();
+            receivers.into_iter().map(|no| self.begin_delivery(no, weight, now)).collect();
         let tenant = self.tenants.entry(call.tenant).or_default();
         tenant.sequence += 1;
         self.dirty_tenants.insert(call.tenant);
@@ -94,10 +110,29 @@ impl<T> Shard<T> {
         Ok(matched)
     }
 
+    /// The named endpoints, each once, if all of them are the tenant's and not deleted.
+    fn named(
+        &self,
+        tenant: TenantNo,
+        mut named: Vec<EndpointNo>,
+    ) -> Result<Vec<EndpointNo>, Refusal> {
+        named.sort_unstable();
+        named.dedup();
+        let is_there = |no: &EndpointNo| {
+            self.queues.get(no).is_some_and(|queue| {
+                queue.existence == Existence::Alive && queue.endpoint.config.tenant == tenant
+            })
+        };
+        if !named.iter().all(is_there) {
+            return Err(Refusal::whole(Code::NotFound, "no such endpoint"));
+        }
+        Ok(named)
+    }
+
     /// Where the delivery to one endpoint begins: in memory if there is room.
     fn begin_delivery(&mut self, no: EndpointNo, weight: usize, now: Timestamp) -> Fanout {
         let has_bytes = self.held_bytes + weight <= self.limits.shard_ready_bytes;
-        let queue = self.queues.get_mut(&no).expect("a matched endpoint has a queue");
+        let queue = self.queues.get_mut(&no).expect("a receiver has a queue");
         queue.sequence += 1;
         queue.dirty = true;
         let start = match queue.endpoint.config.status {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod flow;
+mod named;
 mod recovering;
 
 use super::*;
@@ -121,7 +122,7 @@ impl Bench {
     fn add(&mut self, change: impl FnOnce(&mut EndpointConfig)) -> EndpointNo {
         let endpoint = self.endpoint(change);
         let ticket = self.ticket();
-        self.act(|shard, fx| shard.create_endpoint(ticket, endpoint, None, fx));
+        self.act(|shard, fx| shard.create_endpoint(ticket, endpoint, None, None, fx));
         self.commit();
         EndpointNo::new(self.last_endpoint)
     }
@@ -150,9 +151,14 @@ impl Bench {
     }
 
     fn publish_as(&mut self, own_id: Option<&str>) -> u32 {
+        self.publish_for(own_id, Audience::Matching)
+    }
+
+    fn publish_for(&mut self, own_id: Option<&str>, audience: Audience) -> u32 {
         let (ticket, now) = (self.ticket(), self.now);
         let lookup = Lookup::Absent { at: now };
-        let call = Publish { tenant: TENANT, event: Self::event(own_id), guard: None, lookup };
+        let event = Self::event(own_id);
+        let call = Publish { tenant: TENANT, event, audience, guard: None, lookup };
         self.act(|shard, fx| shard.publish(ticket, call, now, fx));
         ticket
     }

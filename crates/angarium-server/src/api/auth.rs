@@ -41,10 +41,7 @@ impl Caller {
     /// # Errors
     /// `unauthorized` for no key or one that is wrong, expired or revoked.
     pub fn identify(app: &App, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let key = bearer(headers)
-            .and_then(|text| app.directory.key(&hash(text)))
-            .filter(|key| key.expires_at.is_none_or(|end| app.clock.now() < end))
-            .ok_or_else(unauthorized)?;
+        let key = bearer(headers).and_then(|text| valid_key(app, text)).ok_or_else(unauthorized)?;
         let tenant = match key.tenant {
             Some(no) => Some(app.directory.tenant_by_no(no).ok_or_else(unauthorized)?),
             None => None,
@@ -55,6 +52,26 @@ impl Caller {
         };
         let environment = Self::meant_environment(app, own, headers);
         Ok(Self { key, environment, tenant })
+    }
+
+    /// Finds out which tenant of an environment calls with this key's text.
+    ///
+    /// # Errors
+    /// `unauthorized` for no key or one that is wrong, expired, revoked, of another environment or
+    /// of no tenant; the caller learns not which.
+    pub fn of_tenant(
+        app: &App,
+        environment: &Arc<Environment>,
+        text: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let of_environment = |key: &Arc<ApiKey>| key.environment == Some(environment.no);
+        let key = text.and_then(|text| valid_key(app, text)).filter(of_environment);
+        let tenant = key.as_ref().and_then(|key| app.directory.tenant_by_no(key.tenant?));
+        let (Some(key), Some(tenant)) = (key, tenant) else {
+            let message = "send a key of yours that is valid now";
+            return Err(Refusal::whole(Code::Unauthorized, message));
+        };
+        Ok(Self { key, environment: Ok(Some(Arc::clone(environment))), tenant: Some(tenant) })
     }
 
     fn meant_environment(
@@ -270,6 +287,11 @@ fn admin_key(name: &str, hash: [u8; 32], now: Timestamp, entropy: &dyn Entropy) 
         created_at: now,
         expires_at: None,
     }
+}
+
+fn valid_key(app: &App, text: &str) -> Option<Arc<ApiKey>> {
+    let key = app.directory.key(&hash(text))?;
+    key.expires_at.is_none_or(|end| app.clock.now() < end).then_some(key)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -114,6 +114,11 @@ impl Idempotency {
         })
     }
 
+    /// The record that keeps this answer.
+    pub fn keep(&self, answer: &Answer) -> Option<Guard> {
+        self.guard(GuardAnswer::Given { status: answer.status.as_u16(), body: answer.body.clone() })
+    }
+
     /// What is to be done with each event of a batch; its scope is the batch's and its place.
     ///
     /// # Errors
@@ -153,14 +158,14 @@ pub struct Command<T> {
     pub caller: Caller,
     /// The parsed body.
     pub body: T,
-    idempotency: Idempotency,
+    /// What keeps its answer.
+    pub idempotency: Idempotency,
 }
 
 impl<T> Command<T> {
     /// The record that keeps this answer.
     pub fn keep(&self, answer: &Answer) -> Option<Guard> {
-        self.idempotency
-            .guard(GuardAnswer::Given { status: answer.status.as_u16(), body: answer.body.clone() })
+        self.idempotency.keep(answer)
     }
 
     /// The record of a call whose answer is derived from the delivery.

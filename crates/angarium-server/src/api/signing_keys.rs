@@ -2,7 +2,7 @@
 //! the contract says so.
 
 use super::auth::Reader;
-use super::idempotency::Command;
+use super::idempotency::{Command, Idempotency};
 use super::json::{Answer, Secret, Time};
 use super::page::Listed;
 use super::problem::Problem;
@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
+
+/// How many of a tenant's keys are shown: the current one and the one before it.
+const KNOWN: usize = 2;
 
 /// Which key to rotate.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -96,14 +99,42 @@ pub(super) async fn rotate(
     let tenant = call.caller.tenant(&app, &id)?;
     let contracts = &call.caller.environment()?.contracts;
     let contract = contract_of(&app, contracts, call.body.contract.as_deref())?;
-    let rule = tenant_rule(&app, &contract).ok_or_else(no_tenant_key)?;
-    let new = new_key(&rule, call.body.secret.as_ref(), app.now(), &*app.entropy)?;
+    let print = |keys: &[SigningKey]| {
+        let data = views(&contract, keys, Shown::WithSecret).collect();
+        Answer::ok(&Listed { data, next: None })
+    };
+    let given = call.body.secret.as_ref();
+    rotate_tenant_key(&app, &tenant, &contract, given, &call.idempotency, print).await
+}
+
+/// The tenant's keys under a contract that may be known: the current one and the one before it.
+pub(crate) fn known_keys(app: &App, tenant: &Tenant, contract: &str) -> Vec<SigningKey> {
+    let mut keys = kept_keys(app, tenant, contract);
+    keys.truncate(KNOWN);
+    keys
+}
+
+/// Gives a tenant a new key under a contract: `given`, or one that is made. `print` gets the keys
+/// that may be known, the new one first.
+///
+/// # Errors
+/// `invalid_state` where the contract does not sign with a tenant's key, `invalid_secret`, and the
+/// store's.
+pub(crate) async fn rotate_tenant_key(
+    app: &Arc<App>,
+    tenant: &Tenant,
+    contract: &str,
+    given: Option<&Secret>,
+    idempotency: &Idempotency,
+    print: impl FnOnce(&[SigningKey]) -> Answer,
+) -> Result<Answer, Problem> {
+    let rule = tenant_rule(app, contract).ok_or_else(no_tenant_key)?;
+    let new = new_key(&rule, given, app.now(), &*app.entropy)?;
     let _turn = app.turns.turn(&tenant.no).await;
-    let keys = succeed(&known_keys(&app, &tenant, &contract), new, rule.overlap, app.now());
-    let data = views(&contract, &keys, Shown::WithSecret).collect();
-    let answer = Answer::ok(&Listed { data, next: None });
-    let change = AccountChange::PutTenantKeys(tenant.no, contract, keys);
-    app.change(change, call.keep(&answer)).await?;
+    let keys = succeed(&kept_keys(app, tenant, contract), new, rule.overlap, app.now());
+    let answer = print(&keys[..keys.len().min(KNOWN)]);
+    let change = AccountChange::PutTenantKeys(tenant.no, contract.to_owned(), keys);
+    app.change(change, idempotency.keep(&answer)).await?;
     Ok(answer)
 }
 
@@ -117,7 +148,7 @@ pub(super) async fn ensure_tenant_key(
         return Ok(());
     };
     let _turn = app.turns.turn(&tenant.no).await;
-    if !known_keys(app, tenant, contract).is_empty() {
+    if !kept_keys(app, tenant, contract).is_empty() {
         return Ok(());
     }
     let first = new_key(&rule, None, app.now(), &*app.entropy)?;
@@ -178,7 +209,7 @@ fn views(
     keys: &[SigningKey],
     shown: Shown,
 ) -> impl Iterator<Item = SigningKeyView> {
-    keys.iter().take(2).map(move |key| SigningKeyView {
+    keys.iter().take(KNOWN).map(move |key| SigningKeyView {
         id: key.id.to_string(),
         contract: contract.to_owned(),
         secret: match shown {
@@ -192,7 +223,7 @@ fn views(
     })
 }
 
-fn known_keys(app: &App, tenant: &Tenant, contract: &str) -> Vec<SigningKey> {
+fn kept_keys(app: &App, tenant: &Tenant, contract: &str) -> Vec<SigningKey> {
     let all = app.directory.signing_keys(tenant.no);
     all.into_iter().find(|(name, _)| name == contract).map(|(_, keys)| keys).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use angarium_core::endpoint::Endpoint;
 use angarium_core::event::NewEvent;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
-use angarium_core::shard::{DeliveryAction, Effects, Lookup, Publish, Reply, Seen};
+use angarium_core::shard::{Audience, DeliveryAction, Effects, Lookup, Publish, Reply, Seen};
 use angarium_core::time::Timestamp;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -33,17 +33,20 @@ impl Runner {
     /// Publishes an event whose parts are checked. Equal ids are found by the shard and the store.
     ///
     /// # Errors
-    /// `too_many_matches`, `overloaded`, `unavailable`.
+    /// `too_many_matches`, `overloaded`, `unavailable`; `not_found` when the audience names an
+    /// endpoint that the tenant does not have.
     pub async fn publish(
         self: &Arc<Self>,
         tenant: TenantNo,
         event: Arc<NewEvent>,
+        audience: Audience,
         guard: Option<Guard>,
     ) -> Result<Published, Refusal> {
         let mut lookup = Lookup::NotYet;
         loop {
             let (event, guard) = (Arc::clone(&event), guard.clone());
-            let call = Publish { tenant, event: Arc::clone(&event), guard, lookup };
+            let audience = audience.clone();
+            let call = Publish { tenant, event: Arc::clone(&event), audience, guard, lookup };
             let publish = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
                 owned.machine.publish(ticket, call, now, fx);
             };
@@ -72,17 +75,19 @@ impl Runner {
         })
     }
 
-    /// Makes an endpoint; it matches every event that is published after the answer.
+    /// Makes an endpoint; it matches every event that is published after the answer. Its maker may
+    /// have made fewer than `most_by_maker` of the same contract.
     ///
     /// # Errors
     /// `too_many_endpoints`, `unavailable`.
     pub async fn create_endpoint(
         self: &Arc<Self>,
         endpoint: Arc<Endpoint>,
+        most_by_maker: Option<u16>,
         guard: Option<Guard>,
     ) -> Result<EndpointNo, Refusal> {
         let create = |owned: &mut Owned, ticket, _, fx: &mut Effects<Ticket>| {
-            owned.machine.create_endpoint(ticket, endpoint.clone(), guard, fx);
+            owned.machine.create_endpoint(ticket, endpoint.clone(), most_by_maker, guard, fx);
         };
         match self.ask(endpoint.config.tenant, create).await? {
             Reply::EndpointMade(no) => Ok(no),

@@ -2,7 +2,7 @@
 
 use super::request::read_header_name;
 use super::signing::ENCODINGS;
-use super::values::{one_of, parsed, within};
+use super::values::{one_of, parsed, read_count};
 use crate::contract::api::{
     Access, ApiKeyForm, Authentication, Bounds, Call, ErrorKind, ErrorShape, ErrorWords, IdForm,
     IdInPath, ManagementApi, Names, Operation, RequestMap, Route, Shapes, Template, Visibility,
@@ -51,7 +51,7 @@ fn read_key_form(mut section: Section<'_>) -> Read<ApiKeyForm> {
     let prefix = section.read("prefix", Item::into_text);
     let encoding = section.read("encoding", |item| one_of(&item, ENCODINGS));
     let bytes = section.read("bytes", |item| {
-        within(&item, item.count()?, &(16..=64), "an API key has 16 to 64 random bytes")
+        read_count(&item, &(16..=64), "an API key has 16 to 64 random bytes")
     });
     let (prefix, encoding, bytes, ()) = together((prefix, encoding, bytes, section.finish()))?;
     Ok(ApiKeyForm { prefix, encoding, bytes })
@@ -76,9 +76,8 @@ fn read_error_words(mut section: Section<'_>) -> Read<ErrorWords> {
 }
 
 fn read_status(item: &Item<'_>, allowed: RangeInclusive<u16>) -> Read<u16> {
-    let status = u16::try_from(item.count()?).unwrap_or(u16::MAX);
     let reason = format!("a status is a number from {} to {}", allowed.start(), allowed.end());
-    within(item, status, &allowed, reason)
+    read_count(item, &allowed, reason)
 }
 
 fn read_routes(item: Item<'_>, shapes: &Shapes<'_>) -> Read<Vec<Route>> {
@@ -86,15 +85,17 @@ fn read_routes(item: Item<'_>, shapes: &Shapes<'_>) -> Read<Vec<Route>> {
         let spot = item.spot();
         Ok((spot, read_route(item.section()?, shapes)?))
     });
-    let mut known: Vec<Route> = Vec::new();
-    for (spot, route) in each(routes)? {
-        if let Some(call) = colliding_call(&known, &route) {
-            let fault = Fault::from(format!("`{call}` is called by another route already"));
-            return Err(spot.error(fault.cured_by("take it out of one of the two")));
+    let (spots, routes): (Vec<_>, Vec<_>) = each(routes)?.into_iter().unzip();
+    each(spots.iter().enumerate().map(|(i, spot)| {
+        match colliding_call(&routes[..i], &routes[i]) {
+            None => Ok(()),
+            Some(call) => {
+                let fault = Fault::from(format!("`{call}` is called by another route already"));
+                Err(spot.error(fault.cured_by("take it out of one of the two")))
+            }
         }
-        known.push(route);
-    }
-    Ok(known)
+    }))?;
+    Ok(routes)
 }
 
 fn read_route(mut section: Section<'_>, shapes: &Shapes<'_>) -> Read<Route> {

@@ -1,6 +1,6 @@
 //! The part of the grammar that says when a delivery is made, and when an endpoint is switched off.
 
-use super::values::{one_of, read_share, read_span, read_timeout, within};
+use super::values::{one_of, read_count, read_share, read_span, read_timeout};
 use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
 use crate::contract::source::{Item, Section};
@@ -73,8 +73,7 @@ pub(super) fn read_health(mut section: Section<'_>) -> Read<HealthPolicy> {
 
 fn read_disable_after(mut section: Section<'_>) -> Read<u32> {
     let failed = section.read("failed_deliveries", |item| {
-        let count = u32::try_from(item.count()?).unwrap_or(u32::MAX);
-        within(&item, count, &(1..=u32::MAX), "a number of deliveries, at least 1")
+        read_count(&item, &(1..=u32::MAX), "a number of deliveries, at least 1")
     });
     let (failed, ()) = together((failed, section.finish()))?;
     Ok(failed)

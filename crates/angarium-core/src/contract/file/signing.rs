@@ -1,7 +1,7 @@
 //! The part of the grammar that describes signatures and their keys.
 
 use super::request::read_header_name;
-use super::values::{one_of, parsed, read_range, read_span};
+use super::values::{one_of, parsed, read_count, read_range, read_span};
 use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
 use crate::contract::key::{Encoding, KeyForm, KeyPresence, KeyRule, KeyScope, KeyUse};
@@ -102,7 +102,13 @@ pub(super) fn read_keys(item: Item<'_>, signatures: Option<&[SignatureRule]>) ->
     let scope = section.read("scope", |item| one_of(&item, SCOPES));
     let optional = section.read_optional("optional", |item| item.truth());
     let overlap = section.read_optional("overlap", |item| read_overlap(&item, signatures));
-    let (scope, optional, overlap, ()) = together((scope, optional, overlap, section.finish()))?;
+    let priors = section.read_optional("priors", |item| {
+        read_count(&item, &(0..=10), "`priors` is a number from 0 to 10")
+    });
+    let rotate_every =
+        section.read_optional("rotate_every", |item| read_rotation(&item, scope.as_ref().ok()));
+    let read = (scope, optional, overlap, priors, rotate_every, section.finish());
+    let (scope, optional, overlap, priors, rotate_every, ()) = together(read)?;
     Ok(KeyRule {
         scope,
         presence: match optional {
@@ -110,6 +116,8 @@ pub(super) fn read_keys(item: Item<'_>, signatures: Option<&[SignatureRule]>) ->
             Some(false) | None => KeyPresence::Required,
         },
         overlap: overlap.unwrap_or_default(),
+        priors: priors.unwrap_or(1),
+        rotate_every,
         forms: signatures.iter().map(|rule| rule.key.clone()).collect(),
     })
 }
@@ -121,4 +129,19 @@ fn read_overlap(item: &Item<'_>, signatures: &[SignatureRule]) -> Read<Duration>
         return Err(item.error(fault.cured_by("add `join = \" \"` to each [[request.signature]]")));
     }
     Ok(overlap)
+}
+
+/// A key that changes by itself must be readable by those who verify: an endpoint's own is shown
+/// once, to the caller who rotates it.
+fn read_rotation(item: &Item<'_>, scope: Option<&KeyScope>) -> Read<Duration> {
+    let every = read_span(item)?;
+    if scope == Some(&KeyScope::Endpoint) {
+        let fault = Fault::from("`rotate_every` needs the scope `tenant`");
+        return Err(item.error(fault.cured_by("take it out, or write `scope = \"tenant\"`")));
+    }
+    if every < Duration::from_secs(1) {
+        let fault = Fault::from("a key gets at least 1s old");
+        return Err(item.error(fault.cured_by("write a longer span, such as \"30d\"")));
+    }
+    Ok(every)
 }

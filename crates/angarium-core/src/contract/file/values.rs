@@ -70,24 +70,30 @@ pub(super) fn read_timeout(item: &Item<'_>) -> Read<Duration> {
     Err(item.error(fault.cured_by("write one of them, such as \"10s\"")))
 }
 
-/// A number that is in a range.
-pub(super) fn within<T: PartialOrd + Display>(
+/// A whole number that is in a range.
+pub(super) fn read_count<T: Copy + PartialOrd + Display + TryFrom<usize>>(
     item: &Item<'_>,
-    number: T,
     allowed: &RangeInclusive<T>,
-    fault: impl Into<Fault>,
+    wrong: impl Into<Fault>,
 ) -> Read<T> {
-    if allowed.contains(&number) {
-        return Ok(number);
-    }
-    let nearest = if number < *allowed.start() { allowed.start() } else { allowed.end() };
-    Err(item.error(fault.into().cured_by(format!("write {nearest}"))))
+    let (least, most) = (*allowed.start(), *allowed.end());
+    let nearest = match T::try_from(item.count()?) {
+        Ok(number) if allowed.contains(&number) => return Ok(number),
+        Ok(number) if number < least => least,
+        Ok(_) | Err(_) => most,
+    };
+    Err(item.error(wrong.into().cured_by(format!("write {nearest}"))))
 }
 
 /// A number with a fraction that is in a range.
 pub(super) fn read_share(item: &Item<'_>, allowed: &RangeInclusive<f64>, what: &str) -> Read<f64> {
-    let reason = format!("{what} between {} and {}", allowed.start(), allowed.end());
-    within(item, item.number()?, allowed, reason)
+    let (least, most) = (*allowed.start(), *allowed.end());
+    let number = item.number()?;
+    if allowed.contains(&number) {
+        return Ok(number);
+    }
+    let fault = Fault::from(format!("{what} between {least} and {most}"));
+    Err(item.error(fault.cured_by(format!("write {}", number.clamp(least, most)))))
 }
 
 /// The least and the most of something, as a list of two numbers. `fits` judges a range further.

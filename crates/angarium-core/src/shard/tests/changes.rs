@@ -133,7 +133,7 @@ fn a_tenant_has_at_most_as_many_endpoints_as_the_limit() {
     bench.add(|_| {});
     let endpoint = bench.endpoint(|_| {});
     let ticket = bench.ticket();
-    bench.act(|shard, fx| shard.create_endpoint(ticket, endpoint, None, fx));
+    bench.act(|shard, fx| shard.create_endpoint(ticket, endpoint, None, None, fx));
     let reply = bench.reply_to(ticket);
     assert!(matches!(reply, Some(Reply::Refused(r)) if r.code == Code::TooManyEndpoints));
 }

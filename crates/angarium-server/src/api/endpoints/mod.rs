@@ -1,31 +1,28 @@
 //! `/v1/endpoints`: where a tenant's deliveries go. Changes go through the shard: an answer means
 //! committed and applied (design.md, rule 6).
 
+mod configure;
 mod form;
+mod operations;
 mod view;
 
-use super::auth::{Caller, Reader};
+pub(crate) use form::{EndpointChange, NewEndpoint};
+pub(crate) use operations::{EndpointFacts, Endpoints};
+
+use super::auth::Reader;
 use super::idempotency::Command;
 use super::json::{Answer, Empty, Secret};
 use super::page::{self, ListName, Listed, Query};
-use super::problem::{Problem, not_found};
-use super::signing_keys::{ensure_tenant_key, new_key, succeed};
+use super::problem::Problem;
 use super::{App, Named};
-use angarium_core::contract::{KeyRule, KeyScope};
-use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointStatus};
-use angarium_core::id::EndpointId;
+use angarium_core::endpoint::{EndpointConfig, EndpointStatus};
 use angarium_core::refusal::{Code, Refusal};
-use angarium_store::read::EndpointRow;
 use axum::Json;
 use axum::extract::State;
-use form::{EndpointChange, NewEndpoint};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use view::{EndpointView, MadeEndpointView};
-
-/// How often a change is begun anew when the shard made one meanwhile.
-const TRIES: usize = 4;
 
 /// The new secret of an endpoint.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -66,13 +63,8 @@ pub(super) async fn create(
     call: Command<NewEndpoint>,
 ) -> Result<Answer, Problem> {
     let tenant = call.caller.tenant(&app, &tenant)?;
-    let config = form::new_config(&app, &call.caller, &tenant, &call.body)?;
-    let contract = config.contract.clone();
-    let endpoint = prepare(&app, config)?;
-    ensure_tenant_key(&app, &tenant, &contract).await?;
-    let answer = Answer::created(&view::made(&endpoint.config, &tenant));
-    app.runner.create_endpoint(Arc::new(endpoint), call.keep(&answer)).await?;
-    Ok(answer)
+    let print = |made: &EndpointFacts<'_>| Answer::created(&view::made(&app, made));
+    Endpoints::of(&app, &call.caller)?.create(&tenant, &call.body, &call.idempotency, print).await
 }
 
 /// List endpoints
@@ -106,7 +98,7 @@ pub(super) async fn show(
     Reader(caller): Reader,
     Named(id): Named,
 ) -> Result<Json<EndpointView>, Problem> {
-    let row = find(&app, &caller, &id).await?;
+    let row = Endpoints::of(&app, &caller)?.find(&id).await?;
     Ok(Json(view::of_row(&app, &row)))
 }
 
@@ -122,8 +114,8 @@ pub(super) async fn change(
     Named(id): Named,
     call: Command<EndpointChange>,
 ) -> Result<Answer, Problem> {
-    let apply = |config: &mut EndpointConfig| form::change(config, &call.body, &app.limits);
-    amend(&app, &call, &id, apply, Answer::ok).await
+    let endpoints = Endpoints::of(&app, &call.caller)?;
+    endpoints.change(&id, &call.body, &call.idempotency, shown(&app)).await
 }
 
 /// Delete an endpoint
@@ -137,10 +129,8 @@ pub(super) async fn delete(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    let row = find(&app, &call.caller, &id).await?;
-    let answer = Answer::nothing();
-    app.runner.delete_endpoint(row.config.tenant, row.no, call.keep(&answer)).await?;
-    Ok(answer)
+    let endpoints = Endpoints::of(&app, &call.caller)?;
+    endpoints.delete(&id, &call.idempotency, Answer::nothing()).await
 }
 
 /// Enable an endpoint
@@ -154,7 +144,7 @@ pub(super) async fn enable(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    amend(&app, &call, &id, |config| step(config, Step::Enable), Answer::ok).await
+    take(&app, &id, &call, Step::Enable).await
 }
 
 /// Disable an endpoint
@@ -168,7 +158,7 @@ pub(super) async fn disable(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    amend(&app, &call, &id, |config| step(config, Step::Disable), Answer::ok).await
+    take(&app, &id, &call, Step::Disable).await
 }
 
 /// Pause an endpoint
@@ -182,7 +172,7 @@ pub(super) async fn pause(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    amend(&app, &call, &id, |config| step(config, Step::Pause), Answer::ok).await
+    take(&app, &id, &call, Step::Pause).await
 }
 
 /// Resume an endpoint
@@ -194,7 +184,7 @@ pub(super) async fn resume(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    amend(&app, &call, &id, |config| step(config, Step::Resume), Answer::ok).await
+    take(&app, &id, &call, Step::Resume).await
 }
 
 /// Rotate an endpoint's secret
@@ -210,78 +200,25 @@ pub(super) async fn rotate_secret(
     Named(id): Named,
     call: Command<SecretRotation>,
 ) -> Result<Answer, Problem> {
-    let row = find(&app, &call.caller, &id).await?;
-    let rule = endpoint_rule(&app, &row.config.contract)?;
-    let now = app.now();
-    let new = new_key(&rule, call.body.secret.as_ref(), now, &*app.entropy)?;
-    let secret = new.secret.clone();
-    let rotate = |config: &mut EndpointConfig| {
-        config.secrets.keys = succeed(&config.secrets.keys, new.clone(), rule.overlap, now);
-        Ok(())
-    };
-    let print = |shown: &EndpointView| Answer::ok(&view::with_secret(shown, &secret));
-    amend(&app, &call, &id, rotate, print).await
+    let print = |rotated: &EndpointFacts<'_>| Answer::ok(&view::made(&app, rotated));
+    let endpoints = Endpoints::of(&app, &call.caller)?;
+    endpoints.rotate(&id, call.body.secret.as_ref(), &call.idempotency, print).await
 }
 
-/// Reads an endpoint, changes it, and puts it in its place; anew if the shard changed it meanwhile.
-async fn amend<T>(
-    app: &App,
-    call: &Command<T>,
+/// 200 with the endpoint as it is now.
+fn shown(app: &App) -> impl Fn(&EndpointFacts<'_>) -> Answer {
+    |endpoint| Answer::ok(&view::of(app, endpoint))
+}
+
+async fn take(
+    app: &Arc<App>,
     id: &str,
-    apply: impl Fn(&mut EndpointConfig) -> Result<(), Refusal>,
-    print: impl Fn(&EndpointView) -> Answer,
+    call: &Command<Empty>,
+    taken: Step,
 ) -> Result<Answer, Problem> {
-    let _turn = app.turns.turn(&id).await;
-    for _ in 0..TRIES {
-        let mut row = find(app, &call.caller, id).await?;
-        row.config.version += 1;
-        row.config.updated_at = app.now();
-        apply(&mut row.config)?;
-        let endpoint = prepare(app, row.config.clone())?;
-        row.config = endpoint.config.clone();
-        let answer = print(&view::of_row(app, &row));
-        let guard = call.keep(&answer);
-        match app.runner.replace_endpoint(row.no, Arc::new(endpoint), guard).await {
-            Err(Refusal { code: Code::Conflict, .. }) => {}
-            done => return done.map(|()| answer).map_err(Problem),
-        }
-    }
-    let message = "others change this endpoint all the time; send it again";
-    Err(Refusal::whole(Code::Conflict, message).into())
-}
-
-async fn find(app: &App, caller: &Caller, id: &str) -> Result<EndpointRow, Problem> {
-    caller.environment()?;
-    let unknown = || not_found("endpoint");
-    let id: EndpointId = id.parse().map_err(|_| unknown())?;
-    let row = app.store.endpoint(id).await?.ok_or_else(unknown)?;
-    caller.owner(app, row.config.tenant, "endpoint")?;
-    Ok(row)
-}
-
-/// Makes an endpoint ready: its URL canonical, its host one that may be dialled.
-fn prepare(app: &App, config: EndpointConfig) -> Result<Endpoint, Refusal> {
-    let contract = app.contracts.get(&config.contract).ok_or_else(|| {
-        let message = format!("there is no contract {:?}", config.contract);
-        Refusal::field(Code::UnknownContract, "contract", message)
-    })?;
-    let contract = Arc::clone(contract);
-    let mut endpoint = Endpoint::prepare(config, contract, &app.limits, app.plain_http)?;
-    app.addresses.judge_host(&endpoint.destination.host)?;
-    endpoint.config.url = endpoint.destination.text.to_string();
-    Ok(endpoint)
-}
-
-fn endpoint_rule(app: &App, contract: &str) -> Result<KeyRule, Refusal> {
-    let rule = app.contracts.get(contract).and_then(|contract| contract.key_rule());
-    let message = match rule {
-        Some(rule) => match rule.scope {
-            KeyScope::Endpoint => return Ok(rule.clone()),
-            KeyScope::Tenant => "it is signed with the tenant's key; rotate that",
-        },
-        None => "its contract does not sign",
-    };
-    Err(Refusal::whole(Code::InvalidState, message))
+    let apply = |config: &mut EndpointConfig| step(config, taken);
+    let endpoints = Endpoints::of(app, &call.caller)?;
+    endpoints.amend(id, &call.idempotency, apply, shown(app)).await
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -303,14 +240,14 @@ fn step(config: &mut EndpointConfig, step: Step) -> Result<(), Refusal> {
         (Step::Enable, Paused) => return refused("it is paused; resume it"),
         (Step::Resume | Step::Pause, Disabled) => return refused("it is disabled; enable it"),
     };
-    form::set_status(config, status);
+    configure::set_status(config, status);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::endpoints::form::tests::config;
+    use crate::api::endpoints::configure::tests::config;
 
     #[test]
     fn a_pause_does_not_undo_a_disable_nor_the_other_way_round() {

@@ -1,9 +1,9 @@
 //! Endpoints as they are shown. These types have no place for a secret, but the one that is given
 //! out once.
 
+use super::operations::{self, EndpointFacts};
 use crate::api::App;
 use crate::api::json::{Pairs, Time};
-use angarium_core::account::Tenant;
 use angarium_core::endpoint::{
     DeliveryMethod, DeliveryOverride, EndpointConfig, EndpointHealth, StaticAuth,
 };
@@ -140,22 +140,20 @@ impl From<&StaticAuth> for AuthView {
 
 /// An endpoint as the store has it, with the health that its shard knows.
 pub(super) fn of_row(app: &App, row: &EndpointRow) -> EndpointView {
-    let health = app.runner.health(row.config.tenant, row.no).unwrap_or(row.counters.health);
-    let tenant = app.directory.tenant_by_no(row.config.tenant);
+    of(app, &operations::facts(app, row))
+}
+
+/// An endpoint without its secret.
+pub(super) fn of(app: &App, endpoint: &EndpointFacts<'_>) -> EndpointView {
+    let tenant = app.directory.tenant_by_no(endpoint.config.tenant);
     let tenant = tenant.map(|tenant| tenant.id.clone()).unwrap_or_default();
-    view(&row.config, tenant, &health)
+    view(endpoint.config, tenant, &endpoint.health)
 }
 
-/// An endpoint that was just made, with its secret.
-pub(super) fn made(config: &EndpointConfig, tenant: &Tenant) -> MadeEndpointView {
-    let secret = config.secrets.keys.first().map(|key| key.secret.expose().to_owned());
-    let shown = view(config, tenant.id.clone(), &EndpointHealth::default());
-    MadeEndpointView { shown, secret }
-}
-
-/// An endpoint with the secret that it has now.
-pub(super) fn with_secret(shown: &EndpointView, secret: &SecretText) -> MadeEndpointView {
-    MadeEndpointView { shown: shown.clone(), secret: Some(secret.expose().to_owned()) }
+/// An endpoint with the secret that was just made.
+pub(super) fn made(app: &App, endpoint: &EndpointFacts<'_>) -> MadeEndpointView {
+    let secret = endpoint.secret.map(|secret| secret.expose().to_owned());
+    MadeEndpointView { shown: of(app, endpoint), secret }
 }
 
 fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> EndpointView {
@@ -192,7 +190,7 @@ fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> End
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::endpoints::form::tests::config;
+    use crate::api::endpoints::configure::tests::config;
 
     #[test]
     fn an_endpoint_is_shown_without_any_secret() {

@@ -11,6 +11,7 @@ use angarium_core::account::{Tenant, Validation};
 use angarium_core::event::{Event, NewEvent};
 use angarium_core::id::{EventId, EventKey, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
+use angarium_core::shard::Audience;
 use angarium_store::Answered;
 use angarium_store::read::EventRow;
 use bytes::Bytes;
@@ -34,7 +35,7 @@ pub(super) async fn accept(
         }
     };
     let event = Arc::new(event);
-    match app.runner.publish(tenant.no, Arc::clone(&event), guard).await? {
+    match app.runner.publish(tenant.no, Arc::clone(&event), Audience::Matching, guard).await? {
         Published::Accepted { key, sequence, endpoints } => {
             app.metrics.accepted();
             let own = event.own_id.clone();

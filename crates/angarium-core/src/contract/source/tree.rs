@@ -1,4 +1,4 @@
-//! TOML as JSON.
+//! What a TOML value holds as a whole: the same as JSON, and all of its texts.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -32,4 +32,16 @@ pub(super) fn to_json(value: &Spanned<DeValue<'_>>) -> Result<serde_json::Value,
             Value::Object(table.iter().map(member).collect::<Result<_, Range<usize>>>()?)
         }
     })
+}
+
+/// Every text in a value, however deep, with its place.
+pub(super) fn texts<'v>(value: &'v Spanned<DeValue<'_>>) -> Vec<(Range<usize>, &'v str)> {
+    match value.get_ref() {
+        DeValue::String(text) => vec![(value.span(), text)],
+        DeValue::Array(items) => items.iter().flat_map(texts).collect(),
+        DeValue::Table(members) => members.values().flat_map(texts).collect(),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
+            Vec::new()
+        }
+    }
 }

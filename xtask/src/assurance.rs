@@ -113,12 +113,12 @@ fn shows(test: &Shown, row: &Row) -> bool {
 }
 
 fn standing<'a>(row: &'a Row, shown: &[Shown]) -> Standing<'a> {
-    let mut tests = shown.iter().filter(|test| shows(test, row)).peekable();
-    match (&row.later, tests.peek()) {
-        (Some(why), _) => Standing::Later(why),
-        (None, None) => Standing::NoTest,
-        (None, Some(_)) if tests.all(|test| test.outcome == Outcome::Holds) => Standing::Holds,
-        (None, Some(_)) => Standing::Fails,
+    let tests: Vec<&Shown> = shown.iter().filter(|test| shows(test, row)).collect();
+    match &row.later {
+        Some(why) => Standing::Later(why),
+        None if tests.is_empty() => Standing::NoTest,
+        None if tests.iter().all(|test| test.outcome == Outcome::Holds) => Standing::Holds,
+        None => Standing::Fails,
     }
 }
 

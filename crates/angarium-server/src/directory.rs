@@ -208,6 +208,15 @@ impl Directory {
         keys.map(|(contract, keys)| (contract.clone(), keys.clone())).collect()
     }
 
+    /// Looks at all signing keys of tenants, by tenant and contract, the current key of each first.
+    pub fn look_at_signing_keys(&self, mut look: impl FnMut(TenantNo, &str, &[SigningKey])) {
+        for (tenant, contracts) in &self.read().signing_keys {
+            for (contract, keys) in contracts {
+                look(*tenant, contract, keys);
+            }
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Tables> {
         // A panic while the lock is held leaves no table half changed: each change is one insert.
         self.tables.read().unwrap_or_else(PoisonError::into_inner)

@@ -16,5 +16,6 @@ pub mod metrics;
 
 mod in_order;
 mod panics;
+mod rotation;
 
 pub mod server;

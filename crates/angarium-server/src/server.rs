@@ -9,6 +9,7 @@ use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::http::{self, ConnectionLimits};
+use crate::rotation;
 use crate::runner::{self, Parts, Runner};
 use angarium_core::address::AddressPolicy;
 use angarium_core::contract::{ContractError, ContractLibrary};
@@ -117,6 +118,7 @@ pub struct RunningServer {
     /// The admin key that this first start made, to be shown once.
     pub new_admin_key: Option<SecretText>,
     api: ApiListener,
+    rotation: JoinHandle<()>,
     runner: Arc<Runner>,
     store: SharedStore,
     grace: Duration,
@@ -150,6 +152,7 @@ impl RunningServer {
     pub async fn shutdown(self) {
         let until = Instant::now() + self.grace;
         self.api.close().await;
+        self.rotation.abort();
         let left = until.saturating_duration_since(Instant::now());
         self.runner.stop(left).await;
         self.store.close().await;
@@ -196,6 +199,7 @@ async fn start_on(
     Ok(RunningServer {
         address,
         new_admin_key,
+        rotation: tokio::spawn(rotation::rotate_for_ever(Arc::clone(&app))),
         api: ApiListener::open(listener, app, config.grace),
         runner,
         store: Arc::clone(store),

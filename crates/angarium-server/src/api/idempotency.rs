@@ -6,8 +6,8 @@
 
 use super::auth::Caller;
 use super::json::{self, Answer};
-use super::problem::{self, Problem};
-use super::{App, deliveries};
+use super::problem::Problem;
+use super::{App, deliveries, events};
 use angarium_core::account::Scope;
 use angarium_core::batch::{Guard, GuardAnswer};
 use angarium_core::refusal::{Code, Refusal};
@@ -213,8 +213,7 @@ pub async fn repeat(app: &App, caller: &Caller, answer: Answered) -> Result<Resp
             Ok(Answer { status, body }.into_response())
         }
         Answered::Delivery(key) => deliveries::accepted(app, caller, key).await,
-        // A publish looks after itself, and its routes are no others'.
-        Answered::Event(_) => Err(problem::internal().into()),
+        Answered::Event(key) => events::accepted(app, caller, key).await,
     }
 }
 

@@ -23,6 +23,7 @@ mod status;
 mod tenants;
 
 pub use openapi::document;
+pub(crate) use signing_keys::rotate_if_due;
 
 use crate::clock::Clock;
 use crate::contract_api;
@@ -123,6 +124,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(endpoints::pause))
         .routes(routes!(endpoints::resume))
         .routes(routes!(endpoints::rotate_secret))
+        .routes(routes!(endpoints::test))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::show))

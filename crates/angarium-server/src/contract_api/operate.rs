@@ -7,7 +7,7 @@ use crate::api::endpoints::{EndpointChange, Endpoints, NewEndpoint, facts};
 use crate::api::idempotency::Idempotency;
 use crate::api::json::{Answer, Secret};
 use crate::api::problem::{Problem, internal};
-use crate::api::signing_keys::{ensure_tenant_key, known, known_keys, rotate_tenant_key};
+use crate::api::signing_keys::{ensure_tenant_key, known_keys, rotate_tenant_key};
 use angarium_core::account::Tenant;
 use angarium_core::contract::api::{EndpointFacts, Fields, Given, Operation, Subject, Visibility};
 use angarium_core::refusal::Refusal;
@@ -83,7 +83,7 @@ impl Operating<'_> {
         let keys = match self.call.id {
             Some(id) => {
                 let row = self.endpoints()?.find(id).await?;
-                known(&row.config.secrets.keys).to_vec()
+                self.known(&row.config.secrets.keys).to_vec()
             }
             None => {
                 let (tenant, contract) = (self.tenant()?, self.call.contract.name());
@@ -103,9 +103,14 @@ impl Operating<'_> {
             return rotate_tenant_key(self.app, tenant, contract, given, idempotency, print).await;
         };
         let print = |rotated: &EndpointFacts<'_>| {
-            self.print_keys(known(&rotated.config.secrets.keys), rotated.secret)
+            self.print_keys(self.known(&rotated.config.secrets.keys), rotated.secret)
         };
         self.endpoints()?.rotate(id, given.as_ref(), idempotency, print).await
+    }
+
+    /// Of an endpoint's keys, those that may be known.
+    fn known<'k>(&self, keys: &'k [SigningKey]) -> &'k [SigningKey] {
+        self.call.contract.key_rule().map_or(&[], |rule| rule.known(keys))
     }
 
     /// The endpoints that this call may know of.

@@ -4,10 +4,13 @@
 mod configure;
 mod form;
 mod operations;
+mod test;
 mod view;
 
 pub(crate) use form::{EndpointChange, NewEndpoint};
 pub(crate) use operations::{Endpoints, facts};
+pub(super) use test::{__path_test, test};
+pub(crate) use test::{TestEvent, Tested, send_tests};
 
 use super::auth::Reader;
 use super::idempotency::Command;

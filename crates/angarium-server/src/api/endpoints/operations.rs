@@ -12,7 +12,7 @@ use crate::api::auth::Caller;
 use crate::api::idempotency::Idempotency;
 use crate::api::json::{Answer, Secret};
 use crate::api::problem::{Problem, not_found};
-use crate::api::signing_keys::{ensure_tenant_key, new_key, succeed};
+use crate::api::signing_keys::{ensure_tenant_key, new_key};
 use angarium_core::account::Tenant;
 use angarium_core::contract::api::EndpointFacts;
 use angarium_core::contract::{KeyRule, KeyScope};
@@ -208,7 +208,7 @@ impl<'a> Endpoints<'a> {
         let new = new_key(&rule, given, now, &*self.app.entropy)?;
         let secret = new.secret.clone();
         let rotate = |config: &mut EndpointConfig| {
-            config.secrets.keys = succeed(&config.secrets.keys, new.clone(), rule.overlap, now);
+            config.secrets.keys = rule.succeed(&config.secrets.keys, new.clone(), now);
             Ok(())
         };
         let print = |rotated: &EndpointFacts<'_>| {

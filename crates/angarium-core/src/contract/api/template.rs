@@ -82,6 +82,20 @@ impl Template {
             }
         })
     }
+
+    /// Whether a fact stands in it.
+    pub(super) fn says(&self, wanted: Fact) -> bool {
+        match self {
+            Template::Fixed(_) => false,
+            Template::Whole { fact, .. } => *fact == wanted,
+            Template::Text(parts) => {
+                parts.iter().any(|part| matches!(part, TextPart::Fact(fact) if *fact == wanted))
+            }
+            Template::List(items) => items.iter().any(|item| item.says(wanted)),
+            Template::Each(item) => item.says(wanted),
+            Template::Table(members) => members.iter().any(|(_, member)| member.says(wanted)),
+        }
+    }
 }
 
 impl<'a> Names<'a> {

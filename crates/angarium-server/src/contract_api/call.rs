@@ -35,7 +35,7 @@ pub(super) struct ContractCall<'a> {
 }
 
 impl ContractCall<'_> {
-    /// A refusal in the contract's words.
+    /// A refusal in the contract's shape.
     pub(super) fn refuse(&self, refusal: Refusal) -> Response {
         answer::refusal(Some(self.api), refusal)
     }
@@ -81,10 +81,11 @@ impl ContractCall<'_> {
         };
         let fields = self.fields(app, &parts.headers, &bytes)?;
         let operating = Operating { app, call: self, caller };
-        // The operations know the members by their native names, the caller by the contract's.
-        let in_own_words = |Problem(refusal)| Problem(self.route.request.in_own_words(refusal));
-        let changed = operating.change(fields, &idempotency).await.map_err(in_own_words)?;
-        Ok(changed.into_response())
+        match operating.change(fields, &idempotency).await {
+            Ok(answer) => Ok(answer.into_response()),
+            // Only the operation speaks of native members; who read the body named the contract's.
+            Err(Problem(refusal)) => Err(self.route.request.in_own_words(refusal).into()),
+        }
     }
 
     fn fields(&self, app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Fields, Refusal> {

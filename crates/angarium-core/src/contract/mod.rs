@@ -7,9 +7,11 @@ pub mod api;
 mod body;
 mod describe;
 mod error;
+mod fault;
 mod file;
 mod key;
 mod library;
+mod missing;
 mod rules;
 mod signature;
 mod signer;
@@ -20,7 +22,7 @@ mod time_form;
 #[cfg(test)]
 mod tests;
 
-pub use error::ContractError;
+pub use error::{ContractError, ContractMistakes};
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
 pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};

@@ -42,6 +42,8 @@ impl Contract {
         let mut top = Source::parse(file, text)?;
         let name = read_name(&top.require("contract")?)?;
         let title = top.require("title")?.text()?.to_owned();
+        let description = top.take("description").map(|item| item.text().map(str::to_owned));
+        let description = description.transpose()?;
         let plans = top.take("plans").map(read_plans).transpose()?.unwrap_or_default();
         let events = read_events(top.require("events")?.section()?, limits)?;
         let (request, signatures) = read_request(top.require("request")?.section()?)?;
@@ -57,6 +59,7 @@ impl Contract {
         Ok(Self {
             name,
             title,
+            description,
             plans,
             events,
             request,
@@ -123,7 +126,8 @@ fn read_request(mut section: Section<'_>) -> Read<(RequestShape, Vec<SignatureRu
     }
     let content_type = section.take("content_type");
     let content_type = content_type.map(|item| template(&item, Place::Header)).transpose()?;
-    let headers = section.take("headers").map(read_headers).transpose()?.unwrap_or_default();
+    let headers = section.take("headers").map(read_headers).transpose()?;
+    let (headers, written_headers) = headers.unwrap_or_default();
     let signatures = match section.take("signature") {
         None => Vec::new(),
         Some(item) => read_signatures(item)?,
@@ -131,7 +135,7 @@ fn read_request(mut section: Section<'_>) -> Read<(RequestShape, Vec<SignatureRu
     let time = section.take("time").map(|item| one_of(&item, TimeForm::TEXTS)).transpose()?;
     section.finish()?;
     let (query, time) = (query.unwrap_or_default(), time.unwrap_or_default());
-    let shape = RequestShape { methods, body, query, headers, content_type, time };
+    let shape = RequestShape { methods, body, query, headers, written_headers, content_type, time };
     Ok((shape, signatures))
 }
 
@@ -169,9 +173,13 @@ fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> {
         .ok_or_else(|| item.error(format!("{name:?} is not a header that a contract may set")))
 }
 
-fn read_headers(item: Item<'_>) -> Read<Vec<(HeaderName, TextTemplate)>> {
+/// Headers, and apart from them their names as the file writes them.
+type Headers = (Vec<(HeaderName, TextTemplate)>, Vec<Box<str>>);
+
+fn read_headers(item: Item<'_>) -> Read<Headers> {
     let header = |(name, item): (std::borrow::Cow<'_, str>, Item<'_>)| {
-        Ok((read_header_name(&name, &item)?, template(&item, Place::Header)?))
+        let header = (read_header_name(&name, &item)?, template(&item, Place::Header)?);
+        Ok((header, name.into()))
     };
     item.section()?.entries().map(header).collect()
 }

@@ -123,6 +123,8 @@ pub(super) fn known<T: Clone>(table: &[(&str, T)], name: &str) -> Result<T, Stri
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignatureRule {
     pub(super) header: HeaderName,
+    /// The header as the file writes it.
+    pub(super) written_header: Box<str>,
     pub(super) algorithm: Algorithm,
     pub(super) contents: Vec<Content>,
     pub(super) value: Box<[ValuePart]>,

@@ -29,6 +29,7 @@ pub(super) fn read_signatures(item: Item<'_>) -> Read<Vec<SignatureRule>> {
 
 fn read_signature(section: &mut Section<'_>) -> Read<SignatureRule> {
     let header = section.require("header")?;
+    let written_header = header.text()?.into();
     let header = read_header_name(header.text()?, &header)?;
     let algorithm = one_of(&section.require("algorithm")?, Algorithm::NAMES)?;
     let content = section.require("content")?;
@@ -43,7 +44,7 @@ fn read_signature(section: &mut Section<'_>) -> Read<SignatureRule> {
     let value = parts.map_err(|reason| value.error(reason))?;
     let join = section.take("join").map(|item| item.text().map(Into::into)).transpose()?;
     let key = read_key_form(section.require("key")?, algorithm)?;
-    Ok(SignatureRule { header, algorithm, contents, value, join, key })
+    Ok(SignatureRule { header, written_header, algorithm, contents, value, join, key })
 }
 
 fn read_content(name: &str, item: &Item<'_>) -> Read<Content> {

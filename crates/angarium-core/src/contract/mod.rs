@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod key;
 mod library;
+pub mod page;
 mod rules;
 mod signature;
 mod signer;

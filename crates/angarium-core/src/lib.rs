@@ -24,4 +24,5 @@ pub mod outcome;
 pub mod request;
 pub mod retry;
 pub mod shard;
+pub mod verification;
 pub mod waiting;

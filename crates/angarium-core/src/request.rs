@@ -3,6 +3,10 @@
 //! Everything is made anew for each attempt, so a retry carries its own time and is signed by the
 //! keys that sign then. The event's id, time and data are the same in all of them.
 
+mod validation;
+
+pub use validation::Validation;
+
 use crate::contract::{Facts, KeyPresence, Signed, TenantSigner};
 use crate::destination::Destination;
 use crate::endpoint::{DeliveryMethod, Endpoint};
@@ -120,23 +124,33 @@ struct Target {
 impl Target {
     /// The URL's own query first, then the event's parameters, then authentication.
     fn of(endpoint: &Endpoint, facts: &Facts<'_>) -> Result<Self, NotBuilt> {
-        let own = &endpoint.destination.path_and_query;
-        if endpoint.method == DeliveryMethod::Post && endpoint.query_auth.is_none() {
-            return Ok(Self { sent: own.clone(), masked: None });
+        if endpoint.method == DeliveryMethod::Post {
+            return Self::without_event(endpoint);
         }
-        let mut text = String::with_capacity(own.as_str().len() + 512);
-        text.push_str(own.as_str());
-        if endpoint.method == DeliveryMethod::Get {
-            for (name, template) in &endpoint.contract.request.query {
-                let start = text.len();
-                text.push(separator(&text));
-                text.push_str(name);
-                text.push('=');
-                if template.fill(facts, &mut text).is_none() {
-                    text.truncate(start);
-                }
+        let own = endpoint.destination.path_and_query.as_str();
+        let mut text = String::with_capacity(own.len() + 512);
+        text.push_str(own);
+        for (name, template) in &endpoint.contract.request.query {
+            let start = text.len();
+            text.push(separator(&text));
+            text.push_str(name);
+            text.push('=');
+            if template.fill(facts, &mut text).is_none() {
+                text.truncate(start);
             }
         }
+        Self::with_auth(endpoint, text)
+    }
+
+    fn without_event(endpoint: &Endpoint) -> Result<Self, NotBuilt> {
+        let own = &endpoint.destination.path_and_query;
+        match endpoint.query_auth {
+            None => Ok(Self { sent: own.clone(), masked: None }),
+            Some(_) => Self::with_auth(endpoint, own.as_str().to_owned()),
+        }
+    }
+
+    fn with_auth(endpoint: &Endpoint, mut text: String) -> Result<Self, NotBuilt> {
         let masked = endpoint.query_auth.as_ref().map(|auth| {
             text.push(separator(&text));
             let masked = format!("{text}{}", auth.shown).into();

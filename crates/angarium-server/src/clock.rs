@@ -1,12 +1,20 @@
 //! The only reader of the system clock.
 
 use angarium_core::time::Timestamp;
-use std::time::SystemTime;
+use async_trait::async_trait;
+use std::fmt::Debug;
+use std::time::{Duration, SystemTime};
 
-/// Tells the time; the simulator replaces it.
-pub trait Clock: Send + Sync + 'static {
+/// Tells the time; the simulator and the tests replace it.
+#[async_trait]
+pub trait Clock: Debug + Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// Waits for a span. It may return early: where the clock jumps, whoever waits reads it anew.
+    async fn sleep(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
 }
 
 /// The system's clock.

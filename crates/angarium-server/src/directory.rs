@@ -9,6 +9,7 @@ use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::SigningKey;
 use angarium_store::{AccountChange, AccountChanged, Accounts};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// An event type of an environment, its schema compiled.
@@ -58,11 +59,15 @@ impl EventTypeEntry {
 #[derive(Debug, Default)]
 pub struct Directory {
     tables: RwLock<Tables>,
+    /// Whether any environment has a host. Most servers have none, and pay one look at this a
+    /// call.
+    has_hosts: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Tables {
     environments: BTreeMap<EnvironmentNo, Arc<Environment>>,
+    hosts: HashMap<Box<str>, EnvironmentNo>,
     tenants: BTreeMap<TenantNo, Arc<Tenant>>,
     tenant_ids: HashMap<EnvironmentNo, HashMap<Box<str>, Arc<Tenant>>>,
     keys: BTreeMap<ApiKeyId, Arc<ApiKey>>,
@@ -91,7 +96,8 @@ impl Directory {
         for (tenant, contract, keys) in accounts.tenant_keys {
             tables.signing_keys.entry(tenant).or_default().insert(contract, keys);
         }
-        Self { tables: RwLock::new(tables) }
+        let has_hosts = AtomicBool::new(!tables.hosts.is_empty());
+        Self { tables: RwLock::new(tables), has_hosts }
     }
 
     /// Follows a change that the store has committed.
@@ -101,7 +107,9 @@ impl Directory {
             AccountChanged::Done => None,
             AccountChanged::NotFound | AccountChanged::Taken | AccountChanged::InUse => return,
         };
-        self.write().apply(change, number);
+        let mut tables = self.write();
+        tables.apply(change, number);
+        self.has_hosts.store(!tables.hosts.is_empty(), Ordering::Release);
     }
 
     /// The key whose text has this hash.
@@ -136,6 +144,17 @@ impl Directory {
     pub fn environment_by_slug(&self, slug: &str) -> Option<Arc<Environment>> {
         let tables = self.read();
         tables.environments.values().find(|e| e.slug == slug).cloned()
+    }
+
+    /// Whether any environment has a host.
+    pub fn has_hosts(&self) -> bool {
+        self.has_hosts.load(Ordering::Acquire)
+    }
+
+    /// The environment that has this host, written in lower case and without port.
+    pub fn environment_by_host(&self, host: &str) -> Option<Arc<Environment>> {
+        let tables = self.read();
+        tables.environments.get(tables.hosts.get(host)?).cloned()
     }
 
     /// All environments, newest first.
@@ -189,6 +208,15 @@ impl Directory {
         keys.map(|(contract, keys)| (contract.clone(), keys.clone())).collect()
     }
 
+    /// Looks at all signing keys of tenants, by tenant and contract, the current key of each first.
+    pub fn look_at_signing_keys(&self, mut look: impl FnMut(TenantNo, &str, &[SigningKey])) {
+        for (tenant, contracts) in &self.read().signing_keys {
+            for (contract, keys) in contracts {
+                look(*tenant, contract, keys);
+            }
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Tables> {
         // A panic while the lock is held leaves no table half changed: each change is one insert.
         self.tables.read().unwrap_or_else(PoisonError::into_inner)
@@ -209,6 +237,7 @@ impl Tables {
             AccountChange::ReplaceEnvironment(environment) => self.put_environment(environment),
             AccountChange::DeleteEnvironment(no) => {
                 self.environments.remove(&no);
+                self.hosts.retain(|_, of| *of != no);
                 self.tenant_ids.remove(&no);
                 self.event_types.remove(&no);
                 self.drop_keys(|key| key.environment == Some(no));
@@ -241,6 +270,9 @@ impl Tables {
     }
 
     fn put_environment(&mut self, environment: Environment) {
+        self.hosts.retain(|_, of| *of != environment.no);
+        let hosts = environment.hosts.iter().map(|host| (host.as_str().into(), environment.no));
+        self.hosts.extend(hosts);
         self.environments.insert(environment.no, Arc::new(environment));
     }
 
@@ -320,6 +352,30 @@ mod tests {
         assert!(directory.key(&[1; 32]).is_some());
         directory.apply(AccountChange::DeleteTenant(found.no), AccountChanged::Done);
         assert!(directory.tenant(env, "acme").is_none() && directory.key(&[1; 32]).is_none());
+    }
+
+    #[test]
+    fn a_host_leads_to_its_environment_for_as_long_as_that_has_it() {
+        let directory = Directory::default();
+        let environment = |hosts: &[&str]| Environment {
+            no: EnvironmentNo::new(1),
+            slug: "aioka".into(),
+            title: "AIOKA".into(),
+            contracts: vec![],
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+            created_at: NOW,
+        };
+        let leads = |host: &str| directory.environment_by_host(host).is_some();
+        assert!(!directory.has_hosts());
+        let made = AccountChange::CreateEnvironment(environment(&["a.io", "b.io"]));
+        directory.apply(made, AccountChanged::Created(1));
+        assert!(directory.has_hosts() && leads("a.io") && leads("b.io") && !leads("c.io"));
+        let moved = AccountChange::ReplaceEnvironment(environment(&["c.io"]));
+        directory.apply(moved, AccountChanged::Done);
+        assert!(leads("c.io") && !leads("a.io"));
+        let deleted = AccountChange::DeleteEnvironment(EnvironmentNo::new(1));
+        directory.apply(deleted, AccountChanged::Done);
+        assert!(!directory.has_hosts() && !leads("c.io"));
     }
 
     #[test]

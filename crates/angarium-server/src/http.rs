@@ -236,7 +236,7 @@ struct Front {
 
 impl Front {
     async fn answer(self, request: Request<Incoming>) -> Response {
-        if is_direct(&request) {
+        if is_direct(&self.app, &request) {
             return publish_directly(&self.app, request).await;
         }
         match self.router.call(request).await {

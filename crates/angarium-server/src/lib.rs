@@ -4,6 +4,7 @@ pub mod clock;
 pub mod entropy;
 
 pub mod api;
+mod contract_api;
 pub mod directory;
 pub mod http;
 pub mod ingest;
@@ -15,5 +16,6 @@ pub mod metrics;
 
 mod in_order;
 mod panics;
+mod rotation;
 
 pub mod server;

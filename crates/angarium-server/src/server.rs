@@ -3,11 +3,13 @@
 
 use crate::api::auth::ensure_admin_key;
 use crate::api::{self, App};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
+use crate::contract_api::{Collision, first_collision};
 use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers};
 use crate::entropy::{Entropy, OsEntropy};
 use crate::http::{self, ConnectionLimits};
+use crate::rotation;
 use crate::runner::{self, Parts, Runner};
 use angarium_core::address::AddressPolicy;
 use angarium_core::contract::{ContractError, ContractLibrary};
@@ -48,6 +50,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// How long a stop waits for what is in flight.
     pub grace: Duration,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Why a server does not start.
@@ -74,6 +78,18 @@ pub enum StartError {
         environment: String,
         /// The contract's name.
         contract: String,
+    },
+    /// Two contracts of an environment have the same call.
+    #[error("environment {environment}: the contracts {one} and {other} both have the call {call}")]
+    Collision {
+        /// The environment's slug.
+        environment: String,
+        /// The contract that comes first.
+        one: String,
+        /// The other.
+        other: String,
+        /// The call.
+        call: String,
     },
     /// The shards cannot be recovered.
     #[error(transparent)]
@@ -102,6 +118,7 @@ pub struct RunningServer {
     /// The admin key that this first start made, to be shown once.
     pub new_admin_key: Option<SecretText>,
     api: ApiListener,
+    rotation: JoinHandle<()>,
     runner: Arc<Runner>,
     store: SharedStore,
     grace: Duration,
@@ -135,6 +152,7 @@ impl RunningServer {
     pub async fn shutdown(self) {
         let until = Instant::now() + self.grace;
         self.api.close().await;
+        self.rotation.abort();
         let left = until.saturating_duration_since(Instant::now());
         self.runner.stop(left).await;
         self.store.close().await;
@@ -146,7 +164,7 @@ async fn start_on(
     config: ServerConfig,
     contracts: Arc<ContractLibrary>,
 ) -> Result<RunningServer, StartError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock = Arc::clone(&config.clock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let (listener, address) = listen(config.listen).await?;
     let given = config.admin_key.as_ref();
@@ -181,6 +199,7 @@ async fn start_on(
     Ok(RunningServer {
         address,
         new_admin_key,
+        rotation: tokio::spawn(rotation::rotate_for_ever(Arc::clone(&app))),
         api: ApiListener::open(listener, app, config.grace),
         runner,
         store: Arc::clone(store),
@@ -262,7 +281,7 @@ pub fn load_contracts(
     Ok(library)
 }
 
-/// Every contract that an environment follows is loaded.
+/// Every contract that an environment follows is loaded, and no two of them have the same call.
 fn check_contracts(accounts: &Accounts, library: &ContractLibrary) -> Result<(), StartError> {
     for environment in &accounts.environments {
         let missing = |name: &&String| library.get(name).is_none();
@@ -271,6 +290,12 @@ fn check_contracts(accounts: &Accounts, library: &ContractLibrary) -> Result<(),
                 environment: environment.slug.clone(),
                 contract: contract.clone(),
             });
+        }
+        if let Some(Collision { one, other, call }) =
+            first_collision(&environment.contracts, library)
+        {
+            let environment = environment.slug.clone();
+            return Err(StartError::Collision { environment, one, other, call });
         }
     }
     Ok(())

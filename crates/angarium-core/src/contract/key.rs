@@ -2,7 +2,8 @@
 //! bytes of the text sign.
 
 use crate::refusal::{Code, Refusal};
-use crate::secret::SecretText;
+use crate::secret::{SecretText, SigningKey};
+use crate::time::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::ops::RangeInclusive;
@@ -69,11 +70,11 @@ impl Encoding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyForm {
     /// What the text begins with.
-    pub(super) prefix: Box<str>,
+    pub(crate) prefix: Box<str>,
     /// How the bytes after it are written.
-    pub(super) encoding: Encoding,
+    pub(crate) encoding: Encoding,
     /// Which bytes sign.
-    pub(super) usage: KeyUse,
+    pub(crate) usage: KeyUse,
     /// Bytes of a new key.
     pub(super) bytes: usize,
     /// Bytes of an imported one.
@@ -141,6 +142,30 @@ impl KeyRule {
         let form = &self.forms[0];
         let text = form.encoding.encode(&random[..form.bytes]);
         SecretText::new(format!("{}{}", form.prefix, *text))
+    }
+
+    /// The keys after a rotation, newest first: the new one, as many retired ones as stay known, and
+    /// those that still sign.
+    pub fn succeed(&self, keys: &[SigningKey], new: SigningKey, now: Timestamp) -> Vec<SigningKey> {
+        let retired = keys.iter().enumerate().filter_map(|(age, key)| {
+            let mut key = key.clone();
+            if key.retired_at.is_none() {
+                key.retired_at = Some(now);
+                key.signs_until = (!self.overlap.is_zero()).then(|| now + self.overlap);
+            }
+            (age < self.priors || key.signs(now)).then_some(key)
+        });
+        std::iter::once(new).chain(retired).collect()
+    }
+
+    /// Of a tenant's keys, newest first, those that it may know: the current one and the priors.
+    pub fn known<'a>(&self, keys: &'a [SigningKey]) -> &'a [SigningKey] {
+        &keys[..keys.len().min(self.priors + 1)]
+    }
+
+    /// When the current key is so old that it is to be rotated; none where keys do not age.
+    pub fn rotates_at(&self, keys: &[SigningKey]) -> Option<Timestamp> {
+        Some(keys.first()?.created_at + self.rotate_every?)
     }
 
     /// Checks a key that comes from outside.

@@ -28,6 +28,8 @@ pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule
 pub use signer::{Signer, TenantSigner};
 pub use time_form::TimeForm;
 
+pub(crate) use key::{Encoding, KeyForm, KeyUse};
+pub(crate) use signature::{Algorithm, Content, ContentPart, SignatureRule, ValuePart};
 pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
@@ -52,7 +54,7 @@ pub struct Contract {
     plans: Vec<Box<str>>,
     events: Vec<EventDescription>,
     pub(crate) request: RequestShape,
-    signatures: Vec<signature::SignatureRule>,
+    pub(crate) signatures: Vec<SignatureRule>,
     keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,

@@ -4,9 +4,11 @@
 //! The rules are plain values; the functions here judge one setting each and name the field at
 //! fault. Nothing here knows who asks: the native API and a contract's own calls ask the same.
 
-use super::{Contract, EventDescription};
+use super::Contract;
 use crate::destination::Scheme;
 use crate::endpoint::DeliveryMethod;
+use crate::event::EventType;
+use crate::limits::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::subscription::{Subscription, TypePattern};
 use http::HeaderName;
@@ -137,26 +139,67 @@ impl Contract {
             TypesRule::Any => return Ok(()),
             TypesRule::Catalog => {}
         }
-        let comes = |pattern: &TypePattern| {
-            self.events.iter().any(|event: &EventDescription| pattern.matches(event.name.as_str()))
-                || own.iter().any(|name| pattern.matches(name))
-        };
+        let comes = |pattern: &TypePattern| self.all_types(own).any(|kind| pattern.matches(kind));
         match subscription.types.iter().position(|pattern| !comes(pattern)) {
             None => Ok(()),
             Some(i) => {
-                let name = subscription.types[i].as_str();
-                let message = format!("there is no event type {name:?}");
+                let message = no_such_type(subscription.types[i].as_str());
                 Err(Refusal::field(Code::InvalidSubscription, format!("types[{i}]"), message))
             }
         }
     }
+
+    /// Checks that there is an event type, as [`Contract::check_types`] does for a subscription.
+    ///
+    /// # Errors
+    /// [`Code::InvalidEventType`] on `type`, naming it.
+    pub fn check_type(&self, kind: &EventType, own: &[String]) -> Result<(), Refusal> {
+        match self.rules.types {
+            TypesRule::Catalog if !self.all_types(own).any(|name| name == kind.as_str()) => {
+                let message = no_such_type(kind.as_str());
+                Err(Refusal::field(Code::InvalidEventType, "type", message))
+            }
+            TypesRule::Catalog | TypesRule::Any => Ok(()),
+        }
+    }
+
+    /// The type that shows best what a subscription asks for: the first of the catalog, then of
+    /// `own`, that it matches; where it matches none, its first pattern with `test` for the star.
+    ///
+    /// # Errors
+    /// [`Code::InvalidEventType`] when that would be longer than a type may be.
+    pub fn sample_type(
+        &self,
+        subscription: &Subscription,
+        own: &[String],
+        limits: &Limits,
+    ) -> Result<EventType, Refusal> {
+        let wanted = |kind: &&str| subscription.types.iter().any(|pattern| pattern.matches(kind));
+        let first = subscription.types.first().map_or("*", TypePattern::as_str);
+        match self.all_types(own).find(wanted) {
+            Some(kind) => EventType::try_new(kind, limits),
+            None => EventType::try_new(&first.replace('*', "test"), limits),
+        }
+    }
+
+    /// The catalog's example of a type's data: JSON text.
+    pub fn example(&self, kind: &EventType) -> Option<&str> {
+        self.events.iter().find(|event| event.name == *kind).map(|event| &*event.example)
+    }
+
+    fn all_types<'a>(&'a self, own: &'a [String]) -> impl Iterator<Item = &'a str> {
+        self.events.iter().map(|event| event.name.as_str()).chain(own.iter().map(String::as_str))
+    }
+}
+
+fn no_such_type(name: &str) -> String {
+    format!("there is no event type {name:?}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::contract::ContractLibrary;
-    use crate::limits::Limits;
 
     fn contract(name: &str) -> std::sync::Arc<Contract> {
         let library = ContractLibrary::built_in(&Limits::default()).expect("built-in contracts");
@@ -197,6 +240,26 @@ mod tests {
             let wanted = Subscription::try_new(&types, None, vec![], &limits).expect("patterns");
             let refused = contract(name).check_types(&wanted, &own).err();
             assert_eq!(refused.and_then(|no| no.field).as_deref(), *at, "{types:?}");
+        }
+    }
+
+    #[test]
+    fn a_sample_is_the_first_type_of_the_catalog_that_is_asked_for_or_the_pattern_made_concrete() {
+        let own = ["own.thing".to_owned()];
+        let rows = [
+            ("aioka", vec!["*"], "verdict.new"),
+            ("aioka", vec!["macro.alert", "council.*"], "council.new"),
+            ("aioka", vec!["own.*"], "own.thing"),
+            ("standard", vec!["order.paid", "*"], "example.created"),
+            ("standard", vec!["order.*"], "order.test"),
+            ("standard", vec!["order.paid"], "order.paid"),
+        ];
+        for (name, types, expected) in rows {
+            let limits = Limits::default();
+            let texts: Vec<_> = types.iter().map(|name| (*name).to_owned()).collect();
+            let wanted = Subscription::try_new(&texts, None, vec![], &limits).expect("patterns");
+            let kind = contract(name).sample_type(&wanted, &own, &limits).expect("a type");
+            assert_eq!(kind.as_str(), expected, "{types:?}");
         }
     }
 

@@ -55,9 +55,9 @@ impl ContentPart {
 /// A content to sign, with the name by which the header's value refers to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Content {
-    pub(super) name: Box<str>,
-    pub(super) parts: Box<[ContentPart]>,
-    pub(super) written: Box<str>,
+    pub(crate) name: Box<str>,
+    pub(crate) parts: Box<[ContentPart]>,
+    pub(crate) written: Box<str>,
 }
 
 impl Content {
@@ -122,13 +122,13 @@ pub(super) fn known<T: Clone>(table: &[(&str, T)], name: &str) -> Result<T, Stri
 /// A signature as the contract describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignatureRule {
-    pub(super) header: HeaderName,
+    pub(crate) header: HeaderName,
     /// The header as the file writes it.
-    pub(super) written_header: Box<str>,
-    pub(super) algorithm: Algorithm,
-    pub(super) contents: Vec<Content>,
-    pub(super) value: Box<[ValuePart]>,
+    pub(crate) written_header: Box<str>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) contents: Vec<Content>,
+    pub(crate) value: Box<[ValuePart]>,
     /// What stands between the values of several keys; without it only the current key signs.
-    pub(super) join: Option<Box<str>>,
-    pub(super) key: KeyForm,
+    pub(crate) join: Option<Box<str>>,
+    pub(crate) key: KeyForm,
 }

@@ -227,7 +227,7 @@ pub(crate) struct TextTemplate {
     place: Place,
     parts: Box<[Part]>,
     /// As it stands in the file.
-    pub(super) written: Box<str>,
+    pub(crate) written: Box<str>,
 }
 
 impl TextTemplate {

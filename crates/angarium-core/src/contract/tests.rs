@@ -1,8 +1,11 @@
 //! Contracts with a mistake, each with its line and reason; and what a sound one says.
 
 use super::*;
+use crate::id::SigningKeyId;
 use crate::limits::Limits;
 use crate::refusal::Code;
+use crate::secret::{SecretText, SigningKey};
+use crate::time::Timestamp;
 
 const SOUND: &str = r#"contract = "x"
 title = "X"
@@ -144,6 +147,64 @@ fn one_retired_key_stays_known_where_nothing_is_said() {
     let said = "scope = \"tenant\"\npriors = 0\nrotate_every = \"1s\"";
     let said = keys(&SOUND.replacen("scope = \"endpoint\"", said, 1));
     assert_eq!((said.priors, said.rotate_every), (0, Some(std::time::Duration::from_secs(1))));
+}
+
+fn signing_key(byte: u8, created_at: Timestamp) -> SigningKey {
+    SigningKey {
+        id: SigningKeyId::from_bytes([byte; 16]),
+        secret: SecretText::new("s"),
+        created_at,
+        retired_at: None,
+        signs_until: None,
+    }
+}
+
+/// What three rotations, two days apart, leave behind under a rule.
+fn rotated(rule: &KeyRule) -> Vec<u8> {
+    let day = Duration::from_secs(24 * 3600);
+    let mut keys = vec![signing_key(1, Timestamp::from_millis(0))];
+    for (byte, age) in [(2, 2), (3, 4), (4, 6)] {
+        let now = Timestamp::from_millis(0) + day * age;
+        keys = rule.succeed(&keys, signing_key(byte, now), now);
+        assert!(keys[0].signs(now), "the new key signs at once");
+        assert_eq!(keys[1..].iter().all(|key| !key.signs(now)), rule.overlap.is_zero());
+    }
+    keys.iter().map(|key| key.id.to_bytes()[0]).collect()
+}
+
+#[test]
+fn a_rotation_keeps_the_priors_and_whatever_still_signs() {
+    let library = ContractLibrary::built_in(&Limits::default()).expect("built-in contracts");
+    let rule = library.get("standard").and_then(|c| c.key_rule()).expect("keys").clone();
+    let day = Duration::from_secs(24 * 3600);
+    // Priors, overlap in days, and the keys that are left, newest first.
+    let rows: &[(usize, u32, &[u8])] = &[
+        (0, 0, &[4]),
+        (1, 0, &[4, 3]),
+        (2, 0, &[4, 3, 2]),
+        (10, 0, &[4, 3, 2, 1]),
+        (0, 1, &[4, 3]),
+        (0, 3, &[4, 3, 2]),
+        (1, 5, &[4, 3, 2, 1]),
+    ];
+    for (priors, overlap, left) in rows {
+        let rule = KeyRule { priors: *priors, overlap: day * *overlap, ..rule.clone() };
+        assert_eq!(rotated(&rule), *left, "{priors} priors, {overlap} days of overlap");
+        let keys = left.iter().map(|byte| signing_key(*byte, Timestamp::from_millis(0)));
+        let keys: Vec<_> = keys.collect();
+        assert_eq!(rule.known(&keys).len(), left.len().min(priors + 1), "{priors} priors");
+    }
+}
+
+#[test]
+fn a_key_is_due_when_it_is_as_old_as_the_contract_lets_it_get() {
+    let library = ContractLibrary::built_in(&Limits::default()).expect("built-in contracts");
+    let rule = library.get("aleta").and_then(|c| c.key_rule()).expect("keys");
+    let made = Timestamp::from_millis(1_000);
+    let keys = [signing_key(2, made), signing_key(1, Timestamp::from_millis(0))];
+    assert_eq!(rule.rotates_at(&keys), Some(made + Duration::from_secs(90 * 24 * 3600)));
+    assert_eq!(rule.rotates_at(&[]), None);
+    assert_eq!(KeyRule { rotate_every: None, ..rule.clone() }.rotates_at(&keys), None);
 }
 
 #[test]

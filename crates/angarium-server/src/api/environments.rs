@@ -6,6 +6,7 @@ use super::json::{Answer, Empty, Time, present};
 use super::page::{self, ListName, Listed, Query};
 use super::problem::Problem;
 use super::{App, Named};
+use crate::contract_api::{Collision, first_collision};
 use angarium_core::account::Environment;
 use angarium_core::event::check_text;
 use angarium_core::id::EnvironmentNo;
@@ -243,7 +244,13 @@ fn check_contracts(contracts: &[String], app: &App) -> Result<(), Refusal> {
             return Err(Refusal::field(Code::InvalidField, field, "it is there already"));
         }
     }
-    Ok(())
+    match first_collision(contracts, &app.contracts) {
+        None => Ok(()),
+        Some(Collision { one, other, call }) => {
+            let message = format!("{one} and {other} both have the call {call}");
+            Err(Refusal::field(Code::InvalidField, "contracts", message))
+        }
+    }
 }
 
 fn check_hosts(hosts: &[String], limits: &Limits) -> Result<(), Refusal> {

@@ -6,8 +6,8 @@
 
 use super::auth::Caller;
 use super::json::{self, Answer};
-use super::problem::{self, Problem};
-use super::{App, deliveries};
+use super::problem::Problem;
+use super::{App, deliveries, events};
 use angarium_core::account::Scope;
 use angarium_core::batch::{Guard, GuardAnswer};
 use angarium_core::refusal::{Code, Refusal};
@@ -17,7 +17,7 @@ use axum::extract::{FromRequest, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,7 +76,8 @@ pub enum Opened {
 }
 
 impl Idempotency {
-    /// Looks at the header and what is known of it.
+    /// Looks at the header and what is known of it. `path` is that of the call, the same however
+    /// the server was reached.
     ///
     /// # Errors
     /// `invalid_idempotency_key`, `idempotency_in_flight`, `idempotency_mismatch`, and the store's.
@@ -84,6 +85,7 @@ impl Idempotency {
         app: &App,
         caller: &Caller,
         parts: &Parts,
+        path: &str,
         body: &[u8],
     ) -> Result<Opened, Problem> {
         let now = app.clock.now();
@@ -91,7 +93,7 @@ impl Idempotency {
         let Some(key) = header(&parts.headers, app.limits.idempotency_key_chars)? else {
             return Ok(Opened::First(none));
         };
-        let scope = scope(caller, parts, key);
+        let scope = scope(caller, &parts.method, path, key);
         let fingerprint = sha256(&[body]);
         let entered = app.calls.enter(scope).ok_or_else(in_flight)?;
         match app.store.guarded_answer(&scope, now).await? {
@@ -189,10 +191,11 @@ impl<T: DeserializeOwned> Command<T> {
         let caller = Caller::identify(app, &parts.headers)?;
         caller.require(Scope::Manage)?;
         let bytes = json::read(body, app.limits.body_bytes).await?;
-        let idempotency = match Idempotency::open(app, &caller, &parts, &bytes).await? {
-            Opened::First(idempotency) => idempotency,
-            Opened::Repeated(answer) => return repeat(app, &caller, answer).await.map(Err),
-        };
+        let idempotency =
+            match Idempotency::open(app, &caller, &parts, parts.uri.path(), &bytes).await? {
+                Opened::First(idempotency) => idempotency,
+                Opened::Repeated(answer) => return repeat(app, &caller, answer).await.map(Err),
+            };
         json::check_content_type(&parts.headers, &bytes)?;
         let body = json::parse(&bytes, &app.limits)?;
         Ok(Ok(Self { caller, body, idempotency }))
@@ -200,15 +203,17 @@ impl<T: DeserializeOwned> Command<T> {
 }
 
 /// Prints what a guarded call answered before.
-async fn repeat(app: &App, caller: &Caller, answer: Answered) -> Result<Response, Problem> {
+///
+/// # Errors
+/// Those of the delivery that it is derived from, where it is.
+pub async fn repeat(app: &App, caller: &Caller, answer: Answered) -> Result<Response, Problem> {
     match answer {
         Answered::Given { status, body } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
             Ok(Answer { status, body }.into_response())
         }
         Answered::Delivery(key) => deliveries::accepted(app, caller, key).await,
-        // A publish looks after itself, and its routes are no others'.
-        Answered::Event(_) => Err(problem::internal().into()),
+        Answered::Event(key) => events::accepted(app, caller, key).await,
     }
 }
 
@@ -220,13 +225,24 @@ pub fn replayed(mut response: Response) -> Response {
     response
 }
 
-/// Lets a guarded call go on to its end although its caller has gone: a call that is repeated must
-/// find either its record or its entry, never neither.
+/// Lets a guarded call go on to its end although its caller has gone.
 pub async fn see_through(request: Request, next: Next) -> Response {
-    if !request.headers().contains_key(HEADER) {
-        return next.run(request).await;
+    if is_guarded(request.headers()) {
+        to_its_end(next.run(request)).await
+    } else {
+        next.run(request).await
     }
-    match tokio::spawn(next.run(request)).await {
+}
+
+/// Whether a call can be repeated.
+pub fn is_guarded(headers: &HeaderMap) -> bool {
+    headers.contains_key(HEADER)
+}
+
+/// Answers a guarded call even if its caller goes: a call that is repeated must find either its
+/// record or its entry, never neither.
+pub async fn to_its_end(answer: impl Future<Output = Response> + Send + 'static) -> Response {
+    match tokio::spawn(answer).await {
         Ok(response) => response,
         Err(broken) => std::panic::resume_unwind(broken.into_panic()),
     }
@@ -245,14 +261,14 @@ fn header(headers: &HeaderMap, most: usize) -> Result<Option<&str>, Refusal> {
 }
 
 /// A key of one caller on one route; the environment counts, because an admin key has many.
-fn scope(caller: &Caller, parts: &Parts, key: &str) -> [u8; 32] {
+fn scope(caller: &Caller, method: &Method, path: &str, key: &str) -> [u8; 32] {
     let named = caller.named_environment().ok().flatten();
     let environment = named.map_or(0, |environment| environment.no.get());
     sha256(&[
         &caller.key.id.to_bytes(),
         &environment.to_be_bytes(),
-        parts.method.as_str().as_bytes(),
-        parts.uri.path().as_bytes(),
+        method.as_str().as_bytes(),
+        path.as_bytes(),
         key.as_bytes(),
     ])
 }

@@ -248,7 +248,7 @@ impl Serialize for Time {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// The body, as JSON; none for 204.
+    /// The body, as JSON; empty where there is none.
     pub body: Vec<u8>,
 }
 
@@ -281,7 +281,7 @@ impl Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        if self.status == StatusCode::NO_CONTENT {
+        if self.body.is_empty() {
             return self.status.into_response();
         }
         let json = HeaderValue::from_static("application/json");

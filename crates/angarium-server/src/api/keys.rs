@@ -11,6 +11,7 @@ use angarium_core::account::{ApiKey, Environment, Scope, Tenant};
 use angarium_core::event::check_text;
 use angarium_core::id::ApiKeyId;
 use angarium_core::refusal::{Code, Refusal};
+use angarium_core::secret::SecretText;
 use angarium_core::time::Timestamp;
 use angarium_store::AccountChange;
 use angarium_store::read::Page;
@@ -125,8 +126,7 @@ pub(super) async fn create(
     State(app): State<Arc<App>>,
     call: Command<NewKey>,
 ) -> Result<Answer, Problem> {
-    let text = make_key(&*app.entropy);
-    let key = bounded_key(&app, &call.caller, &call.body, hash(text.expose()))?;
+    let (key, text) = bounded_key(&app, &call.caller, &call.body)?;
     let shown = show(&app, &key);
     let answer = Answer::created(&MadeKeyView { key: text.expose().into(), shown });
     app.change(AccountChange::CreateKey(key), call.keep(&answer)).await?;
@@ -185,26 +185,33 @@ fn within(caller: &Caller, key: &ApiKey) -> bool {
         && bound.tenant.is_none_or(|own| key.tenant == Some(own))
 }
 
-fn bounded_key(
-    app: &App,
-    caller: &Caller,
-    new: &NewKey,
-    hash: [u8; 32],
-) -> Result<ApiKey, Refusal> {
+fn bounded_key(app: &App, caller: &Caller, new: &NewKey) -> Result<(ApiKey, SecretText), Refusal> {
     check_text("name", Some(&new.name), app.limits.text_chars)?;
     let environment = environment_of(app, caller, new)?;
     let tenant = tenant_of(app, caller, environment.as_deref(), new)?;
     let now = app.now();
-    Ok(ApiKey {
+    let text = new_text(app, environment.as_deref());
+    let key = ApiKey {
         id: ApiKeyId::from_parts(now, random(&*app.entropy)),
-        hash,
+        hash: hash(text.expose()),
         name: new.name.clone(),
         environment: environment.map(|environment| environment.no),
         tenant: tenant.map(|tenant| tenant.no),
         scopes: scopes_of(caller, new)?,
         created_at: now,
         expires_at: end_of(new, now)?,
-    })
+    };
+    Ok((key, text))
+}
+
+/// A key's text, in the form of the environment's first contract that has one.
+fn new_text(app: &App, environment: Option<&Environment>) -> SecretText {
+    let contracts = environment.map_or(&[][..], |environment| &environment.contracts);
+    let form = contracts.iter().find_map(|name| app.contracts.get(name)?.api()?.auth.key.as_ref());
+    match form {
+        Some(form) => form.make(&random(&*app.entropy)),
+        None => make_key(&*app.entropy),
+    }
 }
 
 fn environment_of(

@@ -13,18 +13,20 @@ pub mod page;
 pub mod problem;
 
 mod deliveries;
-mod endpoints;
+pub(crate) mod endpoints;
 mod environments;
 mod event_types;
 mod events;
 mod keys;
-mod signing_keys;
+pub(crate) mod signing_keys;
 mod status;
 mod tenants;
 
 pub use openapi::document;
+pub(crate) use signing_keys::rotate_if_due;
 
 use crate::clock::Clock;
+use crate::contract_api;
 use crate::directory::Directory;
 use crate::entropy::Entropy;
 use crate::metrics::Metrics;
@@ -91,7 +93,7 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// The whole native API, its document and its page.
+/// The contracts' APIs and the native one, its document and its page.
 pub fn router(app: Arc<App>) -> Router {
     let (router, document) = described().split_for_parts();
     router
@@ -100,6 +102,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .route_layer(middleware::from_fn(idempotency::see_through))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), count))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), contract_api::before_native))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), catch_panic))
         .with_state(app)
 }
@@ -121,6 +124,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(endpoints::pause))
         .routes(routes!(endpoints::resume))
         .routes(routes!(endpoints::rotate_secret))
+        .routes(routes!(endpoints::test))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::show))
@@ -192,10 +196,11 @@ async fn or_internal(app: &App, answer: impl Future<Output = Response>) -> Respo
 const DIRECT: &str = "/v1/events";
 
 /// Whether [`publish_directly`] answers a call as the router would, only sooner.
-pub fn is_direct<B>(request: &http::Request<B>) -> bool {
+pub fn is_direct<B>(app: &App, request: &http::Request<B>) -> bool {
     request.method() == Method::POST
         && request.uri().path() == DIRECT
-        && !request.headers().contains_key(idempotency::HEADER)
+        && !idempotency::is_guarded(request.headers())
+        && contract_api::is_of_server(&app.directory, request)
 }
 
 /// Answers `POST /v1/events`, the hot path, without routing.

@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::{App, Named};
 use crate::entropy::{Entropy, random};
 use angarium_core::account::{Scope, Tenant};
+use angarium_core::batch::Guard;
 use angarium_core::contract::{KeyRule, KeyScope};
 use angarium_core::id::SigningKeyId;
 use angarium_core::refusal::{Code, Refusal};
@@ -19,11 +20,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Duration;
 use utoipa::ToSchema;
-
-/// How many of a tenant's keys are shown: the current one and the one before it.
-const KNOWN: usize = 2;
 
 /// Which key to rotate.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -63,7 +60,8 @@ pub(super) struct SigningKeyView {
 
 /// List a tenant's signing keys
 ///
-/// The current one and the one before it, for each contract that signs with the tenant's key.
+/// The current one and the retired ones that the contract keeps known, newest first, for each
+/// contract that signs with the tenant's key.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/signing-keys", tag = "signing keys",
     params(("tenant" = String, Path, description = "The platform's own id")),
     responses((status = 200, description = "The keys", body = Listed<SigningKeyView>)))]
@@ -78,7 +76,10 @@ pub(super) async fn list(
         Err(_) => Shown::WithoutSecret,
     };
     let keys = app.directory.signing_keys(tenant.no);
-    let views = keys.iter().flat_map(|(contract, keys)| views(contract, keys, shown));
+    let views = keys.iter().flat_map(|(contract, keys)| {
+        let known = tenant_rule(&app, contract).map(|rule| rule.known(keys));
+        views(contract, known.unwrap_or_default(), shown)
+    });
     Ok(Json(Listed { data: views.collect(), next: None }))
 }
 
@@ -89,7 +90,7 @@ pub(super) async fn list(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/signing-keys/rotate", tag = "signing keys",
     params(("tenant" = String, Path, description = "The platform's own id")),
     request_body = Rotation,
-    responses((status = 200, description = "The new key and the one before it",
+    responses((status = 200, description = "The new key and those that stay known",
         body = Listed<SigningKeyView>)))]
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
@@ -107,11 +108,11 @@ pub(super) async fn rotate(
     rotate_tenant_key(&app, &tenant, &contract, given, &call.idempotency, print).await
 }
 
-/// The tenant's keys under a contract that may be known: the current one and the one before it.
+/// The tenant's keys under a contract that it may know, the current one first.
 pub(crate) fn known_keys(app: &App, tenant: &Tenant, contract: &str) -> Vec<SigningKey> {
-    let mut keys = kept_keys(app, tenant, contract);
-    keys.truncate(KNOWN);
-    keys
+    let keys = kept_keys(app, tenant, contract);
+    let known = tenant_rule(app, contract).map(|rule| rule.known(&keys).to_vec());
+    known.unwrap_or_default()
 }
 
 /// Gives a tenant a new key under a contract: `given`, or one that is made. `print` gets the keys
@@ -129,17 +130,49 @@ pub(crate) async fn rotate_tenant_key(
     print: impl FnOnce(&[SigningKey]) -> Answer,
 ) -> Result<Answer, Problem> {
     let rule = tenant_rule(app, contract).ok_or_else(no_tenant_key)?;
-    let new = new_key(&rule, given, app.now(), &*app.entropy)?;
+    let new = new_key(rule, given, app.now(), &*app.entropy)?;
     let _turn = app.turns.turn(&tenant.no).await;
-    let keys = succeed(&kept_keys(app, tenant, contract), new, rule.overlap, app.now());
-    let answer = print(&keys[..keys.len().min(KNOWN)]);
-    let change = AccountChange::PutTenantKeys(tenant.no, contract.to_owned(), keys);
-    app.change(change, idempotency.keep(&answer)).await?;
+    let keys = rule.succeed(&kept_keys(app, tenant, contract), new, app.now());
+    let answer = print(rule.known(&keys));
+    put_keys(app, tenant, contract, keys, idempotency.keep(&answer)).await?;
     Ok(answer)
 }
 
+/// Rotates a tenant's key that is as old as its contract lets it get; one that was rotated
+/// meanwhile, or whose contract does not say so, stays.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn rotate_if_due(
+    app: &Arc<App>,
+    tenant: &Tenant,
+    contract: &str,
+) -> Result<(), Problem> {
+    let Some(rule) = tenant_rule(app, contract) else {
+        return Ok(());
+    };
+    let _turn = app.turns.turn(&tenant.no).await;
+    let (keys, now) = (kept_keys(app, tenant, contract), app.now());
+    if rule.rotates_at(&keys).is_none_or(|due| now < due) {
+        return Ok(());
+    }
+    let new = new_key(rule, None, now, &*app.entropy)?;
+    put_keys(app, tenant, contract, rule.succeed(&keys, new, now), None).await
+}
+
+async fn put_keys(
+    app: &Arc<App>,
+    tenant: &Tenant,
+    contract: &str,
+    keys: Vec<SigningKey>,
+    guard: Option<Guard>,
+) -> Result<(), Problem> {
+    let change = AccountChange::PutTenantKeys(tenant.no, contract.to_owned(), keys);
+    app.change(change, guard).await.map(|_| ())
+}
+
 /// Sees to it that a tenant has a key under a contract that signs with the tenant's.
-pub(super) async fn ensure_tenant_key(
+pub(crate) async fn ensure_tenant_key(
     app: &Arc<App>,
     tenant: &Tenant,
     contract: &str,
@@ -151,10 +184,8 @@ pub(super) async fn ensure_tenant_key(
     if !kept_keys(app, tenant, contract).is_empty() {
         return Ok(());
     }
-    let first = new_key(&rule, None, app.now(), &*app.entropy)?;
-    let change = AccountChange::PutTenantKeys(tenant.no, contract.to_owned(), vec![first]);
-    app.change(change, None).await?;
-    Ok(())
+    let first = new_key(rule, None, app.now(), &*app.entropy)?;
+    put_keys(app, tenant, contract, vec![first], None).await
 }
 
 /// A new key: the one that is given, or one made by the contract's rule.
@@ -180,24 +211,6 @@ pub(super) fn new_key(
     })
 }
 
-/// The keys after a rotation: the new one, the one it replaces, and those that still sign.
-pub(super) fn succeed(
-    keys: &[SigningKey],
-    new: SigningKey,
-    overlap: Duration,
-    now: Timestamp,
-) -> Vec<SigningKey> {
-    let retired = keys.iter().enumerate().filter_map(|(age, key)| {
-        let mut key = key.clone();
-        if key.retired_at.is_none() {
-            key.retired_at = Some(now);
-            key.signs_until = (!overlap.is_zero()).then(|| now + overlap);
-        }
-        (age == 0 || key.signs(now)).then_some(key)
-    });
-    std::iter::once(new).chain(retired).collect()
-}
-
 #[derive(Debug, Clone, Copy)]
 enum Shown {
     WithSecret,
@@ -209,7 +222,7 @@ fn views(
     keys: &[SigningKey],
     shown: Shown,
 ) -> impl Iterator<Item = SigningKeyView> {
-    keys.iter().take(KNOWN).map(move |key| SigningKeyView {
+    keys.iter().map(move |key| SigningKeyView {
         id: key.id.to_string(),
         contract: contract.to_owned(),
         secret: match shown {
@@ -228,10 +241,10 @@ fn kept_keys(app: &App, tenant: &Tenant, contract: &str) -> Vec<SigningKey> {
     all.into_iter().find(|(name, _)| name == contract).map(|(_, keys)| keys).unwrap_or_default()
 }
 
-fn tenant_rule(app: &App, contract: &str) -> Option<KeyRule> {
+fn tenant_rule<'a>(app: &'a App, contract: &str) -> Option<&'a KeyRule> {
     let rule = app.contracts.get(contract)?.key_rule()?;
     match rule.scope {
-        KeyScope::Tenant => Some(rule.clone()),
+        KeyScope::Tenant => Some(rule),
         KeyScope::Endpoint => None,
     }
 }
@@ -258,41 +271,4 @@ fn contract_of(app: &App, of: &[String], named: Option<&str>) -> Result<String, 
 fn no_tenant_key() -> Refusal {
     let message = "this contract does not sign with a tenant's key; endpoints have their own";
     Refusal::whole(Code::InvalidState, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: Duration = Duration::from_secs(24 * 3600);
-
-    fn key(byte: u8) -> SigningKey {
-        SigningKey {
-            id: SigningKeyId::from_bytes([byte; 16]),
-            secret: SecretText::new("s"),
-            created_at: Timestamp::from_millis(0),
-            retired_at: None,
-            signs_until: None,
-        }
-    }
-
-    #[test]
-    fn a_rotated_key_signs_for_the_overlap_and_stays_known_until_the_next_rotation() {
-        let now = Timestamp::from_millis(1_000);
-        let keys = succeed(&[key(1)], key(2), DAY, now);
-        let ids: Vec<_> = keys.iter().map(|key| key.id.to_bytes()[0]).collect();
-        assert_eq!(ids, [2, 1]);
-        assert_eq!((keys[1].retired_at, keys[1].signs_until), (Some(now), Some(now + DAY)));
-
-        let later = succeed(&keys, key(3), DAY, now + DAY + DAY);
-        let ids: Vec<_> = later.iter().map(|key| key.id.to_bytes()[0]).collect();
-        assert_eq!(ids, [3, 2], "key 1 signs no longer and is not the one before");
-    }
-
-    #[test]
-    fn without_overlap_the_old_key_stops_signing_at_once() {
-        let now = Timestamp::from_millis(1_000);
-        let keys = succeed(&[key(1)], key(2), Duration::ZERO, now);
-        assert!(keys[0].signs(now) && !keys[1].signs(now));
-    }
 }

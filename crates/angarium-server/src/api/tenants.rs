@@ -7,7 +7,7 @@ use super::page::{self, ListName, Listed, Query};
 use super::problem::Problem;
 use super::signing_keys::ensure_tenant_key;
 use super::{App, Named};
-use angarium_core::account::{Tenant, check_tenant_id};
+use angarium_core::account::{Environment, Tenant, check_tenant_id};
 use angarium_core::event::check_text;
 use angarium_core::id::TenantNo;
 use angarium_core::limits::Limits;
@@ -94,6 +94,7 @@ pub(super) async fn put(
     check_tenant_id(&id, &app.limits)?;
     check(&call.body, &app.limits)?;
     let environment = call.caller.environment()?;
+    check_plan(&app, environment, call.body.plan.as_deref())?;
     let known = app.directory.tenant(environment.no, &id);
     let tenant = Tenant {
         no: known.as_ref().map_or(TenantNo::new(0), |tenant| tenant.no),
@@ -187,6 +188,19 @@ fn check(body: &TenantBody, limits: &Limits) -> Result<(), Refusal> {
     check_text("name", body.name.as_deref(), limits.text_chars)?;
     check_text("plan", body.plan.as_deref(), limits.text_chars)?;
     check_metadata(&body.metadata, limits)
+}
+
+/// Refuses a plan that none of the environment's contracts knows, where they know any.
+fn check_plan(app: &App, environment: &Environment, plan: Option<&str>) -> Result<(), Refusal> {
+    let contracts = environment.contracts.iter().filter_map(|name| app.contracts.get(name));
+    let known: Vec<&str> = contracts.flat_map(|contract| contract.plans()).map(|p| &**p).collect();
+    match plan {
+        Some(plan) if !known.is_empty() && !known.contains(&plan) => {
+            let message = format!("one of the plans {}", known.join(", "));
+            Err(Refusal::field(Code::InvalidField, "plan", message))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Refuses metadata that is too long.

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
-    pub(super) head: Box<str>,
+    pub(super) headers: HeaderMap,
     pub(super) body: Box<[u8]>,
 }
 
@@ -45,21 +45,22 @@ const KEPT: &[&str] = &[
 const KEPT_PREFIX: &str = "webhook-";
 
 impl Answer {
-    pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Self {
+    pub(super) fn of(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Self {
         let retry_after = headers.get(header::RETRY_AFTER).and_then(retry_after);
         Self {
             outcome: Outcome::Response { status: status.as_u16(), retry_after },
-            head: kept_head(headers),
+            headers,
             body: body.into(),
         }
     }
 
     pub(super) fn none(outcome: Outcome) -> Self {
-        Self { outcome, head: Box::default(), body: Box::default() }
+        Self { outcome, headers: HeaderMap::new(), body: Box::default() }
     }
 }
 
-fn kept_head(headers: &HeaderMap) -> Box<str> {
+/// The head as it is kept: a line `name: value` for each header of the allow-list.
+pub(super) fn kept_head(headers: &HeaderMap) -> Box<str> {
     let is_kept =
         |name: &HeaderName| KEPT.contains(&name.as_str()) || name.as_str().starts_with(KEPT_PREFIX);
     let mut text = String::with_capacity(128);

@@ -96,7 +96,7 @@ impl Http1 {
         if end != Ok(End::Whole) {
             self.state = State::Closed;
         }
-        Sent::Answered(Answer::of(head.status, &head.headers, beginning.into_bytes()))
+        Sent::Answered(Answer::of(head.status, head.headers, beginning.into_bytes()))
     }
 
     /// The answer's head; none when there were too many informational ones before it.

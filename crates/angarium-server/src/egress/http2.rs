@@ -88,7 +88,7 @@ impl Http2 {
         let until = deadline.min(Instant::now() + limits.body);
         // Success is decided already (D4): what came of the body in time is kept.
         timeout_at(until, read(body, &mut beginning)).await.ok();
-        Sent::Answered(Answer::of(head.status, &head.headers, beginning.into_bytes()))
+        Sent::Answered(Answer::of(head.status, head.headers, beginning.into_bytes()))
     }
 
     fn phase(&self) -> Phase {

@@ -15,8 +15,8 @@ use angarium_core::outcome::Outcome;
 use angarium_core::request::OutgoingRequest;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::ACCEPT_ENCODING;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::Full;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,8 +47,10 @@ pub struct Exchange {
     pub outcome: Outcome,
     /// From the start of the attempt to the end of the answer.
     pub took: Duration,
-    /// The answer's head: a line `name: value` for each header of the allow-list.
+    /// The answer's head as it is kept: a line `name: value` for each header of the allow-list.
     pub response: Box<str>,
+    /// All headers of the answer, for who must look at one; they are not kept.
+    pub headers: HeaderMap,
     /// The beginning of the answer's body.
     pub body: Box<[u8]>,
 }
@@ -86,7 +88,7 @@ pub enum EgressError {
 
 /// Attempts of no endpoint (a handshake before there is one) have this number; their connections
 /// are not kept.
-const NO_ENDPOINT: EndpointNo = EndpointNo::new(0);
+pub const NO_ENDPOINT: EndpointNo = EndpointNo::new(0);
 
 /// Longest time between two looks at the idle connections.
 const REAP_EVERY: Duration = Duration::from_secs(5);
@@ -196,7 +198,8 @@ impl Transport for Egress {
         Exchange {
             outcome: answer.outcome,
             took: started.elapsed(),
-            response: answer.head,
+            response: answer::kept_head(&answer.headers),
+            headers: answer.headers,
             body: answer.body,
         }
     }

@@ -10,6 +10,7 @@ use angarium_core::outcome::{Class, Outcome};
 use angarium_core::request::{self, OutgoingRequest};
 use angarium_core::shard::{Load, Start};
 use angarium_core::time::{Jitter, Timestamp};
+use http::HeaderMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,7 @@ fn not_sent(reason: String) -> Exchange {
         outcome: Outcome::NotBuilt(reason),
         took: Duration::ZERO,
         response: Box::default(),
+        headers: HeaderMap::new(),
         body: Box::default(),
     }
 }

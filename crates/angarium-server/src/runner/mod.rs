@@ -13,6 +13,7 @@ mod committer;
 mod recovery;
 mod shards;
 mod upkeep;
+mod validate;
 
 pub use calls::Published;
 pub use recovery::StartError;

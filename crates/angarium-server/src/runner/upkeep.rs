@@ -24,7 +24,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 () = self.earlier.notified() => continue,
-                () = tokio::time::sleep(wait.max(GRAIN)) => {}
+                () = self.parts.clock.sleep(wait.max(GRAIN)) => {}
             }
             for id in self.shards.due(self.now()) {
                 let _ = self.with(id, |owned, now, fx| owned.machine.tick(now, fx));

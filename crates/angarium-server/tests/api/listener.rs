@@ -99,6 +99,7 @@ async fn a_head_that_does_not_come_and_an_idle_connection_are_ended() {
 }
 
 /// Breaks when it is asked.
+#[derive(Debug)]
 struct Broken;
 
 impl Clock for Broken {

@@ -40,6 +40,7 @@ impl Transport for AlwaysOk {
             outcome: Outcome::Response { status: 200, retry_after: None },
             took: Duration::from_millis(3),
             response: "content-type: text/plain".into(),
+            headers: HeaderMap::new(),
             body: (*b"thanks").into(),
         }
     }

@@ -3,9 +3,12 @@
 use crate::client::{Client, Connection, segment, with_query};
 use crate::commands::{PageArgs, document, member};
 use crate::output::{Column, Output};
+use anyhow::Context;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use http::Method;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 const COLUMNS: &[Column] = &[
@@ -61,6 +64,17 @@ pub(crate) enum Action {
     Disable(One),
     /// Makes a new signing secret, shown once.
     RotateSecret(One),
+    /// Sends it a test event, signed and retried as a real one.
+    Test {
+        #[command(flatten)]
+        one: One,
+        /// The event type; the first of the catalog that it asks for if not given.
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+        /// The data; the catalog's example if not given.
+        #[arg(long, value_name = "JSON")]
+        data: Option<String>,
+    },
 }
 
 /// Which endpoint.
@@ -104,6 +118,14 @@ impl Members {
     }
 }
 
+#[derive(Debug, Serialize)]
+struct TestEvent {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Box<RawValue>>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -142,6 +164,12 @@ pub(crate) async fn run(
             output.done(&format!("endpoint {} is deleted", one.id));
             return Ok(());
         }
+        Action::Test { one, kind, data } => {
+            let body = Some(test_event(kind, data)?);
+            let path = format!("{}/test", path(&one));
+            output.object(&client.call(Method::POST, &path, body).await?);
+            return Ok(());
+        }
         Action::Pause(one) => (one, "pause"),
         Action::Resume(one) => (one, "resume"),
         Action::Enable(one) => (one, "enable"),
@@ -151,4 +179,12 @@ pub(crate) async fn run(
     let path = format!("{}/{verb}", path(&one));
     output.object(&client.call(Method::POST, &path, None).await?);
     Ok(())
+}
+
+/// The body of a test event; the data byte for byte.
+fn test_event(kind: Option<String>, data: Option<String>) -> anyhow::Result<Bytes> {
+    let data = data.map(|text| RawValue::from_string(text.trim().to_owned())).transpose();
+    let data =
+        data.context("--data is not JSON; text needs quotes of its own: --data '\"text\"'")?;
+    Ok(serde_json::to_vec(&TestEvent { r#type: kind, data })?.into())
 }

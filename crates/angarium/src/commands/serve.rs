@@ -5,10 +5,12 @@ use crate::output::line;
 use crate::{logs, machine};
 use angarium_core::address::AddressPolicy;
 use angarium_core::endpoint::PlainHttp;
+use angarium_server::clock::SystemClock;
 use angarium_server::server::{Server, ServerConfig};
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
 use anyhow::Context;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -112,6 +114,7 @@ fn server_config(
         extra_roots: roots.collect::<anyhow::Result<_>>()?,
         limits: settings.limits(descriptors),
         grace: settings.grace,
+        clock: Arc::new(SystemClock),
     })
 }
 

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -135,6 +136,7 @@ fn config(data: &TempDir, ca: String) -> ServerConfig {
         extra_roots: vec![ca],
         limits,
         grace: GRACE,
+        clock: Arc::new(SystemClock),
     }
 }
 

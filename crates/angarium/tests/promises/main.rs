@@ -5,6 +5,8 @@
 
 mod access;
 mod backlog;
+mod contract_api;
+mod contracts;
 mod crash;
 mod delivering;
 mod openapi;

@@ -3,6 +3,7 @@
 mod view;
 
 use super::auth::{Caller, Reader};
+use super::endpoints::Endpoints;
 use super::idempotency::Command;
 use super::json::{Answer, Empty};
 use super::page::{self, ListName, Listed, Query};
@@ -10,7 +11,7 @@ use super::problem::{Problem, not_found};
 use super::{App, Named};
 use angarium_core::account::Tenant;
 use angarium_core::delivery::DeliveryState;
-use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventId, EventKey, TenantNo};
+use angarium_core::id::{DeliveryKey, EndpointNo, EventId, EventKey, TenantNo};
 use angarium_core::outcome::Class;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::shard::Seen;
@@ -167,7 +168,7 @@ async fn find(
 
 /// What the store is asked; nothing where a filter names what does not exist for the caller.
 async fn wanted(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     query: DeliveriesQuery,
 ) -> Result<Option<(ListName, DeliveryQuery)>, Problem> {
@@ -201,17 +202,16 @@ async fn wanted(
 /// The number of the endpoint that is named: none if there is no filter, nothing if the filter
 /// names what does not exist.
 async fn endpoint_no(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     id: Option<&str>,
 ) -> Result<Option<Option<EndpointNo>>, Problem> {
     let Some(id) = id else { return Ok(Some(None)) };
-    let Ok(id) = id.parse::<EndpointId>() else {
-        return Ok(None);
-    };
-    let row = app.store.endpoint(id).await?;
-    let seen = row.filter(|row| caller.owner(app, row.config.tenant, "endpoint").is_ok());
-    Ok(seen.map(|row| Some(row.no)))
+    match Endpoints::of(app, caller)?.find(id).await {
+        Ok(row) => Ok(Some(Some(row.no))),
+        Err(Problem(Refusal { code: Code::NotFound, .. })) => Ok(None),
+        Err(problem) => Err(problem),
+    }
 }
 
 async fn event_key(

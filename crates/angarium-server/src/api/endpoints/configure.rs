@@ -1,4 +1,7 @@
 //! The rules by which what a caller says of an endpoint becomes its configuration.
+//!
+//! A contract's rules are held against what a call says, not against what was accepted before: an
+//! endpoint that is older than a rule can still be paused, switched on and deleted.
 
 use super::form::{EndpointChange, NewEndpoint};
 use crate::api::App;
@@ -8,14 +11,42 @@ use crate::api::signing_keys::new_key;
 use crate::api::tenants::check_metadata;
 use crate::entropy::random;
 use angarium_core::account::Tenant;
-use angarium_core::contract::{KeyPresence, KeyScope};
+use angarium_core::contract::{Contract, KeyPresence, KeyScope};
 use angarium_core::endpoint::{EndpointConfig, EndpointSecrets, EndpointStatus, StaticAuth};
-use angarium_core::id::EndpointId;
+use angarium_core::id::{EndpointId, EnvironmentNo};
 use angarium_core::limits::Limits;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::{SecretText, SigningKey};
 use angarium_core::subscription::Subscription;
-use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// What a caller's words are held against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules<'a> {
+    /// The contract that the endpoint follows.
+    pub(super) contract: &'a Contract,
+    /// The environment's event types beside the contract's.
+    pub(super) own_types: &'a [String],
+    /// The server's limits.
+    pub(super) limits: &'a Limits,
+}
+
+/// The contract of this name.
+///
+/// # Errors
+/// `unknown_contract`.
+pub(super) fn contract<'a>(app: &'a App, name: &str) -> Result<&'a Arc<Contract>, Refusal> {
+    app.contracts.get(name).ok_or_else(|| {
+        let message = format!("there is no contract {name:?}");
+        Refusal::field(Code::UnknownContract, "contract", message)
+    })
+}
+
+/// The names of the event types that an environment has beside its contracts'.
+pub(super) fn own_types(app: &App, environment: EnvironmentNo) -> Vec<String> {
+    let types = app.directory.event_types(environment);
+    types.iter().map(|entry| entry.config.name.clone()).collect()
+}
 
 /// The configuration of a new endpoint.
 pub(super) fn new_config(
@@ -24,23 +55,29 @@ pub(super) fn new_config(
     tenant: &Tenant,
     new: &NewEndpoint,
 ) -> Result<EndpointConfig, Refusal> {
-    let contract = contract_of(caller, new.contract.as_deref())?;
-    check_people(new.description.as_deref(), &new.metadata, &app.limits)?;
+    let name = contract_of(caller, new.contract.as_deref())?;
+    let contract = contract(app, &name)?;
+    contract.check_plan(tenant.plan.as_deref())?;
+    contract.rules().name.check("name", new.name.as_deref())?;
+    contract.rules().description.check("description", new.description.as_deref())?;
+    check_metadata(&new.metadata, &app.limits)?;
+    let subscription = Subscription::try_new(
+        &new.types,
+        new.subjects.clone(),
+        texts(&new.attributes),
+        &app.limits,
+    )?;
+    contract.check_types(&subscription, &own_types(app, tenant.environment))?;
     let now = app.now();
     let mut config = EndpointConfig {
         id: EndpointId::from_parts(now, random(&*app.entropy)),
         tenant: tenant.no,
         url: new.url.clone(),
-        subscription: Subscription::try_new(
-            &new.types,
-            new.subjects.clone(),
-            texts(&new.attributes),
-            &app.limits,
-        )?,
+        subscription,
         method: new.method,
         delivery: new.delivery.clone(),
         concurrency: new.concurrency,
-        name: None,
+        name: new.name.clone(),
         description: new.description.clone(),
         metadata: new.metadata.clone(),
         status: EndpointStatus::Active,
@@ -50,11 +87,11 @@ pub(super) fn new_config(
         created_at: now,
         updated_at: now,
         secrets: EndpointSecrets {
-            keys: first_key(app, &contract, new.secret.as_ref())?.into_iter().collect(),
+            keys: first_key(app, contract, new.secret.as_ref())?.into_iter().collect(),
             auth: new.auth.as_ref().map(StaticAuth::from),
             headers: secrets(&new.headers),
         },
-        contract,
+        contract: name,
     };
     set_status(&mut config, new.status.unwrap_or(EndpointStatus::Active));
     Ok(config)
@@ -64,12 +101,12 @@ pub(super) fn new_config(
 pub(super) fn change(
     config: &mut EndpointConfig,
     change: &EndpointChange,
-    limits: &Limits,
+    rules: Rules<'_>,
 ) -> Result<(), Refusal> {
     if let Some(url) = &change.url {
         config.url.clone_from(url);
     }
-    change_subscription(config, change, limits)?;
+    change_subscription(config, change, rules)?;
     if let Some(method) = change.method {
         config.method = method;
     }
@@ -85,7 +122,12 @@ pub(super) fn change(
     if let Some(concurrency) = change.concurrency {
         config.concurrency = concurrency;
     }
+    if let Some(name) = &change.name {
+        rules.contract.rules().name.check("name", name.as_deref())?;
+        config.name.clone_from(name);
+    }
     if let Some(description) = &change.description {
+        rules.contract.rules().description.check("description", description.as_deref())?;
         config.description.clone_from(description);
     }
     if let Some(metadata) = &change.metadata {
@@ -94,13 +136,13 @@ pub(super) fn change(
     if let Some(status) = change.status {
         set_status(config, status);
     }
-    check_people(config.description.as_deref(), &config.metadata, limits)
+    check_metadata(&config.metadata, rules.limits)
 }
 
 fn change_subscription(
     config: &mut EndpointConfig,
     change: &EndpointChange,
-    limits: &Limits,
+    rules: Rules<'_>,
 ) -> Result<(), Refusal> {
     let now = &config.subscription;
     let current = || now.types.iter().map(|pattern| pattern.as_str().to_owned()).collect();
@@ -108,8 +150,11 @@ fn change_subscription(
     let subjects = change.subjects.clone().unwrap_or_else(|| now.subjects.clone());
     let attributes = change.attributes.as_ref().map(texts);
     let attributes = attributes.unwrap_or_else(|| now.attributes.clone());
-    config.subscription = Subscription::try_new(&types, subjects, attributes, limits)?;
-    Ok(())
+    config.subscription = Subscription::try_new(&types, subjects, attributes, rules.limits)?;
+    match &change.types {
+        Some(_) => rules.contract.check_types(&config.subscription, rules.own_types),
+        None => Ok(()),
+    }
 }
 
 /// Sets the status and, for a disabled endpoint, why.
@@ -136,12 +181,11 @@ fn contract_of(caller: &Caller, named: Option<&str>) -> Result<String, Refusal> 
 /// The first key of an endpoint: the one that is given, or a new one where there must be one.
 fn first_key(
     app: &App,
-    contract: &str,
+    contract: &Contract,
     given: Option<&Secret>,
 ) -> Result<Option<SigningKey>, Refusal> {
-    let rule = app.contracts.get(contract).and_then(|contract| contract.key_rule());
     let refused = |why: &str| Err(Refusal::field(Code::InvalidSecret, "secret", why));
-    let Some(rule) = rule else {
+    let Some(rule) = contract.key_rule() else {
         return match given {
             Some(_) => refused("this contract does not sign, so its endpoints have no secret"),
             None => Ok(None),
@@ -152,18 +196,6 @@ fn first_key(
         (KeyScope::Tenant, _, None) | (KeyScope::Endpoint, KeyPresence::Optional, None) => Ok(None),
         (KeyScope::Endpoint, _, given) => new_key(rule, given, app.now(), &*app.entropy).map(Some),
     }
-}
-
-fn check_people(
-    description: Option<&str>,
-    metadata: &Map<String, Value>,
-    limits: &Limits,
-) -> Result<(), Refusal> {
-    if description.is_some_and(|text| text.chars().count() > limits.description_chars) {
-        let message = format!("at most {} characters", limits.description_chars);
-        return Err(Refusal::field(Code::InvalidField, "description", message));
-    }
-    check_metadata(metadata, limits)
 }
 
 fn texts(pairs: &Pairs) -> Vec<(String, String)> {
@@ -179,8 +211,10 @@ fn secrets(pairs: &Pairs) -> Vec<(String, SecretText)> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use angarium_core::contract::ContractLibrary;
     use angarium_core::id::TenantNo;
     use angarium_core::time::Timestamp;
+    use serde_json::Map;
 
     pub(in crate::api::endpoints) fn config() -> EndpointConfig {
         let types = ["a.*".to_owned()];
@@ -208,10 +242,41 @@ pub(super) mod tests {
     }
 
     fn changed(text: &str) -> Result<EndpointConfig, Refusal> {
+        changed_under("standard", text)
+    }
+
+    fn changed_under(contract: &str, text: &str) -> Result<EndpointConfig, Refusal> {
         let limits = Limits::default();
         let mut config = config();
         let body = crate::api::json::parse(text.as_bytes(), &limits)?;
-        change(&mut config, &body, &limits).map(|()| config)
+        let library = ContractLibrary::built_in(&limits).expect("built-in contracts");
+        let contract = library.get(contract).expect("a contract");
+        let own_types = ["own.type".to_owned()];
+        let rules = Rules { contract, own_types: &own_types, limits: &limits };
+        change(&mut config, &body, rules).map(|()| config)
+    }
+
+    #[test]
+    fn a_contract_s_rules_are_held_against_what_a_change_names_and_nothing_older() {
+        let rows = [
+            ("alumia", r#"{"status":"paused"}"#.to_owned(), None),
+            ("alumia", r#"{"name":null}"#.to_owned(), Some("name")),
+            ("alumia", format!(r#"{{"name":"{}"}}"#, "ä".repeat(120)), None),
+            ("alumia", format!(r#"{{"name":"{}"}}"#, "ä".repeat(121)), Some("name")),
+            ("alumia", format!(r#"{{"description":"{}"}}"#, "ä".repeat(2_000)), None),
+            (
+                "alumia",
+                format!(r#"{{"description":"{}"}}"#, "ä".repeat(2_001)),
+                Some("description"),
+            ),
+            ("aioka", r#"{"subjects":["s"]}"#.to_owned(), None),
+            ("aioka", r#"{"types":["verdict.*","own.type"]}"#.to_owned(), None),
+            ("aioka", r#"{"types":["verdict.new","verdict.old"]}"#.to_owned(), Some("types[1]")),
+        ];
+        for (contract, text, refused) in rows {
+            let field = changed_under(contract, &text).err().and_then(|refusal| refusal.field);
+            assert_eq!(field.as_deref(), refused, "{contract} {text}");
+        }
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub(crate) struct NewEndpoint {
     /// Most attempts in flight.
     #[schema(minimum = 1, maximum = 64)]
     pub(crate) concurrency: Option<u16>,
+    /// What people call it.
+    #[schema(max_length = 512, example = "Orders")]
+    pub(crate) name: Option<String>,
     /// For people.
     #[schema(max_length = 2000)]
     pub(crate) description: Option<String>,
@@ -93,6 +96,10 @@ pub(crate) struct EndpointChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 64)]
     pub(crate) concurrency: Option<Option<u16>>,
+    /// What people call it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 512)]
+    pub(crate) name: Option<Option<String>>,
     /// For people.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 2000)]

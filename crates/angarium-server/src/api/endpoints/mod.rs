@@ -4,10 +4,13 @@
 mod configure;
 mod form;
 mod operations;
+mod test;
 mod view;
 
 pub(crate) use form::{EndpointChange, NewEndpoint};
-pub(crate) use operations::{EndpointFacts, Endpoints};
+pub(crate) use operations::{Endpoints, facts};
+pub(super) use test::{__path_test, test};
+pub(crate) use test::{TestEvent, Tested, send_tests};
 
 use super::auth::Reader;
 use super::idempotency::Command;
@@ -15,6 +18,7 @@ use super::json::{Answer, Empty, Secret};
 use super::page::{self, ListName, Listed, Query};
 use super::problem::Problem;
 use super::{App, Named};
+use angarium_core::contract::api::EndpointFacts;
 use angarium_core::endpoint::{EndpointConfig, EndpointStatus};
 use angarium_core::refusal::{Code, Refusal};
 use axum::Json;

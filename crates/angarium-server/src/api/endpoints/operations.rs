@@ -5,36 +5,25 @@
 //! answer is printed before the commit, because its idempotency record is committed with the
 //! change.
 
-use super::configure;
+use super::configure::{self, Rules};
 use super::form::{EndpointChange, NewEndpoint};
 use crate::api::App;
 use crate::api::auth::Caller;
 use crate::api::idempotency::Idempotency;
 use crate::api::json::{Answer, Secret};
 use crate::api::problem::{Problem, not_found};
-use crate::api::signing_keys::{ensure_tenant_key, new_key, succeed};
+use crate::api::signing_keys::{ensure_tenant_key, new_key};
 use angarium_core::account::Tenant;
+use angarium_core::contract::api::EndpointFacts;
 use angarium_core::contract::{KeyRule, KeyScope};
 use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointHealth};
 use angarium_core::id::{ApiKeyId, EndpointId, EnvironmentNo, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
-use angarium_core::secret::SecretText;
 use angarium_store::read::EndpointRow;
 use std::sync::Arc;
 
 /// How often a change is begun anew when the shard made one meanwhile.
 const TRIES: usize = 4;
-
-/// An endpoint as an operation found or left it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EndpointFacts<'a> {
-    /// Its configuration.
-    pub(crate) config: &'a EndpointConfig,
-    /// What its recent attempts say.
-    pub(crate) health: EndpointHealth,
-    /// Its secret, where the operation made one; it is shown for the only time.
-    pub(crate) secret: Option<&'a SecretText>,
-}
 
 /// The endpoints that a caller may see. Any other does not exist: it is answered as one that was
 /// never made.
@@ -69,15 +58,34 @@ impl<'a> Endpoints<'a> {
         Self { made_by: Some(self.caller.key.id), ..self }
     }
 
-    /// The endpoint of this id.
+    /// The endpoint of this id: a TypeID, or the form in which its contract shows it (contracts.md,
+    /// G3).
     ///
     /// # Errors
     /// `not_found`, and the store's.
     pub(crate) async fn find(&self, id: &str) -> Result<EndpointRow, Problem> {
-        let unknown = || not_found("endpoint");
-        let id: EndpointId = id.parse().map_err(|_| unknown())?;
-        let row = self.app.store.endpoint(id).await?;
-        Ok(row.filter(|row| self.sees(&row.config)).ok_or_else(unknown)?)
+        for id in self.ids(id)? {
+            let row = self.app.store.endpoint(id).await?;
+            if let Some(row) = row.filter(|row| self.sees(&row.config)) {
+                return Ok(row);
+            }
+        }
+        Err(not_found("endpoint").into())
+    }
+
+    /// What a text may mean under the contracts that are in question.
+    fn ids(&self, text: &str) -> Result<Vec<EndpointId>, Refusal> {
+        let contracts = self.caller.environment()?.contracts.iter().map(String::as_str);
+        let forms = contracts
+            .filter(|name| self.contract.is_none_or(|only| only == *name))
+            .filter_map(|name| self.app.contracts.get(name)?.api());
+        let mut ids: Vec<_> = text.parse().into_iter().collect();
+        for id in forms.filter_map(|api| api.id.parse(text)) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
     }
 
     /// All of them, newest first; a tenant has not more than the limit.
@@ -100,7 +108,8 @@ impl<'a> Endpoints<'a> {
     /// Makes an endpoint; it gets every event that is published after the answer.
     ///
     /// # Errors
-    /// What is wrong with `new`, by its member; `too_many_endpoints`; and the store's.
+    /// What is wrong with `new`, by its member; `plan_required`; `validation_failed`;
+    /// `too_many_endpoints`; and the store's.
     pub(crate) async fn create(
         &self,
         tenant: &Tenant,
@@ -110,6 +119,7 @@ impl<'a> Endpoints<'a> {
     ) -> Result<Answer, Problem> {
         let config = configure::new_config(self.app, self.caller, tenant, new)?;
         let endpoint = prepare(self.app, config)?;
+        self.app.runner.validate(&endpoint).await?;
         ensure_tenant_key(self.app, tenant, &endpoint.config.contract).await?;
         let answer = print(&EndpointFacts {
             config: &endpoint.config,
@@ -122,10 +132,11 @@ impl<'a> Endpoints<'a> {
         Ok(answer)
     }
 
-    /// Changes what is named; what is absent stays.
+    /// Changes what is named; what is absent stays. A new URL proves itself first.
     ///
     /// # Errors
-    /// What is wrong with `change`, by its member; `not_found`; `conflict`; and the store's.
+    /// What is wrong with `change`, by its member; `validation_failed`; `not_found`; `conflict`;
+    /// and the store's.
     pub(crate) async fn change(
         &self,
         id: &str,
@@ -133,9 +144,33 @@ impl<'a> Endpoints<'a> {
         idempotency: &Idempotency,
         print: impl Fn(&EndpointFacts<'_>) -> Answer,
     ) -> Result<Answer, Problem> {
-        let apply =
-            |config: &mut EndpointConfig| configure::change(config, change, &self.app.limits);
+        let own_types = configure::own_types(self.app, self.environment);
+        let apply = |config: &mut EndpointConfig| {
+            let contract = configure::contract(self.app, &config.contract)?;
+            let rules = Rules { contract, own_types: &own_types, limits: &self.app.limits };
+            configure::change(config, change, rules)
+        };
+        if change.url.is_some() {
+            self.validate_changed(id, apply).await?;
+        }
         self.amend(id, idempotency, apply, print).await
+    }
+
+    /// Validates the URL that a change leads to, if it is another one. No turn is held meanwhile:
+    /// a receiver may take its time, and only this call waits for it.
+    async fn validate_changed(
+        &self,
+        id: &str,
+        apply: impl Fn(&mut EndpointConfig) -> Result<(), Refusal>,
+    ) -> Result<(), Problem> {
+        let mut config = self.find(id).await?.config;
+        let before = config.url.clone();
+        apply(&mut config)?;
+        let endpoint = prepare(self.app, config)?;
+        if endpoint.config.url != before {
+            self.app.runner.validate(&endpoint).await?;
+        }
+        Ok(())
     }
 
     /// Deletes an endpoint: no attempt starts after the answer, what waits is cancelled.
@@ -173,7 +208,7 @@ impl<'a> Endpoints<'a> {
         let new = new_key(&rule, given, now, &*self.app.entropy)?;
         let secret = new.secret.clone();
         let rotate = |config: &mut EndpointConfig| {
-            config.secrets.keys = succeed(&config.secrets.keys, new.clone(), rule.overlap, now);
+            config.secrets.keys = rule.succeed(&config.secrets.keys, new.clone(), now);
             Ok(())
         };
         let print = |rotated: &EndpointFacts<'_>| {
@@ -232,11 +267,7 @@ pub(crate) fn facts<'a>(app: &App, row: &'a EndpointRow) -> EndpointFacts<'a> {
 
 /// Makes an endpoint ready: its URL canonical, its host one that may be dialled.
 fn prepare(app: &App, config: EndpointConfig) -> Result<Endpoint, Refusal> {
-    let contract = app.contracts.get(&config.contract).ok_or_else(|| {
-        let message = format!("there is no contract {:?}", config.contract);
-        Refusal::field(Code::UnknownContract, "contract", message)
-    })?;
-    let contract = Arc::clone(contract);
+    let contract = Arc::clone(configure::contract(app, &config.contract)?);
     let mut endpoint = Endpoint::prepare(config, contract, &app.limits, app.plain_http)?;
     app.addresses.judge_host(&endpoint.destination.host)?;
     endpoint.config.url = endpoint.destination.text.to_string();

@@ -1,9 +1,10 @@
 //! Endpoints as they are shown. These types have no place for a secret, but the one that is given
 //! out once.
 
-use super::operations::{self, EndpointFacts};
+use super::operations;
 use crate::api::App;
 use crate::api::json::{Pairs, Time};
+use angarium_core::contract::api::EndpointFacts;
 use angarium_core::endpoint::{
     DeliveryMethod, DeliveryOverride, EndpointConfig, EndpointHealth, StaticAuth,
 };
@@ -50,6 +51,8 @@ pub(in crate::api) struct EndpointView {
     delivery: Option<DeliveryOverride>,
     /// Most attempts in flight.
     concurrency: Option<u16>,
+    /// What people call it.
+    name: Option<String>,
     /// For people.
     description: Option<String>,
     /// The platform's own data.
@@ -173,6 +176,7 @@ fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> End
         auth: config.secrets.auth.as_ref().map(AuthView::from),
         delivery: config.delivery.clone(),
         concurrency: config.concurrency,
+        name: config.name.clone(),
         description: config.description.clone(),
         metadata: config.metadata.clone(),
         status: config.status.as_str(),

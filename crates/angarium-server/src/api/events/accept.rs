@@ -26,7 +26,22 @@ pub(super) async fn accept(
 ) -> Result<Accepted, Problem> {
     let Publication { tenant, event } = ingest::event(body, &app.limits)?;
     let tenant = tenant_of(app, caller, tenant.as_deref())?;
-    let warning = warning(app, &tenant, &event)?;
+    admit(app, &tenant, event, Audience::Matching, turn).await
+}
+
+/// Accepts a checked event for an audience, or answers as when it was accepted.
+///
+/// # Errors
+/// `schema_violation`, `event_id_conflict`, `too_many_matches`, `not_found` for a named endpoint,
+/// `overloaded`, and the store's.
+pub(in crate::api) async fn admit(
+    app: &App,
+    tenant: &Tenant,
+    event: NewEvent,
+    audience: Audience,
+    turn: Turn,
+) -> Result<Accepted, Problem> {
+    let warning = warning(app, tenant, &event)?;
     let guard = match turn {
         Turn::First(guard) => guard,
         Turn::Repeated(answer) => {
@@ -35,7 +50,7 @@ pub(super) async fn accept(
         }
     };
     let event = Arc::new(event);
-    match app.runner.publish(tenant.no, Arc::clone(&event), Audience::Matching, guard).await? {
+    match app.runner.publish(tenant.no, Arc::clone(&event), audience, guard).await? {
         Published::Accepted { key, sequence, endpoints } => {
             app.metrics.accepted();
             let own = event.own_id.clone();
@@ -76,7 +91,7 @@ async fn stored(app: &App, tenant: TenantNo, key: EventKey) -> Result<EventRow, 
     row.ok_or_else(|| not_found("event").into())
 }
 
-fn answer_of(row: &EventRow, warning: Option<String>) -> Accepted {
+pub(super) fn answer_of(row: &EventRow, warning: Option<String>) -> Accepted {
     Accepted {
         id: row.event.id().to_string(),
         sequence: row.event.sequence,

@@ -4,7 +4,8 @@ mod accept;
 mod publish;
 mod view;
 
+pub(super) use accept::admit;
 pub(super) use publish::{
-    __path_publish, __path_publish_batch, publish, publish_any, publish_batch,
+    __path_publish, __path_publish_batch, Accepted, publish, publish_any, publish_batch,
 };
-pub(super) use view::{__path_list, __path_show, list, show};
+pub(super) use view::{__path_list, __path_show, accepted, list, show};

@@ -137,7 +137,7 @@ where
     let caller = Caller::identify(app, &parts.headers)?;
     caller.require(Scope::Publish)?;
     let body = json::read(body, app.limits.body_bytes).await?;
-    match Idempotency::open(app, &caller, &parts, &body).await? {
+    match Idempotency::open(app, &caller, &parts, parts.uri.path(), &body).await? {
         Opened::First(idempotency) => {
             json::check_content_type(&parts.headers, &body)?;
             let turn = Turn::First(idempotency.guard(GuardAnswer::Event));
@@ -165,7 +165,9 @@ pub(in crate::api) async fn publish_batch(
     caller.require(Scope::Publish)?;
     let body = json::read(body, app.limits.batch_bytes).await?;
     // A batch has no record of its own: each of its events has one.
-    let Opened::First(idempotency) = Idempotency::open(&app, &caller, &parts, &body).await? else {
+    let Opened::First(idempotency) =
+        Idempotency::open(&app, &caller, &parts, parts.uri.path(), &body).await?
+    else {
         return Err(problem::internal().into());
     };
     json::check_content_type(&parts.headers, &body)?;

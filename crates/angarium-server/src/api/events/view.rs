@@ -1,7 +1,8 @@
 //! Events as they are shown.
 
-use crate::api::auth::Reader;
-use crate::api::json::{Pairs, Time};
+use super::accept::answer_of;
+use crate::api::auth::{Caller, Reader};
+use crate::api::json::{Answer, Pairs, Time};
 use crate::api::page::{self, ListName, Listed, Query};
 use crate::api::problem::{Problem, not_found};
 use crate::api::{App, Named};
@@ -10,6 +11,7 @@ use angarium_core::id::{EnvironmentNo, EventId, EventKey, TenantNo};
 use angarium_store::read::{EventQuery, EventRow, Page};
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -155,6 +157,21 @@ async fn find(
     }
     let row = at_most(app, environment, key).await?;
     Ok(row.filter(|row| row.event.id() == EventId::Made(key)))
+}
+
+/// The answer to the call that accepted an event.
+///
+/// # Errors
+/// `not_found`, and the store's.
+pub(in crate::api) async fn accepted(
+    app: &App,
+    caller: &Caller,
+    key: EventKey,
+) -> Result<Response, Problem> {
+    let row = at_most(app, caller.environment()?.no, key).await?;
+    let row = row.filter(|row| row.event.key == key).ok_or_else(|| not_found("event"))?;
+    caller.owner(app, row.event.tenant, "event")?;
+    Ok(Answer::accepted(&answer_of(&row, None)).into_response())
 }
 
 /// The newest event of an environment up to a key.

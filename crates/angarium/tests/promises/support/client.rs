@@ -120,6 +120,11 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
+    /// The connection itself, for what no client would send.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.0.into_inner()
+    }
+
     /// One call; an error means that it is not known whether the server did it.
     pub(crate) fn exchange(
         &mut self,
@@ -128,7 +133,10 @@ impl Connection {
         path: &str,
         body: Option<&[u8]>,
     ) -> io::Result<Answer> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", api.address);
+        let mut request = format!("{method} {path} HTTP/1.1\r\n");
+        if !api.headers.iter().any(|(name, _)| name == "host") {
+            request.push_str(&format!("host: {}\r\n", api.address));
+        }
         for (name, value) in &api.headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -7,6 +7,7 @@ pub(crate) mod message;
 pub(crate) mod receiver;
 pub(crate) mod server;
 pub(crate) mod shop;
+pub(crate) mod tls;
 
 use std::time::{Duration, Instant};
 

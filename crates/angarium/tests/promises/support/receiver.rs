@@ -1,16 +1,20 @@
 //! A receiver on loopback that records what arrives and answers by script.
 
 use super::message::Message;
-use std::io::{BufReader, Write};
+use super::tls;
+use rustls::{ServerConnection, StreamOwned};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What a receiver does with a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// Answers with this status.
     Status(u16),
+    /// Answers 200 with this header of the request, as a validation request wants it.
+    Echo(String),
     /// Answers with this status after a while.
     Late(Duration, u16),
     /// Closes the connection without an answer.
@@ -22,7 +26,8 @@ type Script = dyn Fn(&Message) -> Reply + Send + Sync;
 /// A running receiver. Its threads end with the process.
 pub(crate) struct Receiver {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Message>>>,
+    secure: Option<SocketAddr>,
+    seen: Seen,
 }
 
 impl Receiver {
@@ -33,22 +38,30 @@ impl Receiver {
 
     /// Answers by script, and records every request before it is answered.
     pub(crate) fn scripted(script: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> Self {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let record = seen.clone();
-        let address = serve(Arc::new(move |request: &Message| {
-            lock(&record).push(request.clone());
-            script(request)
-        }));
-        Self { address, seen }
+        let (seen, script) = recorded(script);
+        Self { address: serve(script, None), secure: None, seen }
+    }
+
+    /// As [`Receiver::scripted`], over https as well, with a certificate made for the run.
+    pub(crate) fn secured(script: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> Self {
+        let (seen, script) = recorded(script);
+        let secure = Some(serve(script.clone(), Some(tls::of_the_run().config.clone())));
+        Self { address: serve(script, None), secure, seen }
     }
 
     /// Answers by script and keeps nothing: for runs with many requests.
     pub(crate) fn unrecorded(script: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> Self {
-        Self { address: serve(Arc::new(script)), seen: Arc::default() }
+        Self { address: serve(Arc::new(script), None), secure: None, seen: Arc::default() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// For receivers that are [`Receiver::secured`].
+    pub(crate) fn secure_url(&self, path: &str) -> String {
+        let address = self.secure.expect("a secured receiver");
+        format!("https://{address}{path}")
     }
 
     /// What arrived so far.
@@ -72,36 +85,65 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(script: Arc<Script>) -> SocketAddr {
+type Seen = Arc<Mutex<Vec<Message>>>;
+
+/// The script, with every request noted before it is answered.
+fn recorded(script: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> (Seen, Arc<Script>) {
+    let seen = Seen::default();
+    let record = seen.clone();
+    let noting = move |request: &Message| {
+        lock(&record).push(request.clone());
+        script(request)
+    };
+    (seen, Arc::new(noting))
+}
+
+fn serve(script: Arc<Script>, tls: Option<Arc<rustls::ServerConfig>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let script = script.clone();
-            let small = std::thread::Builder::new().stack_size(256 * 1024);
-            let started = small.spawn(move || converse(&stream, &*script));
+            let (script, tls) = (script.clone(), tls.clone());
+            let small = std::thread::Builder::new().stack_size(512 * 1024);
+            let started = small.spawn(move || greet(stream, tls, &*script));
             started.expect("a thread for the connection");
         }
     });
     address
 }
 
-/// One connection, request by request, until either side ends it.
-fn converse(stream: &TcpStream, script: &Script) {
+fn greet(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, script: &Script) {
     let _ = stream.set_nodelay(true);
+    match tls {
+        None => converse(stream, script),
+        Some(config) => {
+            let session = ServerConnection::new(config).expect("the settings are sound");
+            converse(StreamOwned::new(session, stream), script);
+        }
+    }
+}
+
+/// One connection, request by request, until either side ends it.
+fn converse(stream: impl Read + Write, script: &Script) {
     let mut reader = BufReader::new(stream);
     while let Ok(Some(request)) = Message::read(&mut reader) {
-        let status = match script(&request) {
-            Reply::Status(status) => status,
+        let (status, echoed) = match script(&request) {
+            Reply::Status(status) => (status, None),
+            Reply::Echo(name) => (200, Some(name)),
             Reply::Late(wait, status) => {
                 std::thread::sleep(wait);
-                status
+                (status, None)
             }
             Reply::HangUp => return,
         };
-        let answer = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: 2\r\n\r\nok");
-        let mut writer = stream;
-        if writer.write_all(answer.as_bytes()).is_err() {
+        let echoed = echoed.map(|name| {
+            let value = request.header(&name).unwrap_or_default();
+            format!("{name}: {value}\r\n")
+        });
+        let head = format!("HTTP/1.1 {status} Scripted\r\n{}", echoed.unwrap_or_default());
+        let answer = format!("{head}content-length: 2\r\n\r\nok");
+        let writer = reader.get_mut();
+        if writer.write_all(answer.as_bytes()).and_then(|()| writer.flush()).is_err() {
             return;
         }
     }

@@ -1,0 +1,342 @@
+//! What must be checked, made from the contract's signature rules: no language's words yet.
+//!
+//! The printed programs never decode what arrives: they write the signature that a genuine delivery
+//! would have and compare the two. So a plan says how to find the candidates in the header, and how
+//! to write what each must be.
+
+use super::{Language, Parameter};
+use crate::contract::{
+    Algorithm, Content, ContentPart, Contract, Encoding, KeyForm, KeyUse, SignatureRule, ValuePart,
+};
+use crate::endpoint::DeliveryMethod;
+
+/// All that a program needs to know.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    /// The platform's name, fit for a comment.
+    pub(super) title: String,
+    /// The header with the signature, in lower case.
+    pub(super) header: &'a str,
+    pub(super) algorithm: Algorithm,
+    /// How one candidate is written.
+    pub(super) candidate: Candidate,
+    /// Where the candidates stand in the header.
+    pub(super) value: Value,
+    /// What is signed, in order.
+    pub(super) content: Vec<Part<'a>>,
+    pub(super) key: Key<'a>,
+    /// Where the attempt's time stands, signed or not.
+    pub(super) timestamp: Option<Origin<'a>>,
+    /// Where the event's id stands, if it is signed.
+    pub(super) id: Option<Origin<'a>>,
+    /// The content as the contract writes it.
+    pub(super) written: &'a str,
+    /// What else the header has that is not looked at.
+    pub(super) weaker: Vec<&'a str>,
+}
+
+/// A signature as text: the MAC with what stands around it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) before: String,
+    pub(super) encoding: Encoding,
+    pub(super) after: String,
+}
+
+/// How the header's value is taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    /// It is the candidate.
+    Whole,
+    /// It is a list with candidates among its items.
+    List {
+        separator: String,
+        /// What stands between the values of several keys, where that is something else.
+        join: Option<String>,
+        /// What the item with the timestamp begins with.
+        timestamp: Option<String>,
+    },
+    /// It has this form; the candidate is a part of it.
+    Pattern(Vec<PatternPart>),
+}
+
+/// A part of a value that is no list.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PatternPart {
+    Literal(String),
+    Timestamp,
+    Signature,
+    /// A signature that is not looked at, of so many characters.
+    Other(Encoding),
+}
+
+/// A part of the signed content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    Literal(&'a str),
+    Id,
+    Timestamp,
+    Method,
+    /// Bytes of the request, as they arrived.
+    Raw(Raw),
+}
+
+/// Bytes of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Raw {
+    Body,
+    Query,
+    /// The body of a POST, the query of a GET.
+    Payload,
+}
+
+impl Raw {
+    /// What the argument is called in every language.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Raw::Body => "body",
+            Raw::Query => "query",
+            Raw::Payload => "payload",
+        }
+    }
+
+    fn parameter(self) -> Parameter {
+        match self {
+            Raw::Body => Parameter::Body,
+            Raw::Query => Parameter::Query,
+            Raw::Payload => Parameter::Payload,
+        }
+    }
+}
+
+/// Neighbours in the signed content that are alike.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Run<'a> {
+    /// Every part but [`Part::Raw`].
+    Text(Vec<Part<'a>>),
+    Raw(Raw),
+}
+
+/// Which bytes of a secret sign.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Key<'a> {
+    /// Its text.
+    Text,
+    /// What stands after the prefix, decoded.
+    Decoded { prefix: &'a str, encoding: Encoding },
+}
+
+/// Where a signed fact is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin<'a> {
+    /// In the signature header itself.
+    Value,
+    /// In this header.
+    Header(&'a str),
+    /// In the body's JSON, below these members.
+    Member(Vec<String>),
+}
+
+impl<'a> Plan<'a> {
+    /// What must be checked; `None` where the contract does not sign.
+    ///
+    /// # Errors
+    /// Why no receiver could verify its deliveries.
+    pub(super) fn of(contract: &'a Contract) -> Result<Option<Self>, String> {
+        let rules = &contract.signatures;
+        let hmac = rules.iter().find(|rule| rule.algorithm != Algorithm::Ed25519);
+        match hmac.or(rules.first()) {
+            Some(rule) => Self::of_rule(contract, rule).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn of_rule(contract: &'a Contract, rule: &'a SignatureRule) -> Result<Self, String> {
+        let (chosen, encoding) = strongest(contract, rule)?;
+        let content = &rule.contents[chosen];
+        let (candidate, value) = super::value::take_apart(rule, chosen, encoding)?;
+        let signs = |part: &ContentPart| content.parts.contains(part);
+        let timestamp = match rule.value.contains(&ValuePart::Timestamp) {
+            true => Some(Origin::Value),
+            false => header_of(contract, "{timestamp}"),
+        };
+        if timestamp.is_none() && signs(&ContentPart::Timestamp) {
+            return Err("`{timestamp}` is signed, and neither the signature's value nor a header \
+                        whose value is exactly `{timestamp}` tells it"
+                .to_owned());
+        }
+        let id = signs(&ContentPart::Id).then(|| id_of(contract)).transpose()?;
+        let others = rule.contents.iter().enumerate().filter(|(number, _)| *number != chosen);
+        Ok(Self {
+            title: super::prose::plain(contract.title()),
+            header: rule.header.as_str(),
+            algorithm: rule.algorithm,
+            candidate,
+            value,
+            content: content.parts.iter().map(|part| Part::of(part, contract.methods())).collect(),
+            key: Key::of(&rule.key),
+            timestamp,
+            id,
+            written: &content.written,
+            weaker: others.map(|(_, content)| &*content.name).collect(),
+        })
+    }
+
+    /// The function's arguments, in order.
+    pub(super) fn parameters(&self, language: Language) -> Vec<Parameter> {
+        let mut all = vec![Parameter::Headers];
+        all.extend(self.content.contains(&Part::Method).then_some(Parameter::Method));
+        for part in &self.content {
+            if let Part::Raw(raw) = part
+                && !all.contains(&raw.parameter())
+            {
+                all.push(raw.parameter());
+            }
+        }
+        let member = matches!(self.id, Some(Origin::Member(_)));
+        all.extend((member && language == Language::Java).then_some(Parameter::Id));
+        all.push(Parameter::Secrets);
+        all.extend(self.timestamp.is_some().then_some(Parameter::Now));
+        all
+    }
+
+    /// The content as texts and bytes by turns.
+    pub(super) fn runs(&self) -> Vec<Run<'a>> {
+        let mut runs = Vec::new();
+        for part in &self.content {
+            match (part, runs.last_mut()) {
+                (Part::Raw(raw), _) => runs.push(Run::Raw(*raw)),
+                (text, Some(Run::Text(parts))) => parts.push(*text),
+                (text, _) => runs.push(Run::Text(vec![*text])),
+            }
+        }
+        runs
+    }
+
+    /// What one candidate and all of them are called in the code: in a list with a timestamp they
+    /// are not all signatures.
+    pub(super) fn candidates(&self) -> (&'static str, &'static str) {
+        match self.value {
+            Value::List { timestamp: Some(_), .. } => ("item", "items"),
+            Value::List { .. } | Value::Whole | Value::Pattern(_) => ("signature", "signatures"),
+        }
+    }
+
+    /// Whether several candidates must be tried.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value, Value::List { .. })
+    }
+
+    /// Whether the timestamp is a part of what is signed.
+    pub(super) fn signs_timestamp(&self) -> bool {
+        self.content.contains(&Part::Timestamp)
+    }
+
+    /// Whether base64 is read or written.
+    pub(super) fn uses(&self, encoding: Encoding) -> bool {
+        let decoded =
+            matches!(self.key, Key::Decoded { encoding: of_key, .. } if of_key == encoding);
+        decoded || self.candidate.encoding == encoding
+    }
+}
+
+impl<'a> Part<'a> {
+    fn of(part: &'a ContentPart, methods: &[DeliveryMethod]) -> Self {
+        match (part, methods) {
+            (ContentPart::Literal(text), _) => Part::Literal(text),
+            (ContentPart::Id, _) => Part::Id,
+            (ContentPart::Timestamp, _) => Part::Timestamp,
+            (ContentPart::Body, _) => Part::Raw(Raw::Body),
+            (ContentPart::Query, _) => Part::Raw(Raw::Query),
+            (ContentPart::Payload, [DeliveryMethod::Post]) => Part::Raw(Raw::Body),
+            (ContentPart::Payload, [DeliveryMethod::Get]) => Part::Raw(Raw::Query),
+            (ContentPart::Payload, _) => Part::Raw(Raw::Payload),
+            (ContentPart::Method, [DeliveryMethod::Post]) => Part::Literal("POST"),
+            (ContentPart::Method, [DeliveryMethod::Get]) => Part::Literal("GET"),
+            (ContentPart::Method, _) => Part::Method,
+        }
+    }
+}
+
+impl<'a> Key<'a> {
+    fn of(form: &'a KeyForm) -> Self {
+        match form.usage {
+            KeyUse::Text => Key::Text,
+            KeyUse::Bytes => Key::Decoded { prefix: &form.prefix, encoding: form.encoding },
+        }
+    }
+}
+
+/// The content that binds the most, of those that the value has a signature of: above all what is
+/// delivered, then the timestamp.
+fn strongest(contract: &Contract, rule: &SignatureRule) -> Result<(usize, Encoding), String> {
+    let signature = |part: &ValuePart| match part {
+        ValuePart::Hex(content) => Some((*content, Encoding::Hex)),
+        ValuePart::Base64(content) => Some((*content, Encoding::Base64)),
+        ValuePart::Literal(_) | ValuePart::Timestamp => None,
+    };
+    let strength = |(number, _): &(usize, Encoding)| {
+        let content = &rule.contents[*number];
+        let facts = content.parts.iter().filter(|part| !matches!(part, ContentPart::Literal(_)));
+        let timestamp = content.parts.contains(&ContentPart::Timestamp);
+        (binds_delivery(contract, content), timestamp, facts.count())
+    };
+    // Of equals the last one wins, so the first one stands last.
+    let chosen = rule.value.iter().rev().filter_map(signature).max_by_key(strength);
+    match chosen {
+        None => Err("the signature's `value` has no signature: no `{hex}`, no `{base64}`".into()),
+        Some((number, _)) if !binds_delivery(contract, &rule.contents[number]) => Err(format!(
+            "`{}` is signed, which has not the whole of what is delivered: a POST needs `{{body}}`, \
+             a GET `{{query}}`, both have `{{payload}}`",
+            rule.contents[number].written
+        )),
+        Some(chosen) => Ok(chosen),
+    }
+}
+
+fn binds_delivery(contract: &Contract, content: &Content) -> bool {
+    contract.methods().iter().all(|method| {
+        let carrier = match method {
+            DeliveryMethod::Post => ContentPart::Body,
+            DeliveryMethod::Get => ContentPart::Query,
+        };
+        content.parts.contains(&ContentPart::Payload) || content.parts.contains(&carrier)
+    })
+}
+
+fn header_of<'a>(contract: &'a Contract, placeholder: &str) -> Option<Origin<'a>> {
+    let mut headers = contract.request.headers.iter();
+    let (name, _) = headers.find(|(_, template)| &*template.written == placeholder)?;
+    Some(Origin::Header(name.as_str()))
+}
+
+fn id_of(contract: &Contract) -> Result<Origin<'_>, String> {
+    let placeholder = "{event.id}";
+    let member = || match (contract.methods(), &contract.request.body) {
+        ([DeliveryMethod::Post], Some(body)) => {
+            let template = serde_json::from_str(&body.to_string()).ok()?;
+            member_of(&template, placeholder).map(Origin::Member)
+        }
+        _ => None,
+    };
+    header_of(contract, placeholder).or_else(member).ok_or_else(|| {
+        "`{id}` is signed, and neither a header nor a member of every delivery's body whose value is \
+         exactly `{event.id}` tells it"
+            .to_owned()
+    })
+}
+
+/// The names that lead to a text; none where code could not write them plainly.
+fn member_of(template: &serde_json::Value, text: &str) -> Option<Vec<String>> {
+    let plain = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    };
+    template.as_object()?.iter().filter(|(name, _)| plain(name)).find_map(|(name, value)| {
+        let below = match value.as_str() {
+            Some(found) => (found == text).then(Vec::new)?,
+            None => member_of(value, text)?,
+        };
+        Some([vec![name.clone()], below].concat())
+    })
+}

@@ -1,0 +1,50 @@
+//! Text as literals of the languages, so that no contract's text can break out of one.
+
+/// How a language writes a text.
+pub(super) struct Quoting {
+    /// What stands on both sides.
+    pub(super) mark: char,
+    /// What has a meaning of its own inside, besides the mark and the backslash.
+    pub(super) special: &'static [char],
+    /// How a control character is written.
+    pub(super) control: fn(char) -> String,
+}
+
+impl Quoting {
+    /// The literal.
+    pub(super) fn quote(&self, text: &str) -> String {
+        format!("{0}{1}{0}", self.mark, self.inside(text))
+    }
+
+    /// What stands between the marks.
+    pub(super) fn inside(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for character in text.chars() {
+            match character {
+                '\\' => out.push_str("\\\\"),
+                special if special == self.mark || self.special.contains(&special) => {
+                    out.extend(['\\', special]);
+                }
+                control if control.is_control() => out.push_str(&(self.control)(control)),
+                plain => out.push(plain),
+            }
+        }
+        out
+    }
+}
+
+/// `\u000a`: Java, C#, JavaScript.
+pub(super) fn four_digits(control: char) -> String {
+    format!("\\u{:04x}", u32::from(control))
+}
+
+/// `\u{a}`: Rust, Ruby, PHP.
+#[expect(dead_code, reason = "the languages that need it follow")]
+pub(super) fn in_braces(control: char) -> String {
+    format!("\\u{{{:x}}}", u32::from(control))
+}
+
+/// `\012`: octal, which Java reads after it has read `\u`.
+pub(super) fn octal(control: char) -> String {
+    format!("\\{:03o}", u32::from(control))
+}

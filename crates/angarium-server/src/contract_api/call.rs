@@ -1,0 +1,125 @@
+//! One call of a contract, from its key to its answer.
+
+use super::address::Path;
+use super::operate::Operating;
+use super::{answer, body};
+use crate::api::App;
+use crate::api::auth::Caller;
+use crate::api::idempotency::{self, Idempotency, Opened};
+use crate::api::json;
+use crate::api::problem::Problem;
+use angarium_core::account::{Environment, Scope};
+use angarium_core::contract::Contract;
+use angarium_core::contract::api::{
+    Access, Authentication, Call, Fields, ManagementApi, Operation, Route,
+};
+use angarium_core::refusal::Refusal;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use std::sync::Arc;
+
+/// A call of a contract's route.
+#[derive(Debug)]
+pub(super) struct ContractCall<'a> {
+    /// Whose route it is.
+    pub(super) contract: &'a Contract,
+    /// Its management API.
+    pub(super) api: &'a ManagementApi,
+    /// The route.
+    pub(super) route: &'a Route,
+    /// Which of the route's calls.
+    pub(super) call: &'a Call,
+    /// The id in the path.
+    pub(super) id: Option<&'a str>,
+}
+
+impl ContractCall<'_> {
+    /// A refusal in the contract's words, members by the contract's names.
+    pub(super) fn refuse(&self, refusal: Refusal) -> Response {
+        answer::refusal(Some(self.api), self.route.request.in_own_words(refusal))
+    }
+
+    /// Answers the call.
+    ///
+    /// # Errors
+    /// What the operation refuses, and `unauthorized`, `forbidden` and what is wrong with the body.
+    pub(super) async fn answer(
+        &self,
+        app: &Arc<App>,
+        path: &Path,
+        request: Request,
+    ) -> Result<Response, Problem> {
+        let caller = self.caller(app, &path.environment, request.headers())?;
+        match self.route.operation.bounds().access {
+            Access::Reads => {
+                let operating = Operating { app, call: self, caller: &caller };
+                let read = operating.read().await?;
+                Ok(answer::tagged(read, request.headers()))
+            }
+            Access::Changes => self.change(app, path, &caller, request).await,
+        }
+    }
+
+    async fn change(
+        &self,
+        app: &Arc<App>,
+        path: &Path,
+        caller: &Caller,
+        request: Request,
+    ) -> Result<Response, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = json::read(body, app.limits.body_bytes).await?;
+        let route = path.whole();
+        let opened = Idempotency::open(app, caller, &parts, &route, &bytes).await?;
+        let idempotency = match opened {
+            Opened::First(idempotency) => idempotency,
+            Opened::Repeated(answer) => {
+                let answer = idempotency::repeat(app, caller, answer).await?;
+                return Ok(idempotency::replayed(answer));
+            }
+        };
+        let fields = self.fields(app, &parts.headers, &bytes)?;
+        let operating = Operating { app, call: self, caller };
+        Ok(operating.change(fields, &idempotency).await?.into_response())
+    }
+
+    fn fields(&self, app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Fields, Refusal> {
+        let members = body::members(headers, body, &app.limits)?;
+        self.route.request.read(&members, self.route.operation.bounds().needed)
+    }
+
+    fn caller(
+        &self,
+        app: &App,
+        environment: &Arc<Environment>,
+        headers: &HeaderMap,
+    ) -> Result<Caller, Refusal> {
+        let caller = Caller::of_tenant(app, environment, key_text(&self.api.auth, headers))?;
+        caller.require(scope(self.route.operation))?;
+        Ok(caller)
+    }
+}
+
+/// The text of the key, where the contract says that it stands.
+fn key_text<'a>(auth: &Authentication, headers: &'a HeaderMap) -> Option<&'a str> {
+    let text = headers.get(&auth.header)?.to_str().ok()?.trim();
+    let Some(wanted) = &auth.scheme else {
+        return Some(text);
+    };
+    let (scheme, key) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(wanted).then_some(key.trim())
+}
+
+/// What a key needs. Who may only read is shown no secret, and signing keys are secrets.
+fn scope(operation: Operation) -> Scope {
+    match operation {
+        Operation::EndpointList | Operation::EndpointGet => Scope::Read,
+        Operation::EndpointCreate
+        | Operation::EndpointUpdate
+        | Operation::EndpointDelete
+        | Operation::EndpointTest
+        | Operation::KeysList
+        | Operation::KeysRotate => Scope::Manage,
+    }
+}

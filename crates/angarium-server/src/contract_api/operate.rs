@@ -1,0 +1,176 @@
+//! The operations that a route may name, by the functions that the native API calls.
+
+use super::call::ContractCall;
+use crate::api::App;
+use crate::api::auth::Caller;
+use crate::api::endpoints::{EndpointChange, Endpoints, NewEndpoint, facts};
+use crate::api::idempotency::Idempotency;
+use crate::api::json::{Answer, Secret};
+use crate::api::problem::{Problem, internal};
+use crate::api::signing_keys::{ensure_tenant_key, known_keys, rotate_tenant_key};
+use angarium_core::account::Tenant;
+use angarium_core::contract::api::{EndpointFacts, Fields, Given, Operation, Subject, Visibility};
+use angarium_core::refusal::Refusal;
+use angarium_core::secret::{SecretText, SigningKey};
+use http::StatusCode;
+use std::sync::Arc;
+
+/// A call whose caller may make it.
+#[derive(Debug)]
+pub(super) struct Operating<'a> {
+    pub(super) app: &'a Arc<App>,
+    pub(super) call: &'a ContractCall<'a>,
+    pub(super) caller: &'a Caller,
+}
+
+impl Operating<'_> {
+    /// Answers what only reads.
+    ///
+    /// # Errors
+    /// `not_found`, and the store's.
+    pub(super) async fn read(&self) -> Result<Answer, Problem> {
+        match self.call.route.operation {
+            Operation::EndpointList => {
+                let rows = self.endpoints()?.list().await?;
+                let facts: Vec<_> = rows.iter().map(|row| facts(self.app, row)).collect();
+                Ok(self.print(&Subject::Endpoints(&facts)))
+            }
+            Operation::EndpointGet => {
+                let row = self.endpoints()?.find(self.id()).await?;
+                Ok(self.print(&Subject::Endpoint(facts(self.app, &row))))
+            }
+            Operation::KeysList => self.list_keys().await,
+            Operation::EndpointCreate
+            | Operation::EndpointUpdate
+            | Operation::EndpointDelete
+            | Operation::EndpointTest
+            | Operation::KeysRotate => Err(internal().into()),
+        }
+    }
+
+    /// Does what changes something.
+    ///
+    /// # Errors
+    /// What the operation refuses, by the members of the native API.
+    pub(super) async fn change(
+        &self,
+        fields: Fields,
+        idempotency: &Idempotency,
+    ) -> Result<Answer, Problem> {
+        let (endpoints, id) = (self.endpoints()?, self.id());
+        let print = |endpoint: &EndpointFacts<'_>| self.print(&Subject::Endpoint(*endpoint));
+        match self.call.route.operation {
+            Operation::EndpointCreate => {
+                let new = self.new_endpoint(fields);
+                endpoints.create(self.tenant()?, &new, idempotency, print).await
+            }
+            Operation::EndpointUpdate => {
+                endpoints.change(id, &changed(fields), idempotency, print).await
+            }
+            Operation::EndpointDelete => {
+                endpoints.delete(id, idempotency, self.print(&Subject::Nothing)).await
+            }
+            Operation::KeysRotate => self.rotate(fields, idempotency).await,
+            Operation::EndpointTest
+            | Operation::EndpointList
+            | Operation::EndpointGet
+            | Operation::KeysList => Err(internal().into()),
+        }
+    }
+
+    /// The signing keys of the endpoint in the path, else of the tenant.
+    async fn list_keys(&self) -> Result<Answer, Problem> {
+        let keys = match self.call.id {
+            Some(id) => {
+                let row = self.endpoints()?.find(id).await?;
+                self.known(&row.config.secrets.keys).to_vec()
+            }
+            None => {
+                let (tenant, contract) = (self.tenant()?, self.call.contract.name());
+                ensure_tenant_key(self.app, tenant, contract).await?;
+                known_keys(self.app, tenant, contract)
+            }
+        };
+        Ok(self.print_keys(&keys, None))
+    }
+
+    async fn rotate(&self, fields: Fields, idempotency: &Idempotency) -> Result<Answer, Problem> {
+        let given = fields.secret.value().map(Secret);
+        let Some(id) = self.call.id else {
+            let print = |keys: &[SigningKey]| self.print_keys(keys, None);
+            let (tenant, contract) = (self.tenant()?, self.call.contract.name());
+            let given = given.as_ref();
+            return rotate_tenant_key(self.app, tenant, contract, given, idempotency, print).await;
+        };
+        let print = |rotated: &EndpointFacts<'_>| {
+            self.print_keys(self.known(&rotated.config.secrets.keys), rotated.secret)
+        };
+        self.endpoints()?.rotate(id, given.as_ref(), idempotency, print).await
+    }
+
+    /// Of an endpoint's keys, those that may be known.
+    fn known<'k>(&self, keys: &'k [SigningKey]) -> &'k [SigningKey] {
+        self.call.contract.key_rule().map_or(&[], |rule| rule.known(keys))
+    }
+
+    /// The endpoints that this call may know of.
+    fn endpoints(&self) -> Result<Endpoints<'_>, Refusal> {
+        let own = Endpoints::of(self.app, self.caller)?.following(self.call.contract.name());
+        Ok(match self.call.api.auth.sees {
+            Visibility::Tenant => own,
+            Visibility::Key => own.made_by_caller(),
+        })
+    }
+
+    fn tenant(&self) -> Result<&Tenant, Refusal> {
+        // A contract's caller is a tenant's key: nobody else gets this far.
+        self.caller.own_tenant().map(AsRef::as_ref).ok_or_else(internal)
+    }
+
+    /// The id in the path; a path without one names nothing.
+    fn id(&self) -> &str {
+        self.call.id.unwrap_or_default()
+    }
+
+    fn new_endpoint(&self, fields: Fields) -> NewEndpoint {
+        NewEndpoint {
+            url: fields.url.value().unwrap_or_default(),
+            types: fields.types.value().unwrap_or_default(),
+            subjects: fields.subjects.value(),
+            contract: Some(self.call.contract.name().to_owned()),
+            secret: fields.secret.value().map(Secret),
+            name: fields.name.value(),
+            description: fields.description.value(),
+            status: fields.status.value(),
+            ..NewEndpoint::default()
+        }
+    }
+
+    fn print_keys(&self, keys: &[SigningKey], secret: Option<&SecretText>) -> Answer {
+        self.print(&Subject::Keys { keys, secret })
+    }
+
+    fn print(&self, subject: &Subject<'_>) -> Answer {
+        let route = self.call.route;
+        let status = StatusCode::from_u16(route.status).unwrap_or(StatusCode::OK);
+        Answer { status, body: self.call.api.print(route, subject).unwrap_or_default() }
+    }
+}
+
+/// What a call says of an endpoint that is there: what it is silent about stays.
+fn changed(fields: Fields) -> EndpointChange {
+    EndpointChange {
+        url: unless_silent(fields.url),
+        types: unless_silent(fields.types),
+        subjects: fields.subjects.change(),
+        name: fields.name.change(),
+        description: fields.description.change(),
+        status: fields.status.value(),
+        ..EndpointChange::default()
+    }
+}
+
+/// What cannot be absent is refused where it is cleared, as an empty value is.
+fn unless_silent<T: Default>(given: Given<T>) -> Option<T> {
+    given.change().map(Option::unwrap_or_default)
+}

@@ -1,0 +1,28 @@
+//! The handshake before a URL is accepted. It holds no lock and no place in a queue: a receiver that
+//! never answers keeps only its own caller waiting.
+
+use super::Runner;
+use crate::egress::NO_ENDPOINT;
+use crate::entropy::random;
+use angarium_core::endpoint::Endpoint;
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::request::Validation;
+
+impl Runner {
+    /// Lets an endpoint's URL prove that it is meant, where its contract asks for that. Nothing is
+    /// changed; a redirect is an answer like any other and not followed.
+    ///
+    /// # Errors
+    /// `validation_failed`, saying what came back.
+    pub async fn validate(&self, endpoint: &Endpoint) -> Result<(), Refusal> {
+        let Some(validation) = Validation::of(endpoint, random(&*self.parts.entropy)) else {
+            return Ok(());
+        };
+        let request = validation
+            .request()
+            .map_err(|reason| Refusal::field(Code::ValidationFailed, "url", reason.to_string()))?;
+        let transport = &self.parts.transport;
+        let exchange = transport.send(NO_ENDPOINT, request, validation.timeout()).await;
+        validation.judge(&exchange.outcome, &exchange.headers)
+    }
+}

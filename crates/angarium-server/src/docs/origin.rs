@@ -46,6 +46,7 @@ impl Origin {
             Some((host, port)) if is_port(port) => host,
             Some(_) | None => &self.authority,
         }
+        .trim_end_matches('.')
     }
 }
 

@@ -6,6 +6,7 @@ use super::words::and;
 use crate::contract::key::{Encoding, KeyForm, KeyUse};
 use crate::contract::signature::{Algorithm, Content, ContentPart, SignatureRule, ValuePart};
 use crate::contract::template::Placeholder;
+use crate::verification::{self, Language};
 use crate::contract::{Contract, KeyPresence, KeyRule, KeyScope};
 
 pub(super) fn write(page: &mut Markdown, contract: &Contract) {
@@ -27,8 +28,15 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract) {
             }
         ));
     }
-    page.say("Then:");
     page.list(advice(contract));
+    let codes = Language::ALL.map(|language| Some((language, verification::code(contract, language)?)));
+    let codes: Vec<_> = codes.into_iter().flatten().collect();
+    if !codes.is_empty() {
+        page.say("Code that does all of this:");
+    }
+    for (language, text) in codes {
+        page.code(&format!("{} {}", language.slug(), language.name()), &text);
+    }
 }
 
 fn introduction(contract: &Contract, keys: &KeyRule) -> String {
@@ -204,7 +212,7 @@ fn pair_sentence(key: &KeyForm) -> String {
 fn advice(contract: &Contract) -> Vec<String> {
     let mut advice = vec![
         "Verify the bytes as they came, before anything parses or reformats them.".to_owned(),
-        "Compare in constant time, as the code below does.".to_owned(),
+        "Compare in constant time, so that nobody can guess a signature byte by byte.".to_owned(),
     ];
     if has_timestamp(contract) {
         advice.push(

@@ -4,8 +4,9 @@
 //! the clock: no key can become due before the earliest one that was seen, or before one that was
 //! made since then has reached the shortest age of any contract.
 
+use crate::api::App;
 use crate::api::problem::Problem;
-use crate::api::{App, rotate_if_due};
+use crate::api::signing_keys::rotate_if_due;
 use angarium_core::contract::ContractLibrary;
 use angarium_core::id::TenantNo;
 use angarium_core::time::Timestamp;

@@ -7,9 +7,11 @@ pub mod api;
 mod body;
 mod describe;
 mod error;
+mod fault;
 mod file;
 mod key;
 mod library;
+mod missing;
 pub mod page;
 mod rules;
 mod signature;
@@ -21,7 +23,7 @@ mod time_form;
 #[cfg(test)]
 mod tests;
 
-pub use error::ContractError;
+pub use error::{ContractError, ContractMistakes};
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
 pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
@@ -127,6 +129,8 @@ pub(crate) struct RequestShape {
     pub(crate) headers: Vec<(HeaderName, template::TextTemplate)>,
     /// The names of the headers as the file writes them; on the wire they have no case.
     pub(crate) written_headers: Vec<Box<str>>,
+    /// What parts of it mean, for people, by name: members of the body, parameters, headers.
+    pub(crate) meanings: Vec<(Box<str>, Box<str>)>,
     pub(crate) content_type: Option<template::TextTemplate>,
     /// How a time is written where the publisher gave none.
     pub(crate) time: TimeForm,

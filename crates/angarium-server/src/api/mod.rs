@@ -23,7 +23,6 @@ mod status;
 mod tenants;
 
 pub use openapi::document;
-pub(crate) use signing_keys::rotate_if_due;
 
 use crate::clock::Clock;
 use crate::contract_api;

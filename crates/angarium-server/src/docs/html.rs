@@ -331,7 +331,8 @@ mod tests {
 
     #[test]
     fn blocks_of_code_that_follow_each_other_are_tabs_without_a_script() {
-        let page = render("```python Python\na\n```\n```go Go\nb\n```\n\nc\n\n```sh\nd\n```\n", "T", None);
+        let page =
+            render("```python Python\na\n```\n```go Go\nb\n```\n\nc\n\n```sh\nd\n```\n", "T", None);
         assert_eq!(page.text.matches("type=\"radio\"").count(), 2, "{}", page.text);
         assert_eq!(page.text.matches(" checked>").count(), 1);
         assert_eq!(page.text.matches("class=\"panel\"").count(), 2);

@@ -20,7 +20,7 @@ pub use operation::{Access, Bounds, IdInPath, Operation};
 pub use path::{Call, RoutePath};
 pub use request_map::{Field, FieldKind, Fields, Given, RequestMap, RequestMember, RequestValue};
 
-pub(super) use template::{Names, Template};
+pub(super) use template::{Names, Shapes, Template};
 
 use super::time_form::TimeForm;
 use fact::{Forms, Object};

@@ -51,7 +51,7 @@ fn try_it(contract: &Contract, secret: &str, deliveries: usize) -> String {
 }
 
 fn body(page: &mut Markdown, contract: &Contract) {
-    let members = members::of_body(contract);
+    let members = members::of_body(&contract.request);
     page.say(match members.is_empty() {
         true => "The body is the event's data as it was published, byte for byte.",
         false => "The body's members, in this order:",
@@ -61,7 +61,7 @@ fn body(page: &mut Markdown, contract: &Contract) {
 
 /// The parameters of a GET. Where they are those of the body, this is all that is said.
 fn query(page: &mut Markdown, contract: &Contract) {
-    let (body, query) = (members::of_body(contract), members::of_query(contract));
+    let (body, query) = (members::of_body(&contract.request), members::of_query(&contract.request));
     let is_in = |all: &[Member], wanted: &Member| all.iter().any(|m| m.name == wanted.name);
     let after = "after those that your URL has already";
     if query.iter().all(|parameter| is_in(&body, parameter)) {
@@ -93,7 +93,7 @@ fn whole(page: &mut Markdown, contract: &Contract, method: DeliveryMethod, sampl
 
 /// Every header of the request with its meaning.
 fn headers<'a>(contract: &'a Contract, sent: &'a HeaderMap) -> Vec<[String; 2]> {
-    let own = members::of_headers(contract);
+    let own = members::of_headers(&contract.request);
     let meaning = |name: &str| match name {
         "content-type" => "The type of the body.".to_owned(),
         "user-agent" => "The gateway that sends it.".to_owned(),

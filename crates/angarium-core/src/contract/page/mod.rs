@@ -27,7 +27,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use super::Contract;
+use super::{Contract, RequestShape};
 use crate::limits::Limits;
 use calls::Calls;
 use markdown::{Markdown, plain};
@@ -104,6 +104,11 @@ impl<'a> Page<'a> {
         limits::write(page, contract, &calls, self.limits);
         practice::write(page, contract);
     }
+}
+
+/// The names of a request's parts whose meaning a contract can say.
+pub(super) fn part_names(shape: &RequestShape) -> Vec<String> {
+    members::names(shape)
 }
 
 /// `AIOKA webhooks`; a name that says it already is enough by itself.

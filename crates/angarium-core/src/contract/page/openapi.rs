@@ -101,7 +101,7 @@ impl Described<'_> {
             ),
         });
         operation["parameters"] = parameters.into();
-        if bounds.access == Access::Changes {
+        if !route.request.members().is_empty() {
             operation["requestBody"] = self.request_body(route);
         }
         operation["responses"] = self.responses(route).into();

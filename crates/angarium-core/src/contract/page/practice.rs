@@ -21,14 +21,15 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract) {
                 .to_owned(),
         );
     }
-    items.push(match place_of(contract, &Placeholder::Id) {
+    items.push(match place_of(&contract.request, &Placeholder::Id) {
         Some(id) => format!(
             "**Expect repeats.** Keep {id} of what is done, and skip it when it \
                              comes again."
         ),
         None => {
             let parts = [Placeholder::Type, Placeholder::Time];
-            let parts: Vec<_> = parts.iter().filter_map(|f| place_of(contract, f)).collect();
+            let parts: Vec<_> =
+                parts.iter().filter_map(|f| place_of(&contract.request, f)).collect();
             match parts.len() {
                 2 => format!("**Expect repeats.** Use {} together to recognise them.", and(&parts)),
                 _ => "**Expect repeats.** Make it safe to do the same thing twice.".to_owned(),

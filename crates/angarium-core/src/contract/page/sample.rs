@@ -47,8 +47,8 @@ impl<'a> Samples<'a> {
             retired_at: None,
             signs_until: None,
         });
-        let mut members = members::of_body(contract);
-        members.extend(members::of_query(contract));
+        let mut members = members::of_body(&contract.request);
+        members.extend(members::of_query(&contract.request));
         let examples = contract.events().iter().map(example).collect();
         Self { contract, members, examples, key }
     }

@@ -31,11 +31,12 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract, calls: &Calls<'_>)
 }
 
 fn repeats(contract: &Contract) -> String {
-    let by = match place_of(contract, &Placeholder::Id) {
+    let by = match place_of(&contract.request, &Placeholder::Id) {
         Some(id) => format!("Keep {id} of what you have done and skip what you have seen"),
         None => {
             let parts = [Placeholder::Type, Placeholder::Time];
-            let parts: Vec<_> = parts.iter().filter_map(|f| place_of(contract, f)).collect();
+            let parts: Vec<_> =
+                parts.iter().filter_map(|f| place_of(&contract.request, f)).collect();
             match parts.len() {
                 2 => format!("Recognise it by {} together", and(&parts)),
                 _ => "Make what you do with a delivery safe to repeat".to_owned(),
@@ -139,7 +140,7 @@ fn order(contract: &Contract) -> String {
         }
     };
     match order.line {
-        OrderedBy::Nothing => match place_of(contract, &Placeholder::Sequence) {
+        OrderedBy::Nothing => match place_of(&contract.request, &Placeholder::Sequence) {
             Some(sequence) => format!(
                 "**Order is not promised**: deliveries go side by side, and a retry comes later \
                  than what followed it. Sort by {sequence} where it matters."
@@ -149,7 +150,8 @@ fn order(contract: &Contract) -> String {
                 .to_owned(),
         },
         OrderedBy::Key => {
-            let key = place_of(contract, &Placeholder::Key).unwrap_or_else(|| "key".to_owned());
+            let key =
+                place_of(&contract.request, &Placeholder::Key).unwrap_or_else(|| "key".to_owned());
             format!(
                 "**Ordered by {key}.** Events with the same {key} arrive in the order in which \
                  they occurred, also when one is being retried; others are not held up by it. {next} \

@@ -6,8 +6,8 @@ use super::words::and;
 use crate::contract::key::{Encoding, KeyForm, KeyUse};
 use crate::contract::signature::{Algorithm, Content, ContentPart, SignatureRule, ValuePart};
 use crate::contract::template::Placeholder;
-use crate::verification::{self, Language};
 use crate::contract::{Contract, KeyPresence, KeyRule, KeyScope};
+use crate::verification::{self, Language};
 
 pub(super) fn write(page: &mut Markdown, contract: &Contract) {
     let Some(keys) = contract.key_rule() else {
@@ -29,7 +29,8 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract) {
         ));
     }
     page.list(advice(contract));
-    let codes = Language::ALL.map(|language| Some((language, verification::code(contract, language)?)));
+    let codes =
+        Language::ALL.map(|language| Some((language, verification::code(contract, language)?)));
     let codes: Vec<_> = codes.into_iter().flatten().collect();
     if !codes.is_empty() {
         page.say("Code that does all of this:");
@@ -163,7 +164,7 @@ struct Names {
 
 impl Names {
     fn of(contract: &Contract) -> Self {
-        let headers = of_headers(contract);
+        let headers = of_headers(&contract.request);
         let header = |fact: Placeholder| {
             let alone = |member: &&Member| member.facts == [fact.clone()];
             headers.iter().find(alone).map(|member| member.name.clone())

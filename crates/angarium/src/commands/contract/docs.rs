@@ -66,7 +66,8 @@ pub(super) fn run(docs: &Docs, limits: &Limits) -> anyhow::Result<()> {
 /// An address that can stand in a command without quotes.
 fn base_url(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]".contains(&byte);
-    let has_scheme = ["https://", "http://"].iter().any(|s| text.len() > s.len() && text.starts_with(s));
+    let has_scheme =
+        ["https://", "http://"].iter().any(|s| text.len() > s.len() && text.starts_with(s));
     match has_scheme && text.bytes().all(allowed) {
         true => Ok(text.trim_end_matches('/').to_owned()),
         false => Err("an address is http:// or https:// with host and path".to_owned()),

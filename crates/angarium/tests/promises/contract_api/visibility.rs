@@ -51,7 +51,7 @@ fn a_key_sees_what_was_made_with_it_where_the_page_says_so() {
         let (one, two) = (platforms.customer(page, "acme"), platforms.customer(page, "acme"));
         let id = text(&one.post(&path, &page.webhook()).expect(201), "id").to_owned();
         let made_natively = json!({
-            "url": "https://127.0.0.1:9443/native", "types": page.webhook()["events"],
+            "url": page.webhook()["url"], "types": page.webhook()["events"],
             "contract": page.contract,
         });
         let native = platforms.native(page.contract);
@@ -107,8 +107,7 @@ fn only_a_tenants_valid_key_of_this_environment_calls() {
             platforms.key(page.contract, None, all),
             platforms.key(elsewhere, Some("acme"), all),
         ];
-        let mut callers: Vec<_> =
-            wrong.iter().map(|key| platforms.caller(page, key)).collect();
+        let mut callers: Vec<_> = wrong.iter().map(|key| platforms.caller(page, key)).collect();
         let good = platforms.key(page.contract, Some("acme"), all);
         let nameless = Api::new(&platforms.server.address, "x").without("authorization");
         callers.push(nameless.clone());

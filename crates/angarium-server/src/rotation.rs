@@ -30,7 +30,7 @@ pub(crate) async fn rotate_for_ever(app: Arc<App>) {
         if next <= now {
             next = rotate_due(&app, now, shortest).await;
         }
-        tokio::time::sleep(next.since(app.now()).clamp(GRAIN, LOOK_EVERY)).await;
+        app.clock.sleep(next.since(app.now()).clamp(GRAIN, LOOK_EVERY)).await;
     }
 }
 

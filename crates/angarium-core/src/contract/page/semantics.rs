@@ -173,7 +173,7 @@ fn dead_letter(contract: &Contract) -> String {
     };
     format!(
         "**Dead letters.** {last}, a delivery is a dead letter: it is not sent by itself any more. \
-         It is kept in your webhook diagnostics, with what your server answered, and can be sent \
+         It stays in the webhook diagnostics, with what your server answered, and can be sent \
          again from there."
     )
 }

@@ -18,6 +18,7 @@ mod signer;
 mod source;
 mod template;
 mod time_form;
+mod weakness;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use library::ContractLibrary;
 pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
 pub use signer::{Signer, TenantSigner};
 pub use time_form::TimeForm;
+pub use weakness::{ContractWarning, Weakness};
 
 pub(crate) use key::{Encoding, KeyForm, KeyUse};
 pub(crate) use signature::{Algorithm, Content, ContentPart, SignatureRule, ValuePart};
@@ -49,6 +51,8 @@ pub(crate) const TIMEOUTS: RangeInclusive<Duration> =
 /// A contract, compiled once at load.
 #[derive(Debug)]
 pub struct Contract {
+    file: Box<str>,
+    text: Box<str>,
     name: String,
     title: String,
     plans: Vec<Box<str>>,
@@ -125,12 +129,19 @@ pub(crate) struct RequestShape {
     /// The query parameters of a GET, names escaped.
     pub(crate) query: Vec<(Box<str>, template::TextTemplate)>,
     pub(crate) headers: Vec<(HeaderName, template::TextTemplate)>,
+    /// Their names as the file writes them.
+    pub(crate) written_headers: Vec<Box<str>>,
     pub(crate) content_type: Option<template::TextTemplate>,
     /// How a time is written where the publisher gave none.
     pub(crate) time: TimeForm,
 }
 
 impl Contract {
+    /// The file's own text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Its name, unique on a server.
     pub fn name(&self) -> &str {
         &self.name
@@ -189,6 +200,13 @@ impl Contract {
     /// The methods that an endpoint may choose; the first is the default.
     pub fn methods(&self) -> &[DeliveryMethod] {
         &self.request.methods
+    }
+
+    /// A header's name as the file writes it; none where the contract does not set it.
+    pub fn written_header(&self, name: &str) -> Option<&str> {
+        let signed = self.signatures.iter().map(|rule| &rule.written_header);
+        let mut written = self.request.written_headers.iter().chain(signed);
+        written.find(|written| written.eq_ignore_ascii_case(name)).map(|written| &**written)
     }
 
     /// The headers that the contract itself sets.

@@ -34,13 +34,10 @@ pub(super) fn read_request(
     let time = section.read_optional("time", |item| one_of(&item, TimeForm::TEXTS));
     let signatures = section.read_optional("signature", read_signatures);
     let shape = together((methods, body, query, content_type, headers, time, section.finish()));
-    let shape = shape.map(|(methods, body, query, content_type, headers, time, ())| RequestShape {
-        methods,
-        body,
-        query: query.unwrap_or_default(),
-        headers: headers.unwrap_or_default(),
-        content_type,
-        time: time.unwrap_or_default(),
+    let shape = shape.map(|(methods, body, query, content_type, headers, time, ())| {
+        let (headers, written_headers) = headers.unwrap_or_default();
+        let (query, time) = (query.unwrap_or_default(), time.unwrap_or_default());
+        RequestShape { methods, body, query, headers, written_headers, content_type, time }
     });
     (shape, signatures.map(Option::unwrap_or_default))
 }
@@ -86,7 +83,12 @@ fn read_query(item: Item<'_>) -> Read<Vec<(Box<str>, TextTemplate)>> {
     }))
 }
 
-pub(super) fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> {
+/// A header's name, parsed and as it is written.
+pub(super) fn read_header(item: Item<'_>) -> Read<(HeaderName, Box<str>)> {
+    Ok((read_header_name(item.text()?, &item)?, item.into_text()?))
+}
+
+fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> {
     let parsed = HeaderName::try_from(name).ok();
     parsed.filter(|name| !OURS.contains(&name.as_str())).ok_or_else(|| {
         let fault = Fault::from(format!("{name:?} is not a header that a contract may set"));
@@ -94,8 +96,13 @@ pub(super) fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> 
     })
 }
 
-fn read_headers(item: Item<'_>) -> Read<Vec<(HeaderName, TextTemplate)>> {
-    each(item.section()?.entries().map(|(name, item)| {
-        together((read_header_name(&name, &item), template(&item, Place::Header)))
-    }))
+type Headers = Vec<(HeaderName, TextTemplate)>;
+
+/// The headers, and their names as they are written.
+fn read_headers(item: Item<'_>) -> Read<(Headers, Vec<Box<str>>)> {
+    let headers = each(item.section()?.entries().map(|(name, item)| {
+        let header = together((read_header_name(&name, &item), template(&item, Place::Header)))?;
+        Ok((header, name.into()))
+    }))?;
+    Ok(headers.into_iter().unzip())
 }

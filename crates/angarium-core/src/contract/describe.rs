@@ -17,6 +17,9 @@ use std::fmt;
 impl fmt::Display for Contract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.name, self.title)?;
+        if let Some(description) = &self.description {
+            writeln!(f, "{}", description.trim_end())?;
+        }
         writeln!(f, "\nEvents")?;
         for event in &self.events {
             write!(f, "{event}")?;
@@ -70,6 +73,9 @@ impl fmt::Display for RequestShape {
         }
         if let Some(body) = &self.body {
             writeln!(f, "  body: {body} (POST)")?;
+        }
+        for (name, meaning) in &self.meanings {
+            writeln!(f, "  {name}: {meaning}")?;
         }
         writeln!(f, "  times of the gateway: {}", self.time.name())
     }

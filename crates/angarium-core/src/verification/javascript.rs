@@ -202,9 +202,8 @@ fn sign(plan: &Plan<'_>) -> String {
         Algorithm::HmacSha256 | Algorithm::HmacSha512 => format!("{mac}.digest(\"{encoding}\")"),
         Algorithm::Ed25519 => format!("{mac}.toString(\"{encoding}\")"),
     };
-    let pieces = [quoted(&plan.candidate.before), digest, quoted(&plan.candidate.after)];
-    let pieces: Vec<_> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-    format!("function sign(secret, {parts}) {{\n{steps}  return {};\n}}\n", pieces.join(" + "))
+    let text = plan.candidate.around(&digest, " + ", |text| TEXT.quote(text));
+    format!("function sign(secret, {parts}) {{\n{steps}  return {text};\n}}\n")
 }
 
 /// The secret is the seed of the key, which PKCS #8 wraps in 16 bytes (RFC 8410).
@@ -223,8 +222,4 @@ fn encoding_name(encoding: Encoding) -> &'static str {
         Encoding::Hex => "hex",
         Encoding::Base64 => "base64",
     }
-}
-
-fn quoted(text: &str) -> String {
-    if text.is_empty() { String::new() } else { TEXT.quote(text) }
 }

@@ -10,8 +10,14 @@ mod prose;
 mod quote;
 mod value;
 
+mod csharp;
+mod go;
+mod java;
 mod javascript;
+mod php;
 mod python;
+mod ruby;
+mod rust;
 
 #[cfg(test)]
 mod tests;
@@ -122,15 +128,19 @@ pub enum Parameter {
 
 /// A program with a function that verifies a delivery of this contract.
 ///
-/// `None` where the contract does not sign, where nobody could verify it ([`unverifiable`]), or where
-/// it signs with Ed25519 alone and the language's standard library does not.
+/// `None` where the contract does not sign, where nobody could verify it ([`unverifiable`]), or
+/// where it signs with Ed25519 alone and the language's standard library does not.
 pub fn code(contract: &Contract, language: Language) -> Option<String> {
     let plan = Plan::of(contract).ok()??;
     match language {
         Language::Python => python::print(&plan),
         Language::JavaScript => Some(javascript::print(&plan)),
-        Language::Go | Language::Java | Language::Ruby | Language::Php => None,
-        Language::CSharp | Language::Rust => None,
+        Language::Go => Some(go::print(&plan)),
+        Language::Java => Some(java::print(&plan)),
+        Language::Ruby => Some(ruby::print(&plan)),
+        Language::Php => Some(php::print(&plan)),
+        Language::CSharp => csharp::print(&plan),
+        Language::Rust => rust::print(&plan),
     }
 }
 

@@ -43,6 +43,20 @@ pub(super) struct Candidate {
     pub(super) after: String,
 }
 
+impl Candidate {
+    /// The expression of the whole, from that of the encoded MAC.
+    pub(super) fn around(
+        &self,
+        mac: &str,
+        operator: &str,
+        quote: impl Fn(&str) -> String,
+    ) -> String {
+        let text = |text: &str| Some(text).filter(|text| !text.is_empty()).map(&quote);
+        let pieces = [text(&self.before), Some(mac.to_owned()), text(&self.after)];
+        pieces.into_iter().flatten().collect::<Vec<_>>().join(operator)
+    }
+}
+
 /// How the header's value is taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Value {
@@ -211,6 +225,22 @@ impl<'a> Plan<'a> {
             }
         }
         runs
+    }
+
+    /// The expression that stands for the text parts, put together by an operator.
+    pub(super) fn text(
+        parts: &[Part<'_>],
+        operator: &str,
+        quote: impl Fn(&str) -> String,
+    ) -> String {
+        let piece = |part: &Part<'_>| match part {
+            Part::Literal(text) => quote(text),
+            Part::Id => "id".to_owned(),
+            Part::Timestamp => "timestamp".to_owned(),
+            Part::Method => "method".to_owned(),
+            Part::Raw(raw) => raw.name().to_owned(),
+        };
+        parts.iter().map(piece).collect::<Vec<_>>().join(operator)
     }
 
     /// What one candidate and all of them are called in the code: in a list with a timestamp they

@@ -217,13 +217,8 @@ fn sign(plan: &Plan<'_>, hash: &str) -> String {
         Encoding::Hex => format!("{mac}.hex().encode()"),
         Encoding::Base64 => format!("base64.b64encode({mac})"),
     };
-    let around = |text: &str| match text {
-        "" => String::new(),
-        text => bytes(text),
-    };
-    let pieces = [around(&plan.candidate.before), text, around(&plan.candidate.after)];
-    let pieces: Vec<_> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-    format!("def sign(secret, content):\n{steps}    return {}\n", pieces.join(" + "))
+    let text = plan.candidate.around(&text, " + ", bytes);
+    format!("def sign(secret, content):\n{steps}    return {text}\n")
 }
 
 fn bytes(text: &str) -> String {

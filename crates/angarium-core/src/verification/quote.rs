@@ -39,7 +39,6 @@ pub(super) fn four_digits(control: char) -> String {
 }
 
 /// `\u{a}`: Rust, Ruby, PHP.
-#[expect(dead_code, reason = "the languages that need it follow")]
 pub(super) fn in_braces(control: char) -> String {
     format!("\\u{{{:x}}}", u32::from(control))
 }

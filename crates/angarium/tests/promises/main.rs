@@ -13,5 +13,6 @@ mod openapi;
 mod power_cut;
 mod publishing;
 mod refusals;
+mod rules;
 mod ssrf;
 mod support;

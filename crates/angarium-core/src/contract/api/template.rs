@@ -36,6 +36,16 @@ pub(in crate::contract) enum TextPart {
     Fact(Fact),
 }
 
+impl TextPart {
+    /// The fact, if it is one.
+    pub(in crate::contract) fn fact(&self) -> Option<Fact> {
+        match self {
+            TextPart::Fact(fact) => Some(*fact),
+            TextPart::Literal(_) => None,
+        }
+    }
+}
+
 /// What may be named where a template stands.
 pub(in crate::contract) struct Names<'a> {
     /// Facts of the answer as a whole.
@@ -88,6 +98,20 @@ impl Template {
                 Value::Object(members.iter().filter_map(member).collect())
             }
         })
+    }
+
+    /// Whether a fact stands in it.
+    pub(super) fn says(&self, wanted: Fact) -> bool {
+        match self {
+            Template::Fixed(_) => false,
+            Template::Whole { fact, .. } => *fact == wanted,
+            Template::Text(parts) => {
+                parts.iter().any(|part| matches!(part, TextPart::Fact(fact) if *fact == wanted))
+            }
+            Template::List(items) => items.iter().any(|item| item.says(wanted)),
+            Template::Each(item) => item.says(wanted),
+            Template::Table(members) => members.iter().any(|(_, member)| member.says(wanted)),
+        }
     }
 }
 

@@ -49,7 +49,11 @@ const WEAKENED: &[(&str, &str, Weak)] = &[
     ("", "", &[]),
     ("schema = { type = \"object\" }", "", &[(3, Weakness::NoSchema)]),
     ("{timestamp}.{body}", "{body}", &[(14, Weakness::TimestampNotSigned)]),
-    ("{timestamp}.{body}", "{timestamp}", &[(11, Weakness::Unverifiable), (14, Weakness::BodyNotSigned)]),
+    (
+        "{timestamp}.{body}",
+        "{timestamp}",
+        &[(11, Weakness::Unverifiable), (14, Weakness::BodyNotSigned)],
+    ),
     ("bytes = 32", "bytes = 23", &[(17, Weakness::ShortKey)]),
     ("bytes = 32", "bytes = 32, accepts = [16, 64]", &[(17, Weakness::ShortKey)]),
     ("overlap = \"24h\"", "", &[(18, Weakness::NoOverlap)]),

@@ -1,6 +1,7 @@
 //! `angarium contract`: looks at contract files without a server, and starts new ones.
 
 mod check;
+mod docs;
 mod new;
 mod show;
 
@@ -21,6 +22,8 @@ pub(crate) enum Action {
     Check(check::Check),
     /// Shows a built-in contract or a file in words: everything that it says.
     Show(show::Show),
+    /// Prints the page for a platform's customers.
+    Docs(docs::Docs),
     /// Starts a contract from a few answers: asked for on a terminal, or given as options.
     New(new::New),
     /// Lists the built-in contracts.
@@ -36,6 +39,7 @@ pub(crate) fn run(action: Action) -> anyhow::Result<()> {
     match action {
         Action::Check(action) => check::run(&action, &limits),
         Action::Show(action) => show::run(&action, &limits),
+        Action::Docs(asked) => docs::run(&asked, &limits),
         Action::New(action) => new::run(action, &limits),
         Action::List => {
             for contract in ContractLibrary::built_in(&limits)?.iter() {

@@ -1,0 +1,214 @@
+//! C#, with the standard library of .NET; which has no Ed25519.
+
+use super::plan::{Key, Origin, Plan, Run, Value};
+use super::quote::{Quoting, four_digits};
+use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
+use crate::contract::{Algorithm, Encoding};
+
+const TEXT: Quoting = Quoting { mark: '"', special: &[], control: four_digits };
+
+/// Nothing where the standard library cannot verify.
+pub(super) fn print(plan: &Plan<'_>) -> Option<String> {
+    let hash = match plan.algorithm {
+        Algorithm::HmacSha256 => "SHA256",
+        Algorithm::HmacSha512 => "SHA512",
+        Algorithm::Ed25519 => return None,
+    };
+    let parameters = plan.parameters(Language::CSharp).into_iter();
+    let parameters: Vec<_> = parameters.map(declaration).collect();
+    let tolerance = match plan.timestamp {
+        Some(_) => {
+            format!("    private const long Tolerance = {TOLERANCE_SECONDS}; // seconds\n\n")
+        }
+        None => String::new(),
+    };
+    Some(format!(
+        "{imports}\n// Verifies the webhooks of {title}.\npublic static class Webhooks\n{{\n{tolerance}\
+         {doc}    public static bool Verify(\n        {parameters})\n    {{\n\
+         {received}{facts}{fresh}{compare}    }}\n\n{sign}\n{SAME}}}\n",
+        imports = imports(plan),
+        title = plan.title,
+        doc = doc(plan),
+        parameters = parameters.join(",\n        "),
+        received = received(plan),
+        facts = facts(plan),
+        fresh = plan.timestamp.as_ref().map(|_| FRESHNESS).unwrap_or_default(),
+        compare = compare(plan),
+        sign = sign(plan, hash),
+    ))
+}
+
+const FRESHNESS: &str = "        var clock = (now ?? DateTimeOffset.UtcNow).ToUnixTimeSeconds();
+        if (!long.TryParse(timestamp, NumberStyles.None, CultureInfo.InvariantCulture, out var sent)
+            || sent < clock - Tolerance || sent > clock + Tolerance)
+        {
+            return false;
+        }
+";
+
+const SAME: &str = "    private static bool Same(string left, string right) =>
+        CryptographicOperations.FixedTimeEquals(
+            Encoding.UTF8.GetBytes(left), Encoding.UTF8.GetBytes(right));
+";
+
+fn declaration(parameter: Parameter) -> &'static str {
+    match parameter {
+        Parameter::Headers => "Func<string, string?> header",
+        Parameter::Method => "string method",
+        Parameter::Body => "byte[] body",
+        Parameter::Query => "byte[] query",
+        Parameter::Payload => "byte[] payload",
+        Parameter::Id => "string id",
+        Parameter::Secrets => "IEnumerable<string> secrets",
+        Parameter::Now => "DateTimeOffset? now = null",
+    }
+}
+
+fn imports(plan: &Plan<'_>) -> String {
+    let names = [
+        ("System", true),
+        ("System.Collections.Generic", true),
+        ("System.Globalization", plan.timestamp.is_some()),
+        ("System.Linq", true),
+        ("System.Security.Cryptography", true),
+        ("System.Text", true),
+        ("System.Text.Json", matches!(plan.id, Some(Origin::Member(_)))),
+        ("System.Text.RegularExpressions", matches!(plan.value, Value::Pattern(_))),
+    ];
+    let used = names.iter().filter(|(_, used)| *used);
+    used.map(|(name, _)| format!("using {name};\n")).collect()
+}
+
+fn doc(plan: &Plan<'_>) -> String {
+    let [what, how] = prose::promise(plan);
+    let mut doc = prose::lines(&what, "    // ", "    // ") + "    //\n";
+    doc += &(prose::lines(&how, "    // ", "    // ") + "    //\n");
+    for parameter in plan.parameters(Language::CSharp) {
+        let text = match parameter {
+            Parameter::Headers => {
+                "finds a header in any case, or null: `name => Request.Headers[name]`"
+            }
+            Parameter::Now => "the time, if it is not the clock's",
+            Parameter::Method
+            | Parameter::Body
+            | Parameter::Query
+            | Parameter::Payload
+            | Parameter::Id
+            | Parameter::Secrets => prose::parameter(parameter),
+        };
+        let declared = declaration(parameter).trim_end_matches(" = null");
+        let name = declared.rsplit(' ').next().unwrap_or_default();
+        doc += &prose::lines(&format!("{name}: {text}."), "    // ", "    //     ");
+    }
+    doc
+}
+
+fn header(name: &str) -> String {
+    format!("header(\"{name}\") ?? \"\"")
+}
+
+fn received(plan: &Plan<'_>) -> String {
+    let header = header(plan.header);
+    match &plan.value {
+        Value::Whole => format!("        var signature = {header};\n"),
+        Value::List { separator, join, timestamp } => {
+            let separator = TEXT.quote(separator);
+            let join = join.as_ref().map_or_else(String::new, |join| {
+                format!(".Replace({}, {separator})", TEXT.quote(join))
+            });
+            let time = timestamp.as_ref().map_or_else(String::new, |name| {
+                let (length, name) = (name.len(), TEXT.quote(name));
+                format!(
+                    "        var timed = items.FirstOrDefault(item => item.StartsWith({name}, \
+                     StringComparison.Ordinal));\n        var timestamp = timed?[{length}..];\n"
+                )
+            });
+            let all = plan.candidates().1;
+            format!("        var {all} = ({header}){join}.Split({separator});\n{time}")
+        }
+        Value::Pattern(parts) => {
+            let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+            let regex = TEXT.quote(&format!("^{regex}\\z"));
+            let (time, group) = match plan.timestamp {
+                Some(Origin::Value) => ("        var timestamp = match.Groups[1].Value;\n", 2),
+                Some(Origin::Header(_) | Origin::Member(_)) | None => ("", 1),
+            };
+            format!(
+                "        var match = Regex.Match({header}, {regex});\n{time}        \
+                 var signature = match.Groups[{group}].Value;\n"
+            )
+        }
+    }
+}
+
+fn facts(plan: &Plan<'_>) -> String {
+    let mut facts = String::new();
+    match &plan.id {
+        None | Some(Origin::Value) => {}
+        Some(Origin::Header(name)) => facts += &format!("        var id = {};\n", header(name)),
+        Some(Origin::Member(path)) => {
+            let path: String =
+                path.iter().map(|name| format!(".GetProperty(\"{name}\")")).collect();
+            facts += &format!(
+                "        string? id;\n        try\n        {{\n            \
+                 using var json = JsonDocument.Parse(body);\n            \
+                 id = json.RootElement{path}.GetString();\n        }}\n        \
+                 catch (Exception) // not the JSON that was sent\n        {{\n            \
+                 return false;\n        }}\n"
+            );
+        }
+    }
+    if let Some(Origin::Header(name)) = plan.timestamp {
+        facts += &format!("        var timestamp = {};\n", header(name));
+    }
+    facts
+}
+
+fn compare(plan: &Plan<'_>) -> String {
+    let argument = |run: Run<'_>| match run {
+        Run::Raw(raw) => raw.name().to_owned(),
+        Run::Text(parts) => {
+            let text = Plan::text(&parts, " + ", |text| TEXT.quote(text));
+            format!("Encoding.UTF8.GetBytes({text})")
+        }
+    };
+    let arguments: Vec<_> = plan.runs().into_iter().map(argument).collect();
+    let sign = format!("Sign(secret, {})", arguments.join(", "));
+    let (one, all) = plan.candidates();
+    if !plan.is_list() {
+        return format!("        return secrets.Any(secret => Same({sign}, {one}));\n");
+    }
+    format!(
+        "        return secrets.Any(secret =>\n        {{\n            var expected = {sign};\n            \
+         return {all}.Any({one} => Same(expected, {one}));\n        }});\n"
+    )
+}
+
+fn sign(plan: &Plan<'_>, hash: &str) -> String {
+    let key = match &plan.key {
+        Key::Text => "Encoding.UTF8.GetBytes(secret)".to_owned(),
+        Key::Decoded { prefix, encoding } => {
+            let text = match *prefix {
+                "" => "secret".to_owned(),
+                prefix => format!("secret[{}.Length..]", TEXT.quote(prefix)),
+            };
+            match encoding {
+                Encoding::Hex => format!("Convert.FromHexString({text})"),
+                Encoding::Base64 => format!("Convert.FromBase64String({text})"),
+            }
+        }
+    };
+    let mac = "mac.GetHashAndReset()";
+    let encoded = match plan.candidate.encoding {
+        Encoding::Hex => format!("Convert.ToHexString({mac}).ToLowerInvariant()"),
+        Encoding::Base64 => format!("Convert.ToBase64String({mac})"),
+    };
+    let text = plan.candidate.around(&encoded, " + ", |text| TEXT.quote(text));
+    format!(
+        "    private static string Sign(string secret, params byte[][] content)\n    {{\n        \
+         var key = {key};\n        \
+         using var mac = IncrementalHash.CreateHMAC(HashAlgorithmName.{hash}, key);\n        \
+         foreach (var part in content)\n        {{\n            mac.AppendData(part);\n        }}\n        \
+         return {text};\n    }}\n"
+    )
+}

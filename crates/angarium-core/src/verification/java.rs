@@ -1,0 +1,271 @@
+//! Java, with its standard library; which has no JSON, so an id in the body is an argument.
+
+use super::plan::{Key, Origin, Plan, Run, Value};
+use super::quote::{Quoting, octal};
+use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
+use crate::contract::{Algorithm, Encoding};
+
+const TEXT: Quoting = Quoting { mark: '"', special: &[], control: octal };
+
+pub(super) fn print(plan: &Plan<'_>) -> String {
+    let parameters: Vec<_> = plan.parameters(Language::Java).into_iter().map(declaration).collect();
+    let tolerance = match plan.timestamp {
+        Some(_) => {
+            format!("    private static final long TOLERANCE = {TOLERANCE_SECONDS}; // seconds\n\n")
+        }
+        None => String::new(),
+    };
+    format!(
+        "{imports}\n/** Verifies the webhooks of {title}. */\npublic final class Webhooks {{\n\
+         {tolerance}    private Webhooks() {{}}\n\n{doc}    public static boolean verify(\n            \
+         {parameters}) {{\n{received}{facts}{fresh}{compare}    }}\n\n{sign}}}\n",
+        imports = imports(plan),
+        title = plan.title,
+        doc = doc(plan),
+        parameters = parameters.join(", "),
+        received = received(plan),
+        facts = facts(plan),
+        fresh = plan.timestamp.as_ref().map(|_| FRESHNESS).unwrap_or_default(),
+        compare = compare(plan),
+        sign = sign(plan),
+    )
+}
+
+const FRESHNESS: &str = "        try {
+            long sent = Long.parseLong(timestamp);
+            long clock = now.getEpochSecond();
+            if (sent < clock - TOLERANCE || sent > clock + TOLERANCE) {
+                return false;
+            }
+        } catch (NumberFormatException noNumber) {
+            return false;
+        }
+";
+
+fn declaration(parameter: Parameter) -> &'static str {
+    match parameter {
+        Parameter::Headers => "UnaryOperator<String> header",
+        Parameter::Method => "String method",
+        Parameter::Body => "byte[] body",
+        Parameter::Query => "byte[] query",
+        Parameter::Payload => "byte[] payload",
+        Parameter::Id => "String id",
+        Parameter::Secrets => "List<String> secrets",
+        Parameter::Now => "Instant now",
+    }
+}
+
+fn imports(plan: &Plan<'_>) -> String {
+    let hmac = plan.algorithm != Algorithm::Ed25519;
+    let in_list = matches!(plan.value, Value::List { timestamp: Some(_), .. });
+    let is_pattern = matches!(plan.value, Value::Pattern(_));
+    let quotes = matches!(&plan.value, Value::List { separator, .. } if !is_plain(separator));
+    let imports = [
+        ("static java.nio.charset.StandardCharsets.UTF_8", true),
+        ("java.security.GeneralSecurityException", true),
+        ("java.security.KeyFactory", !hmac),
+        ("java.security.MessageDigest", true),
+        ("java.security.Signature", !hmac),
+        ("java.security.spec.EdECPrivateKeySpec", !hmac),
+        ("java.security.spec.NamedParameterSpec", !hmac),
+        ("java.time.Instant", plan.timestamp.is_some()),
+        ("java.util.Arrays", in_list),
+        ("java.util.Base64", plan.uses(Encoding::Base64)),
+        ("java.util.HexFormat", plan.uses(Encoding::Hex)),
+        ("java.util.List", true),
+        ("java.util.Objects", true),
+        ("java.util.function.UnaryOperator", true),
+        ("java.util.regex.Matcher", is_pattern),
+        ("java.util.regex.Pattern", is_pattern || quotes),
+        ("javax.crypto.Mac", hmac),
+        ("javax.crypto.spec.SecretKeySpec", hmac),
+    ];
+    let used = imports.iter().filter(|(_, used)| *used);
+    let line = |(name, _): &(&str, bool)| match name.starts_with("static") {
+        true => format!("import {name};\n\n"),
+        false => format!("import {name};\n"),
+    };
+    used.map(line).collect()
+}
+
+fn doc(plan: &Plan<'_>) -> String {
+    let [what, how] = prose::promise(plan);
+    let how = how.replace('{', "&#123;").replace('@', "&#64;");
+    let how = backticks(&how).replace("&#123;", "{");
+    let mut doc = format!("    /**\n{}", prose::lines(&what, "     * ", "     * "));
+    doc += &format!("     *\n{}     *\n", prose::lines(&format!("<p>{how}"), "     * ", "     * "));
+    for parameter in plan.parameters(Language::Java) {
+        let text = match parameter {
+            Parameter::Headers => {
+                "finds a header in any case, or null, as <code>request::getHeader</code> does"
+            }
+            Parameter::Method
+            | Parameter::Body
+            | Parameter::Query
+            | Parameter::Payload
+            | Parameter::Id
+            | Parameter::Secrets
+            | Parameter::Now => prose::parameter(parameter),
+        };
+        let name = declaration(parameter).rsplit(' ').next().unwrap_or_default();
+        doc += &prose::lines(&format!("@param {name} {text}"), "     * ", "     *     ");
+    }
+    doc + "     */\n"
+}
+
+/// `x` as Javadoc shows code.
+fn backticks(text: &str) -> String {
+    let mut parts = text.split('`');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for (number, part) in parts.enumerate() {
+        out += if number % 2 == 0 { "<code>" } else { "</code>" };
+        out += part;
+    }
+    out
+}
+
+/// `String.split` takes a regular expression.
+fn is_plain(separator: &str) -> bool {
+    !separator.chars().any(|c| r"\.[]{}()*+-?^$|".contains(c))
+}
+
+fn header(name: &str) -> String {
+    format!("Objects.requireNonNullElse(header.apply(\"{name}\"), \"\")")
+}
+
+fn received(plan: &Plan<'_>) -> String {
+    let header = header(plan.header);
+    match &plan.value {
+        Value::Whole => format!("        String signature = {header};\n"),
+        Value::List { separator, join, timestamp } => {
+            let join = join.as_ref().map_or_else(String::new, |join| {
+                format!(".replace({}, {})", TEXT.quote(join), TEXT.quote(separator))
+            });
+            let by = match is_plain(separator) {
+                true => TEXT.quote(separator),
+                false => format!("Pattern.quote({})", TEXT.quote(separator)),
+            };
+            let all = plan.candidates().1;
+            let time = timestamp.as_ref().map_or_else(String::new, |name| {
+                let (length, name) = (name.len(), TEXT.quote(name));
+                let of = "\n                ";
+                format!(
+                    "        String timestamp = Arrays.stream(items){of}\
+                     .filter(item -> item.startsWith({name})){of}\
+                     .map(item -> item.substring({length})){of}.findFirst().orElse(\"\");\n"
+                )
+            });
+            format!(
+                "        String received = {header}{join};\n        \
+                 String[] {all} = received.split({by});\n{time}"
+            )
+        }
+        Value::Pattern(parts) => {
+            let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+            let regex = TEXT.quote(&regex);
+            let (time, group) = match plan.timestamp {
+                Some(Origin::Value) => ("        String timestamp = match.group(1);\n", 2),
+                Some(Origin::Header(_) | Origin::Member(_)) | None => ("", 1),
+            };
+            format!(
+                "        Matcher match =\n                Pattern.compile({regex})\n                        \
+                 .matcher({header});\n        if (!match.matches()) {{\n            return false;\n        \
+                 }}\n{time}        String signature = match.group({group});\n"
+            )
+        }
+    }
+}
+
+fn facts(plan: &Plan<'_>) -> String {
+    let mut facts = String::new();
+    if let Some(Origin::Header(name)) = plan.id {
+        facts += &format!("        String id = {};\n", header(name));
+    }
+    if let Some(Origin::Header(name)) = plan.timestamp {
+        facts += &format!("        String timestamp = {};\n", header(name));
+    }
+    facts
+}
+
+fn compare(plan: &Plan<'_>) -> String {
+    let argument = |run: Run<'_>| match run {
+        Run::Raw(raw) => raw.name().to_owned(),
+        Run::Text(parts) => {
+            let text = Plan::text(&parts, " + ", |text| TEXT.quote(text));
+            let text = if parts.len() > 1 { format!("({text})") } else { text };
+            format!("{text}.getBytes(UTF_8)")
+        }
+    };
+    let arguments: Vec<_> = plan.runs().into_iter().map(argument).collect();
+    let (one, all) = plan.candidates();
+    let same = |indent: &str| {
+        format!(
+            "{indent}if (MessageDigest.isEqual(expected, {one}.getBytes(UTF_8))) {{\n{indent}    \
+             return true;\n{indent}}}\n"
+        )
+    };
+    let tries = match plan.is_list() {
+        true => {
+            let indent = "            ";
+            format!(
+                "{indent}for (String {one} : {all}) {{\n{}{indent}}}\n",
+                same("                ")
+            )
+        }
+        false => same("            "),
+    };
+    format!(
+        "        for (String secret : secrets) {{\n            \
+         byte[] expected = sign(secret, {});\n{tries}        }}\n        return false;\n",
+        arguments.join(", ")
+    )
+}
+
+fn sign(plan: &Plan<'_>) -> String {
+    let key = match &plan.key {
+        Key::Text => "secret.getBytes(UTF_8)".to_owned(),
+        Key::Decoded { prefix, encoding } => {
+            let text = match *prefix {
+                "" => "secret".to_owned(),
+                prefix => format!("secret.substring({}.length())", TEXT.quote(prefix)),
+            };
+            match encoding {
+                Encoding::Hex => format!("HexFormat.of().parseHex({text})"),
+                Encoding::Base64 => format!("Base64.getDecoder().decode({text})"),
+            }
+        }
+    };
+    let hmac = |name: &str| {
+        format!(
+            "            Mac mac = Mac.getInstance(\"{name}\");\n            \
+             mac.init(new SecretKeySpec(key, \"{name}\"));\n            \
+             for (byte[] part : content) {{\n                mac.update(part);\n            }}\n"
+        )
+    };
+    let (steps, bytes) = match plan.algorithm {
+        Algorithm::HmacSha256 => (hmac("HmacSHA256"), "mac.doFinal()"),
+        Algorithm::HmacSha512 => (hmac("HmacSHA512"), "mac.doFinal()"),
+        Algorithm::Ed25519 => (ED25519.to_owned(), "signature.sign()"),
+    };
+    let encoded = match plan.candidate.encoding {
+        Encoding::Hex => format!("HexFormat.of().formatHex({bytes})"),
+        Encoding::Base64 => format!("Base64.getEncoder().encodeToString({bytes})"),
+    };
+    let text = plan.candidate.around(&encoded, " + ", |text| TEXT.quote(text));
+    let text = if text == encoded { text } else { format!("({text})") };
+    format!(
+        "    private static byte[] sign(String secret, byte[]... content) {{\n        \
+         byte[] key = {key};\n        try {{\n{steps}            return {text}.getBytes(UTF_8);\n        \
+         }} catch (GeneralSecurityException missing) {{\n            \
+         throw new IllegalStateException(missing); // every Java has it\n        }}\n    }}\n"
+    )
+}
+
+const ED25519: &str = "            EdECPrivateKeySpec seed =
+                    new EdECPrivateKeySpec(NamedParameterSpec.ED25519, key);
+            Signature signature = Signature.getInstance(\"Ed25519\");
+            signature.initSign(KeyFactory.getInstance(\"Ed25519\").generatePrivate(seed));
+            for (byte[] part : content) {
+                signature.update(part);
+            }
+";

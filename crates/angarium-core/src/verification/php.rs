@@ -1,0 +1,206 @@
+//! PHP, with its standard library.
+
+use super::plan::{Key, Origin, Part, Plan, Run, Value};
+use super::quote::Quoting;
+use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
+use crate::contract::{Algorithm, Encoding};
+
+/// Single quotes keep everything but themselves and the backslash.
+const TEXT: Quoting = Quoting { mark: '\'', special: &[], control: |control| control.to_string() };
+
+pub(super) fn print(plan: &Plan<'_>) -> String {
+    let parameters: Vec<_> = plan.parameters(Language::Php).into_iter().map(declaration).collect();
+    let tolerance = match plan.timestamp {
+        Some(_) => format!("const TOLERANCE = {TOLERANCE_SECONDS}; // seconds\n\n"),
+        None => String::new(),
+    };
+    format!(
+        "<?php\n\ndeclare(strict_types=1);\n\nnamespace Webhooks;\n\n{tolerance}{doc}\
+         function verify({parameters}): bool\n{{\n    $headers = array_change_key_case($headers);\n\
+         {received}{facts}{fresh}{content}{compare}}}\n\n{sign}",
+        doc = doc(plan),
+        parameters = parameters.join(", "),
+        received = received(plan),
+        facts = facts(plan),
+        fresh = plan.timestamp.as_ref().map(|_| FRESHNESS).unwrap_or_default(),
+        content = content(plan),
+        compare = compare(plan),
+        sign = sign(plan),
+    )
+}
+
+const FRESHNESS: &str = "    if (abs(($now ?? time()) - (int) $timestamp) > TOLERANCE) {
+        return false;
+    }
+";
+
+fn declaration(parameter: Parameter) -> &'static str {
+    match parameter {
+        Parameter::Headers => "array $headers",
+        Parameter::Method => "string $method",
+        Parameter::Body => "string $body",
+        Parameter::Query => "string $query",
+        Parameter::Payload => "string $payload",
+        Parameter::Id => "string $id",
+        Parameter::Secrets => "array $secrets",
+        Parameter::Now => "?int $now = null",
+    }
+}
+
+fn doc(plan: &Plan<'_>) -> String {
+    let [what, how] = prose::promise(plan);
+    let how = prose::lines(&how, " * ", " * ");
+    let mut doc = format!("/**\n{} *\n{how} *\n", prose::lines(&what, " * ", " * "));
+    for parameter in plan.parameters(Language::Php) {
+        let text = match parameter {
+            Parameter::Headers => {
+                "the headers of the request in any case, as getallheaders() has them"
+            }
+            Parameter::Body => {
+                "the RAW body, as file_get_contents('php://input') has it; JSON that was parsed and \
+                 printed again has other bytes"
+            }
+            Parameter::Now => "the unix time, if it is not the clock's",
+            Parameter::Method
+            | Parameter::Query
+            | Parameter::Payload
+            | Parameter::Id
+            | Parameter::Secrets => prose::parameter(parameter),
+        };
+        let declared = declaration(parameter);
+        let declared = declared.trim_end_matches(" = null").replace("array $s", "string[] $s");
+        doc += &prose::lines(&format!("@param {declared} {text}."), " * ", " *     ");
+    }
+    doc + " */\n"
+}
+
+fn header(name: &str) -> String {
+    format!("$headers['{name}'] ?? ''")
+}
+
+fn received(plan: &Plan<'_>) -> String {
+    let header = header(plan.header);
+    match &plan.value {
+        Value::Whole => format!("    $signature = {header};\n"),
+        Value::List { separator, join, timestamp } => {
+            let separator = TEXT.quote(separator);
+            let value = match join {
+                None => header,
+                Some(join) => format!("str_replace({}, {separator}, {header})", TEXT.quote(join)),
+            };
+            let time = timestamp.as_ref().map_or_else(String::new, |name| {
+                let (length, name) = (name.len(), TEXT.quote(name));
+                format!(
+                    "    $times = array_filter($items, fn ($item) => str_starts_with($item, {name}));\
+                     \n    $timestamp = substr(current($times) ?: '', {length});\n"
+                )
+            });
+            format!("    ${} = explode({separator}, {value});\n{time}", plan.candidates().1)
+        }
+        Value::Pattern(parts) => {
+            let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+            let regex = TEXT.quote(&format!("~^{}$~D", regex.replace('~', "\\~")));
+            let groups = match plan.timestamp {
+                Some(Origin::Value) => "$timestamp, $signature",
+                Some(Origin::Header(_) | Origin::Member(_)) | None => "$signature",
+            };
+            format!(
+                "    if (!preg_match({regex}, {header}, $match)) {{\n        return false;\n    }}\n    \
+                 [, {groups}] = $match;\n"
+            )
+        }
+    }
+}
+
+fn facts(plan: &Plan<'_>) -> String {
+    let mut facts = String::new();
+    match &plan.id {
+        None | Some(Origin::Value) => {}
+        Some(Origin::Header(name)) => facts += &format!("    $id = {};\n", header(name)),
+        Some(Origin::Member(path)) => {
+            let path: String = path.iter().map(|name| format!("['{name}']")).collect();
+            facts += &format!("    $id = json_decode($body, true){path} ?? '';\n");
+        }
+    }
+    if let Some(Origin::Header(name)) = plan.timestamp {
+        facts += &format!("    $timestamp = {};\n", header(name));
+    }
+    facts
+}
+
+fn content(plan: &Plan<'_>) -> String {
+    if let [Run::Raw(_)] = plan.runs()[..] {
+        return String::new();
+    }
+    let part = |part: &Part<'_>| match part {
+        Part::Literal(text) => TEXT.quote(text),
+        Part::Id | Part::Timestamp | Part::Method | Part::Raw(_) => {
+            format!("${}", Plan::text(&[*part], "", str::to_owned))
+        }
+    };
+    let parts: Vec<_> = plan.content.iter().map(part).collect();
+    format!("    $content = {};\n", parts.join(" . "))
+}
+
+fn compare(plan: &Plan<'_>) -> String {
+    let content = match plan.runs()[..] {
+        [Run::Raw(raw)] => raw.name(),
+        _ => "content",
+    };
+    let (one, all) = plan.candidates();
+    let same = |indent: &str| {
+        format!(
+            "{indent}if (hash_equals($expected, ${one})) {{\n{indent}    return true;\n{indent}}}\n"
+        )
+    };
+    let tries = match plan.is_list() {
+        true => {
+            format!("        foreach (${all} as ${one}) {{\n{}        }}\n", same("            "))
+        }
+        false => same("        "),
+    };
+    format!(
+        "    foreach ($secrets as $secret) {{\n        $expected = sign($secret, ${content});\n{tries}    \
+         }}\n    return false;\n"
+    )
+}
+
+fn sign(plan: &Plan<'_>) -> String {
+    let (steps, key) = match &plan.key {
+        Key::Text => (String::new(), "$secret"),
+        Key::Decoded { prefix, encoding } => {
+            let text = match *prefix {
+                "" => "$secret".to_owned(),
+                prefix => format!("substr($secret, strlen({}))", TEXT.quote(prefix)),
+            };
+            let decoded = match encoding {
+                Encoding::Hex => format!("hex2bin({text})"),
+                Encoding::Base64 => format!("base64_decode({text}, true)"),
+            };
+            (format!("    $key = {decoded};\n"), "$key")
+        }
+    };
+    let binary = match plan.candidate.encoding {
+        Encoding::Hex => "",
+        Encoding::Base64 => ", true",
+    };
+    let hmac = |hash: &str| format!("hash_hmac('{hash}', $content, {key}{binary})");
+    let (more, mac) = match plan.algorithm {
+        Algorithm::HmacSha256 => (String::new(), hmac("sha256")),
+        Algorithm::HmacSha512 => (String::new(), hmac("sha512")),
+        Algorithm::Ed25519 => (
+            format!("    $pair = sodium_crypto_sign_seed_keypair({key});\n"),
+            "sodium_crypto_sign_detached($content, sodium_crypto_sign_secretkey($pair))".to_owned(),
+        ),
+    };
+    let encoded = match (plan.candidate.encoding, plan.algorithm) {
+        (Encoding::Hex, Algorithm::HmacSha256 | Algorithm::HmacSha512) => mac,
+        (Encoding::Hex, Algorithm::Ed25519) => format!("bin2hex({mac})"),
+        (Encoding::Base64, _) => format!("base64_encode({mac})"),
+    };
+    let text = plan.candidate.around(&encoded, " . ", |text| TEXT.quote(text));
+    format!(
+        "function sign(string $secret, string $content): string\n{{\n{steps}{more}    \
+         return {text};\n}}\n"
+    )
+}

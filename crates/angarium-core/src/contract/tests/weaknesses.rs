@@ -91,10 +91,12 @@ fn a_contract_that_signs_nothing_and_one_that_sends_no_time_are_weak() {
 }
 
 #[test]
-fn names_are_unique_and_in_kebab_case() {
+fn names_are_unique_in_kebab_case_and_in_the_language_s_page() {
+    let page = include_str!("../../../../../docs/contract-language.md");
     let mut seen = std::collections::BTreeSet::new();
     for weakness in Weakness::ALL {
         assert!(seen.insert(weakness.as_str()), "{} twice", weakness.as_str());
+        assert!(page.contains(&format!("| `{}` |", weakness.as_str())), "{weakness:?}");
         assert!(weakness.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
     }
 }

@@ -55,7 +55,7 @@ pub(super) enum Api {
     /// With `Authorization: Bearer KEY`.
     Bearer,
     /// With `X-API-Key: KEY`.
-    ApiKey,
+    OwnHeader,
 }
 
 impl Signature {
@@ -73,7 +73,7 @@ impl Keys {
 
 impl Api {
     pub(super) const NAMES: &[(&str, Api)] =
-        &[("none", Api::None), ("bearer", Api::Bearer), ("x-api-key", Api::ApiKey)];
+        &[("none", Api::None), ("bearer", Api::Bearer), ("x-api-key", Api::OwnHeader)];
 }
 
 impl Answers {

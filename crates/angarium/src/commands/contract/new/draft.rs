@@ -5,14 +5,12 @@ use std::fmt::Display;
 
 /// The contract's text.
 pub(super) fn text(answers: &Answers) -> String {
-    let mut parts = vec![head(answers)];
-    parts.extend(answers.events().into_iter().map(event));
-    parts.push(request(answers));
+    let mut parts = vec![head(answers), events(answers), request(answers)];
     parts.extend(signature(answers));
     parts.push(delivery(answers));
     parts.push(endpoint(answers));
     parts.extend(api(answers));
-    parts.join("\n")
+    parts.concat()
 }
 
 /// A text as TOML writes it.
@@ -21,143 +19,177 @@ fn quoted(text: impl Display) -> String {
 }
 
 fn head(answers: &Answers) -> String {
-    format!(
-        "# What {title} says about its webhooks. `angarium contract check FILE` finds mistakes and\n\
-         # weak choices; the contract language has a page of its own in the documentation.\n\
-         contract = {name}\n\
-         title = {quoted}\n\
-         \n\
-         # The catalog: what may happen, with an example of the data and what the data may be.\n",
-        title = answers.title(),
-        name = quoted(answers.name()),
-        quoted = quoted(answers.title()),
-    )
+    let (name, title) = (quoted(answers.name()), quoted(answers.title()));
+    format!("{HEAD}contract = {name}\ntitle = {title}\n")
 }
 
-fn event(name: &str) -> String {
-    format!(
-        "[events.{}]\n\
-         description = {}\n\
-         example = {{ id = \"1\" }}\n\
-         schema = {{ type = \"object\", required = [\"id\"], properties = {{ id = {{ type = \"string\" }} }} }}\n",
-        quoted(name),
-        quoted(format!("When {name} happens.")),
-    )
+const HEAD: &str = "\
+# What the platform says about its webhooks. `angarium contract check FILE` finds mistakes and weak
+# choices, `angarium contract docs FILE` prints the page for the platform's customers.
+";
+
+fn events(answers: &Answers) -> String {
+    let events: Vec<_> = answers.events().into_iter().map(event).collect();
+    format!("{CATALOG}{}", events.join("\n"))
 }
+
+const CATALOG: &str = "
+# The catalog: what may happen, with an example of the data and what the data may be.
+";
+
+fn event(name: &str) -> String {
+    let (key, description) = (quoted(name), quoted(format!("When {name} happens.")));
+    format!("[events.{key}]\ndescription = {description}\n{DATA}")
+}
+
+const DATA: &str = r#"example = { id = "1" }
+schema.type = "object"
+schema.required = ["id"]
+schema.properties.id.type = "string"
+"#;
 
 fn request(answers: &Answers) -> String {
     let headers = match answers.signature {
-        Signature::Standard => "\n# The sequence lets a receiver see that it missed nothing.\n\
-             [request.headers]\n\
-             webhook-id = \"{event.id}\"\n\
-             webhook-timestamp = \"{timestamp}\"\n\
-             webhook-sequence = \"{sequence}\"\n"
-            .to_owned(),
-        Signature::HmacHex => format!(
-            "\n# The time of the attempt, so that a receiver can refuse what is old.\n\
-             [request.headers]\n\
-             {} = \"{{timestamp}}\"\n",
-            answers.time_header()
-        ),
         Signature::None => String::new(),
+        Signature::Standard => STANDARD_HEADERS.to_owned(),
+        Signature::HmacHex => {
+            format!("{TIME_HEADER}{} = \"{{timestamp}}\"\n", answers.time_header())
+        }
     };
-    format!(
-        "# What a delivery is. Its id is the same on every retry: receivers find duplicates by it.\n\
-         [request]\n\
-         body = {{ id = \"{{event.id}}\", type = \"{{event.type}}\", timestamp = \"{{event.time}}\", \
-         data = \"{{event.data}}\" }}\n\
-         {headers}"
-    )
+    format!("{REQUEST}{headers}")
 }
+
+const REQUEST: &str = r#"
+# What a delivery is. Its id is the same on every retry, so receivers find duplicates by it.
+[request.body]
+id = "{event.id}"
+type = "{event.type}"
+timestamp = "{event.time}"
+data = "{event.data}"
+"#;
+
+const STANDARD_HEADERS: &str = r#"
+# The sequence lets a receiver see that it missed nothing.
+[request.headers]
+webhook-id = "{event.id}"
+webhook-timestamp = "{timestamp}"
+webhook-sequence = "{sequence}"
+"#;
+
+const TIME_HEADER: &str = "
+# The time of the attempt, so that a receiver can refuse what is old.
+[request.headers]
+";
 
 fn signature(answers: &Answers) -> Option<String> {
     let rule = match answers.signature {
         Signature::None => return None,
-        Signature::Standard => "header = \"webhook-signature\"\n\
-             algorithm = \"hmac-sha256\"\n\
-             content = \"{id}.{timestamp}.{body}\"\n\
-             value = \"v1,{base64}\"\n\
-             join = \" \"\n\
-             key = { prefix = \"whsec_\", encoding = \"base64\", use = \"bytes\", bytes = 32, \
-             accepts = [24, 64] }\n"
-            .to_owned(),
-        Signature::HmacHex => format!(
-            "header = {}\n\
-             algorithm = \"hmac-sha256\"\n\
-             content = {}\n\
-             value = \"{{hex}}\"\n\
-             join = \" \"\n\
-             key = {{ prefix = \"whsec_\", encoding = \"hex\", use = \"text\", bytes = 32 }}\n",
-            quoted(answers.header()),
-            quoted(answers.content()),
-        ),
+        Signature::Standard => STANDARD_RULE.to_owned(),
+        Signature::HmacHex => {
+            let (header, content) = (quoted(answers.header()), quoted(answers.content()));
+            format!("header = {header}\ncontent = {content}\n{HMAC_RULE}")
+        }
     };
-    let (scope, whose) = match answers.keys {
-        Keys::Endpoint => ("endpoint", "Each endpoint has its own key"),
-        Keys::Tenant => ("tenant", "A tenant's endpoints share one key"),
+    let keys = match answers.keys {
+        Keys::Endpoint => ENDPOINT_KEYS,
+        Keys::Tenant => TENANT_KEYS,
     };
-    Some(format!(
-        "# How it is signed; while keys change, the header has the values of both.\n\
-         [[request.signature]]\n\
-         {rule}\n\
-         # {whose}; after a rotation the old one signs for another day.\n\
-         [keys]\n\
-         scope = \"{scope}\"\n\
-         overlap = \"24h\"\n"
-    ))
+    Some(format!("{SIGNATURE}{rule}{keys}"))
 }
+
+const SIGNATURE: &str = "
+# How it is signed; while keys change, the header has the values of both.
+[[request.signature]]
+";
+
+const STANDARD_RULE: &str = r#"header = "webhook-signature"
+algorithm = "hmac-sha256"
+content = "{id}.{timestamp}.{body}"
+value = "v1,{base64}"
+join = " "
+key = { prefix = "whsec_", encoding = "base64", use = "bytes", bytes = 32, accepts = [24, 64] }
+"#;
+
+const HMAC_RULE: &str = r#"algorithm = "hmac-sha256"
+value = "{hex}"
+join = " "
+key = { prefix = "whsec_", encoding = "hex", use = "text", bytes = 32 }
+"#;
+
+const ENDPOINT_KEYS: &str = r#"
+# Each endpoint has its own key; after a rotation the old one signs for another day.
+[keys]
+scope = "endpoint"
+overlap = "24h"
+"#;
+
+const TENANT_KEYS: &str = r#"
+# A tenant's endpoints share one key; after a rotation the old one signs for another day.
+[keys]
+scope = "tenant"
+overlap = "24h"
+"#;
 
 fn delivery(answers: &Answers) -> String {
     let retries = match &answers.retries {
-        Retries::Growing => {
-            "retries = { base = \"5s\", factor = 2, cap = \"1h\", window = \"24h\" }\n".to_owned()
-        }
+        Retries::Growing => GROWING.to_owned(),
         Retries::Waits(waits) if waits.is_empty() => "retries = []\n".to_owned(),
         Retries::Waits(waits) => {
             let waits: Vec<_> = waits.iter().map(quoted).collect();
             format!("retries = [{}]\njitter = 0.2\n", waits.join(", "))
         }
     };
-    format!(
-        "# A 2xx within the timeout is success; anything else is tried again.\n\
-         [delivery]\n\
-         timeout = \"10s\"\n\
-         {retries}"
-    )
+    format!("{DELIVERY}{retries}")
 }
+
+const DELIVERY: &str = r#"
+# A 2xx within the timeout is success; anything else is tried again.
+[delivery]
+timeout = "10s"
+"#;
+
+const GROWING: &str = r#"retries = { base = "5s", factor = 2, cap = "1h", window = "24h" }
+"#;
 
 fn endpoint(answers: &Answers) -> String {
     let most = match answers.api {
         Api::None => "",
-        Api::Bearer | Api::ApiKey => "max_per_key = 20\n",
+        Api::Bearer | Api::OwnHeader => "max_per_key = 20\n",
     };
-    format!("[endpoint]\nschemes = [\"https\"]\n{most}")
+    format!("\n[endpoint]\nschemes = [\"https\"]\n{most}")
 }
 
 fn api(answers: &Answers) -> Option<String> {
     let auth = match answers.api {
         Api::None => return None,
-        Api::Bearer => "{ header = \"Authorization\", scheme = \"Bearer\" }",
-        Api::ApiKey => "{ header = \"X-API-Key\" }",
+        Api::Bearer => "auth = { header = \"Authorization\", scheme = \"Bearer\" }\n",
+        Api::OwnHeader => "auth = { header = \"X-API-Key\" }\n",
     };
     let secret = match answers.signature {
         Signature::None => "",
-        Signature::Standard | Signature::HmacHex => ", secret = \"{secret}\"",
+        Signature::Standard | Signature::HmacHex => SECRET,
     };
-    Some(format!(
-        "# The calls of the platform's customers.\n\
-         [api]\n\
-         auth = {auth}\n\
-         id = \"wh_{{base32}}\"\n\
-         \n\
-         # The secret is shown once, when it is made.\n\
-         [api.shapes]\n\
-         webhook = {{ id = \"{{endpoint.id}}\", url = \"{{endpoint.url}}\", \
-         events = \"{{endpoint.types}}\", active = \"{{endpoint.active}}\"{secret}, \
-         created_at = \"{{endpoint.created_at}}\" }}\n\
-         {ROUTES}"
-    ))
+    Some(format!("{API}{auth}{WEBHOOK}{secret}{ROUTES}"))
 }
+
+const API: &str = "
+# The calls of the platform's customers.
+[api]
+";
+
+const WEBHOOK: &str = r#"id = "wh_{base32}"
+
+[api.shapes.webhook]
+id = "{endpoint.id}"
+url = "{endpoint.url}"
+events = "{endpoint.types}"
+active = "{endpoint.active}"
+created_at = "{endpoint.created_at}"
+"#;
+
+const SECRET: &str = r#"# It is shown once, when it is made.
+secret = "{secret}"
+"#;
 
 const ROUTES: &str = r#"
 [[api.route]]

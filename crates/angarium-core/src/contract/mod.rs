@@ -221,7 +221,7 @@ impl Contract {
     pub(crate) fn written_header<'a>(&'a self, name: &'a HeaderName) -> &'a str {
         let signed = self.signatures.iter().map(|rule| &rule.written_header);
         let mut written = self.request.written_headers.iter().chain(signed);
-        let same = |written: &&Box<str>| written.eq_ignore_ascii_case(name.as_str());
-        written.find(same).map_or(name.as_str(), |written| written)
+        let found = written.find(|written| written.eq_ignore_ascii_case(name.as_str()));
+        found.map_or(name.as_str(), |written| written)
     }
 }

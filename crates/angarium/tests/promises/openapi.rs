@@ -142,7 +142,7 @@ fn every_answer_of_a_contracts_call_is_in_its_document() {
             .arg("run")
             .arg(format!("http://{}/docs/{slug}/openapi.json", server.address))
             .args(["--checks", CHECKS, "--continue-on-failure", "--no-color"])
-            .args(["--phases", "examples,coverage,fuzzing", "--max-time", "60"])
+            .args(["--phases", "examples,coverage,fuzzing", "--max-time", "20"])
             .args(["--seed", "1", "--request-timeout", "20", "--warnings", "off"])
             .args(["--header", &format!("{header}:{scheme}{}", text(&key, "key"))])
             .args(paths)

@@ -27,7 +27,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use super::{Contract, RequestShape, api};
+use super::{Contract, RequestShape};
 use crate::limits::Limits;
 use calls::Calls;
 use markdown::{Markdown, plain};

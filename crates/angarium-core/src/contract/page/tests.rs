@@ -51,7 +51,9 @@ fn everything_that_a_contract_says_stands_on_its_page() {
         wanted.extend(rules.validation.as_ref().map(|rule| format!("`{}`", rule.header)));
         let failed = contract.health().disable_after_failed_deliveries;
         wanted.extend(failed.map(|failed| format!("after {failed} failed deliveries in a row")));
-        for route in contract.api().map(api::ManagementApi::routes).unwrap_or_default() {
+        for route in
+            contract.api().map(crate::contract::api::ManagementApi::routes).unwrap_or_default()
+        {
             wanted.extend(route.calls.iter().map(|call| format!("`{call}`")));
             wanted.extend(route.request.fields().into_iter().map(|(path, _)| format!("`{path}`")));
         }

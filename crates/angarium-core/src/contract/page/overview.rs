@@ -15,8 +15,8 @@ pub(super) fn several(page: &mut Markdown, contracts: &[Arc<Contract>]) {
         return page.say("There is no contract here yet.");
     };
     page.say(&format!(
-        "There are {} forms of webhooks here, side by side on the same events. Each webhook follows \
-         the form by whose calls it was made; {} is the one to begin with.",
+        "There are {} forms of webhooks here, side by side on the same events. Each webhook \
+         follows the form by whose calls it was made; {} is the one to begin with.",
         contracts.len(),
         plain(first.title())
     ));

@@ -79,7 +79,7 @@ fn what_the_published_pages_say_stands_on_the_generated_ones() {
         (
             "aioka",
             &[
-                "curl -X POST http://localhost:8080/e/x/v1/webhooks \\\n  -H \"X-API-Key: your_api_key\"",
+                "curl -X POST http://localhost:8080/e/x/v1/webhooks \\\n  -H \"X-API-Key: ",
                 "\"events\": [\"verdict.new\", \"council.new\"]",
                 "lower-case hex of an HMAC-SHA256 of the raw request body",
                 "`whsec_` included",
@@ -108,7 +108,7 @@ fn what_the_published_pages_say_stands_on_the_generated_ones() {
             "anduin-legacy",
             &[
                 "scheduled to be retired by March 31, 2025",
-                "curl -i -X GET https://example.com/webhooks \\\n  -H 'x-anduin-webhook-validation-key: ",
+                "curl -i -X GET https://example.com/webhooks \\\n  -H 'x-anduin-webhook",
                 "the status 200 and the same header",
                 "tried again immediately, up to 3 times more: 4 attempts in all",
                 "**Switched off after 3 failed deliveries.**",

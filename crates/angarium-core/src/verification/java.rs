@@ -61,7 +61,6 @@ fn imports(plan: &Plan<'_>) -> String {
     let is_pattern = matches!(plan.value, Value::Pattern(_));
     let quotes = matches!(&plan.value, Value::List { separator, .. } if !is_plain(separator));
     let imports = [
-        ("static java.nio.charset.StandardCharsets.UTF_8", true),
         ("java.security.GeneralSecurityException", true),
         ("java.security.KeyFactory", !hmac),
         ("java.security.MessageDigest", true),
@@ -73,7 +72,6 @@ fn imports(plan: &Plan<'_>) -> String {
         ("java.util.Base64", plan.uses(Encoding::Base64)),
         ("java.util.HexFormat", plan.uses(Encoding::Hex)),
         ("java.util.List", true),
-        ("java.util.Objects", true),
         ("java.util.function.UnaryOperator", true),
         ("java.util.regex.Matcher", is_pattern),
         ("java.util.regex.Pattern", is_pattern || quotes),
@@ -81,12 +79,13 @@ fn imports(plan: &Plan<'_>) -> String {
         ("javax.crypto.spec.SecretKeySpec", hmac),
     ];
     let used = imports.iter().filter(|(_, used)| *used);
-    let line = |(name, _): &(&str, bool)| match name.starts_with("static") {
-        true => format!("import {name};\n\n"),
-        false => format!("import {name};\n"),
-    };
-    used.map(line).collect()
+    let used: String = used.map(|(name, _)| format!("import {name};\n")).collect();
+    format!("{STATIC_IMPORTS}\n{used}")
 }
+
+const STATIC_IMPORTS: &str = "import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNullElse;
+";
 
 fn doc(plan: &Plan<'_>) -> String {
     let [what, how] = prose::promise(plan);
@@ -130,7 +129,7 @@ fn is_plain(separator: &str) -> bool {
 }
 
 fn header(name: &str) -> String {
-    format!("Objects.requireNonNullElse(header.apply(\"{name}\"), \"\")")
+    format!("requireNonNullElse(header.apply(\"{name}\"), \"\")")
 }
 
 fn received(plan: &Plan<'_>) -> String {

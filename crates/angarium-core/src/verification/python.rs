@@ -229,6 +229,7 @@ fn bytes(text: &str) -> String {
 fn bytes_inside(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'"' | b'\\' => format!("\\{}", char::from(byte)),
+        b'\n' => "\\n".to_owned(),
         b' '..=b'~' => char::from(byte).to_string(),
         other => format!("\\x{other:02x}"),
     };

@@ -209,7 +209,7 @@ fn content(plan: &Plan<'_>) -> String {
         return String::new();
     }
     let part = |part: &Part<'_>| match part {
-        Part::Literal(text) if text.is_ascii() => format!("b{}", TEXT.quote(text)),
+        Part::Literal(text) if is_plain(text) => format!("b{}", TEXT.quote(text)),
         Part::Literal(text) => format!("{}.as_bytes()", TEXT.quote(text)),
         Part::Id => "id.as_bytes()".to_owned(),
         Part::Timestamp => "timestamp.as_bytes()".to_owned(),
@@ -222,6 +222,11 @@ fn content(plan: &Plan<'_>) -> String {
         parts[0] += ".as_slice()";
     }
     format!("    let content = [{}].concat();\n", parts.join(", "))
+}
+
+/// A byte string takes neither other characters nor `\u`.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte))
 }
 
 fn compare(plan: &Plan<'_>) -> String {

@@ -15,3 +15,4 @@ mod publishing;
 mod refusals;
 mod ssrf;
 mod support;
+mod verification;

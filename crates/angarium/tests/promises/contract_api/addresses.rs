@@ -17,10 +17,8 @@ fn at_a_host_nothing_native_answers_and_the_host_grants_nothing() {
         let event = json!({"type": "a", "data": 1, "tenant": "acme"});
         for name in [host.clone(), host.to_uppercase(), format!("{host}:8080"), format!("{host}.")]
         {
-            let native = [
-                Api::new(&platforms.server.address, &key),
-                platforms.native(page.contract),
-            ];
+            let native =
+                [Api::new(&platforms.server.address, &key), platforms.native(page.contract)];
             for caller in native.map(|caller| caller.with("host", &name)) {
                 refused(&caller.post("/v1/events", &event), 404, "not_found");
                 let guarded = caller.with("idempotency-key", "k");

@@ -107,8 +107,7 @@ fn only_a_tenants_valid_key_of_this_environment_calls() {
             platforms.key(page.contract, None, all),
             platforms.key(elsewhere, Some("acme"), all),
         ];
-        let mut callers: Vec<_> =
-            wrong.iter().map(|key| platforms.caller(page, key)).collect();
+        let mut callers: Vec<_> = wrong.iter().map(|key| platforms.caller(page, key)).collect();
         let good = platforms.key(page.contract, Some("acme"), all);
         let nameless = Api::new(&platforms.server.address, "x").without("authorization");
         callers.push(nameless.clone());

@@ -1,8 +1,10 @@
 //! Dev commands, in Rust so that they run wherever the product builds.
 //!
 //! `cargo xtask check` is exactly what CI runs; `cargo xtask tidy` keeps the rules that neither the
-//! compiler nor clippy can; `cargo xtask bench` compares the release binary with the relay floor.
+//! compiler nor clippy can; `cargo xtask bench` compares the release binary with the relay floor;
+//! `cargo xtask assurance` says which promise of the published pages which test shows.
 
+mod assurance;
 mod bench;
 mod check;
 mod tidy;
@@ -29,6 +31,8 @@ enum Command {
     },
     /// The rules of the house: sizes, comments, dependency edges, documents that name what exists
     Tidy,
+    /// Every promise of the published pages, the tests that show it, and whether it holds
+    Assurance,
     /// Cost and speed of the release binary, alternating with the relay floor
     Bench(bench::Options),
 }
@@ -49,6 +53,7 @@ fn run(command: Command) -> Result<()> {
         Command::Check { quick: true } => check::run(&root, check::Depth::Quick),
         Command::Check { quick: false } => check::run(&root, check::Depth::Whole),
         Command::Tidy => tidy::run(&root),
+        Command::Assurance => assurance::run(&root),
         Command::Bench(options) => bench::run(&root, &options),
     }
 }

@@ -4,12 +4,17 @@ use crate::limits::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::time::{Jitter, Timestamp, parse_span, print_span};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The shortest random wait of an exponential schedule (reliability-security.md, D9).
 const FLOOR: Duration = Duration::from_secs(1);
 /// The longest wait that a schedule may hold.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The shares by which a list's waits may be lengthened.
+pub(crate) const SPREADS: RangeInclusive<f64> = 0.0..=1.0;
+/// What growing waits may be multiplied by.
+pub(crate) const FACTORS: RangeInclusive<f64> = 1.0..=10.0;
 
 /// A schedule as contracts and the API write it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,7 +82,7 @@ impl RetryPolicy {
                 invalid(field, message)
             })
         };
-        if !(0.0..=1.0).contains(&spread) {
+        if !SPREADS.contains(&spread) {
             return Err(invalid("jitter".into(), "a share between 0 and 1".into()));
         }
         match spec {
@@ -98,7 +103,7 @@ impl RetryPolicy {
                 let window =
                     span("retries.window".into(), spec.window.as_deref().unwrap_or("24h"))?;
                 let factor = spec.factor.unwrap_or(2.0);
-                if !(1.0..=10.0).contains(&factor) {
+                if !FACTORS.contains(&factor) {
                     return Err(invalid(
                         "retries.factor".into(),
                         "a number between 1 and 10".into(),

@@ -4,8 +4,9 @@
 //! the clock: no key can become due before the earliest one that was seen, or before one that was
 //! made since then has reached the shortest age of any contract.
 
+use crate::api::App;
 use crate::api::problem::Problem;
-use crate::api::{App, rotate_if_due};
+use crate::api::signing_keys::rotate_if_due;
 use angarium_core::contract::ContractLibrary;
 use angarium_core::id::TenantNo;
 use angarium_core::time::Timestamp;
@@ -29,7 +30,7 @@ pub(crate) async fn rotate_for_ever(app: Arc<App>) {
         if next <= now {
             next = rotate_due(&app, now, shortest).await;
         }
-        tokio::time::sleep(next.since(app.now()).clamp(GRAIN, LOOK_EVERY)).await;
+        app.clock.sleep(next.since(app.now()).clamp(GRAIN, LOOK_EVERY)).await;
     }
 }
 

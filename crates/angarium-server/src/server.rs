@@ -12,7 +12,7 @@ use crate::http::{self, ConnectionLimits};
 use crate::rotation;
 use crate::runner::{self, Parts, Runner};
 use angarium_core::address::AddressPolicy;
-use angarium_core::contract::{ContractError, ContractLibrary};
+use angarium_core::contract::{ContractLibrary, ContractMistakes};
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::limits::Limits;
 use angarium_core::secret::SecretText;
@@ -62,7 +62,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// A contract file is wrong.
     #[error(transparent)]
-    Contract(#[from] ContractError),
+    Contract(#[from] ContractMistakes),
     /// The directory of contracts, or a file in it, cannot be read.
     #[error("contracts cannot be read from {path}")]
     ContractFile {

@@ -4,6 +4,7 @@
 //! The members keep the order of the file and the data goes in byte for byte, so a receiver that
 //! signs or hashes the body sees what the publisher sent.
 
+use super::fault::Fault;
 use super::source::quoted;
 use super::template::{Facts, Piece, Placeholder, split, split_word};
 use crate::event::DataKind;
@@ -55,7 +56,7 @@ enum Segment {
 
 impl Body {
     /// Compiles a template.
-    pub(super) fn parse(template: &Value) -> Result<Self, String> {
+    pub(super) fn parse(template: &Value) -> Result<Self, Fault> {
         let form = match template {
             Value::String(text) if text == "{event.data}" => Form::AsReceived,
             Value::Object(_) => {
@@ -69,10 +70,16 @@ impl Body {
             | Value::String(_)
             | Value::Array(_) => {
                 let alone = quoted(&["{event.data}"]);
-                return Err(format!("a body is a table of members, or {alone} alone"));
+                let fault = Fault::from(format!("a body is a table of members, or {alone} alone"));
+                return Err(fault.cured_by("write `{ data = \"{event.data}\" }`"));
             }
         };
         Ok(Self { form, written: template.to_string() })
+    }
+
+    /// Checks one text of a template.
+    pub(super) fn check_text(text: &str) -> Result<(), Fault> {
+        compile_text(text, &mut Vec::new())
     }
 
     /// The content type where the contract names none.
@@ -98,7 +105,7 @@ impl Body {
     }
 }
 
-fn compile(template: &Value, out: &mut Vec<Segment>) -> Result<(), String> {
+fn compile(template: &Value, out: &mut Vec<Segment>) -> Result<(), Fault> {
     match template {
         Value::Null | Value::Bool(_) | Value::Number(_) => literal(out, &template.to_string()),
         Value::String(text) => compile_text(text, out)?,
@@ -124,7 +131,7 @@ fn compile(template: &Value, out: &mut Vec<Segment>) -> Result<(), String> {
 fn compile_members<'a>(
     members: impl Iterator<Item = (String, &'a Value)>,
     out: &mut Vec<Segment>,
-) -> Result<(), String> {
+) -> Result<(), Fault> {
     let mut first = true;
     let mut sure = false;
     for (name, value) in members {
@@ -148,7 +155,7 @@ fn compile_members<'a>(
 }
 
 /// The facts without which a value is absent. A table or list is never absent itself.
-fn needs(value: &Value) -> Result<Vec<Placeholder>, String> {
+fn needs(value: &Value) -> Result<Vec<Placeholder>, Fault> {
     let Value::String(text) = value else {
         return Ok(Vec::new());
     };
@@ -170,7 +177,7 @@ fn needs(value: &Value) -> Result<Vec<Placeholder>, String> {
     Ok(needs)
 }
 
-fn compile_text(text: &str, out: &mut Vec<Segment>) -> Result<(), String> {
+fn compile_text(text: &str, out: &mut Vec<Segment>) -> Result<(), Fault> {
     let pieces = split(text)?;
     if let [Piece::Name(name)] = pieces[..] {
         let (name, absent) = split_word(name);
@@ -190,7 +197,10 @@ fn compile_text(text: &str, out: &mut Vec<Segment>) -> Result<(), String> {
                 literal(out, &String::from_utf8_lossy(&escaped));
             }
             Piece::Name(name) => match Placeholder::parse(name)? {
-                Placeholder::Data => return Err("the data stands alone, not inside a text".into()),
+                Placeholder::Data => {
+                    let fault = Fault::from("the data stands alone, not inside a text");
+                    return Err(fault.cured_by("write \"{event.data}\", and nothing beside it"));
+                }
                 fact => out.push(Segment::Text(fact)),
             },
         }

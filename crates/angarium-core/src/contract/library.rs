@@ -1,6 +1,6 @@
 //! The contracts of a server: the built-in ones, and those that an operator adds.
 
-use super::{Contract, ContractError};
+use super::{Contract, ContractMistakes};
 use crate::limits::Limits;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl ContractLibrary {
     ///
     /// # Errors
     /// When the limits are set so low that a built-in contract breaks one.
-    pub fn built_in(limits: &Limits) -> Result<Self, ContractError> {
+    pub fn built_in(limits: &Limits) -> Result<Self, ContractMistakes> {
         let mut library = Self::default();
         for (file, text) in BUILT_IN {
             library.add(file, text, limits)?;
@@ -45,13 +45,13 @@ impl ContractLibrary {
     /// Adds a contract; one of the same name is replaced.
     ///
     /// # Errors
-    /// The first mistake in the file, with its line.
+    /// Everything that is wrong with the file.
     pub fn add(
         &mut self,
         file: &str,
         text: &str,
         limits: &Limits,
-    ) -> Result<Arc<Contract>, ContractError> {
+    ) -> Result<Arc<Contract>, ContractMistakes> {
         let contract = Arc::new(Contract::parse(file, text, limits)?);
         self.contracts.insert(contract.name().to_owned(), Arc::clone(&contract));
         Ok(contract)

@@ -1,7 +1,8 @@
 //! Signatures as a contract describes them: what is signed, and how the header says it.
 
+use super::fault::Fault;
 use super::key::KeyForm;
-use super::template::{Piece, split};
+use super::template::{Piece, not_visible, split, unknown_placeholder};
 use http::HeaderName;
 
 /// How a signature is computed.
@@ -50,6 +51,14 @@ impl ContentPart {
         ("timestamp", ContentPart::Timestamp),
         ("method", ContentPart::Method),
     ];
+
+    fn parse(name: &str) -> Result<Self, Fault> {
+        let found = Self::NAMES.iter().find(|(known, _)| *known == name);
+        found.map(|(_, part)| part.clone()).ok_or_else(|| {
+            let known: Vec<_> = Self::NAMES.iter().map(|(known, _)| *known).collect();
+            unknown_placeholder(name, &known)
+        })
+    }
 }
 
 /// A content to sign, with the name by which the header's value refers to it.
@@ -61,10 +70,10 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    pub(super) fn parse(name: &str, text: &str) -> Result<Self, String> {
+    pub(super) fn parse(name: &str, text: &str) -> Result<Self, Fault> {
         let part = |piece| match piece {
             Piece::Literal(text) => Ok(ContentPart::Literal(text.into())),
-            Piece::Name(name) => known(ContentPart::NAMES, name),
+            Piece::Name(name) => ContentPart::parse(name),
         };
         Ok(Self {
             name: name.into(),
@@ -86,12 +95,12 @@ pub(crate) enum ValuePart {
 }
 
 impl ValuePart {
-    pub(super) fn parse_all(text: &str, contents: &[Content]) -> Result<Box<[Self]>, String> {
+    pub(super) fn parse_all(text: &str, contents: &[Content]) -> Result<Box<[Self]>, Fault> {
         let part = |piece| match piece {
             Piece::Literal(text) if text.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
                 Ok(ValuePart::Literal(text.into()))
             }
-            Piece::Literal(text) => Err(format!("{text:?} is not visible ASCII")),
+            Piece::Literal(text) => Err(not_visible(&text)),
             Piece::Name("timestamp") => Ok(ValuePart::Timestamp),
             Piece::Name(name) => {
                 let (encoding, content) = name.split_once('.').unwrap_or((name, ""));
@@ -99,23 +108,36 @@ impl ValuePart {
                 match (encoding, number) {
                     ("hex", Some(number)) => Ok(ValuePart::Hex(number)),
                     ("base64", Some(number)) => Ok(ValuePart::Base64(number)),
-                    _ => Err(format!(
-                        "unknown placeholder `{{{name}}}`; there are `timestamp`, and `hex` and \
-                         `base64`, followed by a dot and a content's name where there are several"
-                    )),
+                    _ => Err(Self::unknown(name, contents)),
                 }
             }
         };
         split(text)?.into_iter().map(part).collect()
     }
+
+    fn unknown(name: &str, contents: &[Content]) -> Fault {
+        let mut known = vec!["timestamp".to_owned()];
+        for content in contents {
+            let end = if content.name.is_empty() { "" } else { "." };
+            known.extend(
+                ["hex", "base64"].map(|encoding| format!("{encoding}{end}{}", content.name)),
+            );
+        }
+        unknown_placeholder(name, &known.iter().map(String::as_str).collect::<Vec<_>>())
+    }
 }
 
 /// Finds a name in a table.
-pub(super) fn known<T: Clone>(table: &[(&str, T)], name: &str) -> Result<T, String> {
+pub(super) fn known<T: Clone>(table: &[(&str, T)], name: &str) -> Result<T, Fault> {
     let found = table.iter().find(|(known, _)| *known == name);
     found.map(|(_, value)| value.clone()).ok_or_else(|| {
         let names: Vec<_> = table.iter().map(|(known, _)| *known).collect();
-        format!("{name:?} is none of {}", super::source::quoted(&names))
+        let instead = match names.len() {
+            ..=3 => format!("write \"{}\"", names.join("\" or \"")),
+            _ => "write one of them".to_owned(),
+        };
+        let fault = Fault::from(format!("{name:?} is none of {}", super::source::quoted(&names)));
+        fault.meant(name, names, instead)
     })
 }
 
@@ -123,6 +145,8 @@ pub(super) fn known<T: Clone>(table: &[(&str, T)], name: &str) -> Result<T, Stri
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignatureRule {
     pub(crate) header: HeaderName,
+    /// The header as the file writes it.
+    pub(crate) written_header: Box<str>,
     pub(crate) algorithm: Algorithm,
     pub(crate) contents: Vec<Content>,
     pub(crate) value: Box<[ValuePart]>,

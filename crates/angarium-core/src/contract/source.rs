@@ -3,8 +3,14 @@
 //! Each key of a section is taken once; what nobody took is unknown and refused. So the code that
 //! reads a section is also the list of what the section may hold.
 
-use super::error::ContractError;
+mod tree;
+
+use self::tree::{texts, to_json};
+use super::error::{About, ContractError, ContractMistakes, Read, each};
+use super::fault::{Fault, nearest};
+use super::missing;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -17,41 +23,59 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Reads the tree.
-    pub(super) fn parse(file: &'a str, text: &'a str) -> Result<Section<'a>, ContractError> {
+    /// Reads the tree. A file that is not TOML has the first mistake of each such line.
+    pub(super) fn parse(file: &'a str, text: &'a str) -> Read<Section<'a>> {
         let source = Source { file, text };
-        match DeTable::parse(text) {
-            Ok(table) => Ok(Section {
-                source,
-                name: String::new(),
-                at: 0..0,
-                table: table.into_inner(),
-                known: Vec::new(),
-            }),
-            Err(error) => {
-                let reason = error.message().lines().collect::<Vec<_>>().join(", ");
-                Err(source.error(error.span().unwrap_or(0..0), reason))
-            }
-        }
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let mut lines = BTreeSet::new();
+        let mistakes = errors.iter().map(|error| {
+            let reason = error.message().lines().collect::<Vec<_>>().join(", ");
+            let fault = Fault::from(reason).cured_by("mend this line first: it is not TOML");
+            source.error(error.span().unwrap_or(0..0), fault)
+        });
+        each(
+            mistakes.filter(|mistake| lines.insert(mistake.line)).map(|it| Err::<(), _>(it.into())),
+        )?;
+        Ok(Section {
+            spot: Spot { source, at: 0..0 },
+            name: String::new(),
+            table: table.into_inner(),
+            known: Vec::new(),
+        })
     }
 
-    fn error(&self, at: Range<usize>, reason: impl Into<String>) -> ContractError {
+    fn error(&self, at: Range<usize>, fault: Fault) -> ContractError {
         let before = self.text.get(..at.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         ContractError {
             file: self.file.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            reason: reason.into(),
+            reason: fault.reason,
+            cure: fault.cure,
+            about: About::Value,
         }
+    }
+}
+
+/// A place in the file, for what is found out about it later.
+#[derive(Clone)]
+pub(super) struct Spot<'a> {
+    source: Source<'a>,
+    at: Range<usize>,
+}
+
+impl Spot<'_> {
+    /// A mistake at this place.
+    pub(super) fn error(&self, fault: impl Into<Fault>) -> ContractMistakes {
+        self.source.error(self.at.clone(), fault.into()).into()
     }
 }
 
 /// A table of the file.
 pub(super) struct Section<'a> {
-    source: Source<'a>,
+    spot: Spot<'a>,
     name: String,
-    at: Range<usize>,
     table: DeTable<'a>,
     known: Vec<&'static str>,
 }
@@ -61,17 +85,35 @@ impl<'a> Section<'a> {
     pub(super) fn take(&mut self, key: &'static str) -> Option<Item<'a>> {
         self.known.push(key);
         let value = self.table.remove(key)?;
-        Some(Item { source: self.source, name: self.path(key), value })
+        Some(Item { source: self.spot.source, name: self.path(key), value })
     }
 
     /// Takes the value of a key that must be there.
-    pub(super) fn require(&mut self, key: &'static str) -> Result<Item<'a>, ContractError> {
-        self.take(key).ok_or_else(|| self.error(format!("`{}` is missing", self.path(key))))
+    pub(super) fn require(&mut self, key: &'static str) -> Read<Item<'a>> {
+        self.take(key).ok_or_else(|| self.missing(key))
+    }
+
+    /// Reads a key that must be there.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(Item<'a>) -> Read<T>,
+    ) -> Read<T> {
+        self.require(key).and_then(read)
+    }
+
+    /// Reads a key that may be there.
+    pub(super) fn read_optional<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(Item<'a>) -> Read<T>,
+    ) -> Read<Option<T>> {
+        self.take(key).map(read).transpose()
     }
 
     /// Takes every key, in the order of the file.
     pub(super) fn entries(self) -> impl Iterator<Item = (Cow<'a, str>, Item<'a>)> {
-        let (source, name) = (self.source, self.name);
+        let (source, name) = (self.spot.source, self.name);
         self.table.into_iter().map(move |(key, value)| {
             let key = key.into_inner();
             let name = format!("{name}.{key}");
@@ -81,22 +123,39 @@ impl<'a> Section<'a> {
     }
 
     /// Refuses what nobody took.
-    pub(super) fn finish(self) -> Result<(), ContractError> {
-        let Some((key, _)) = self.table.iter().next() else {
-            return Ok(());
-        };
+    pub(super) fn finish(self) -> Read<()> {
+        each(self.table.keys().map(|key| Err(self.unknown(key)))).map(|_: Vec<()>| ())
+    }
+
+    fn unknown(&self, key: &Spanned<Cow<'_, str>>) -> ContractMistakes {
         let place = match self.name.as_str() {
             "" => "a contract".to_owned(),
             name => format!("`{name}`"),
         };
-        let reason =
-            format!("unknown key `{}`; {place} may hold {}", key.get_ref(), quoted(&self.known));
-        Err(self.source.error(key.span(), reason))
+        let (at, key) = (key.span(), key.get_ref());
+        let reason = format!("unknown key `{key}`; {place} may hold {}", quoted(&self.known));
+        let meant = nearest(key, self.known.iter().copied());
+        let fault = Fault::from(reason).meant(key, meant, format!("take `{key}` out"));
+        let about = meant.map_or(About::Value, |meant| About::Meant(self.path(meant)));
+        ContractError { about, ..self.spot.source.error(at, fault) }.into()
+    }
+
+    /// A key that must be there and is not.
+    pub(super) fn missing(&self, key: &str) -> ContractMistakes {
+        self.missing_because(key, Fault::from(format!("`{}` is missing", self.path(key))))
+    }
+
+    /// A key that must be there for some reason, and is not.
+    pub(super) fn missing_because(&self, key: &str, mut fault: Fault) -> ContractMistakes {
+        let path = self.path(key);
+        fault.cure = missing::line(&self.name, key).map(|line| format!("add `{line}`"));
+        let spot = self.spot.source.error(self.spot.at.clone(), fault);
+        ContractError { about: About::Missing(path), ..spot }.into()
     }
 
     /// A mistake that concerns the section as a whole.
-    pub(super) fn error(&self, reason: impl Into<String>) -> ContractError {
-        self.source.error(self.at.clone(), reason)
+    pub(super) fn error(&self, fault: impl Into<Fault>) -> ContractMistakes {
+        self.spot.error(fault)
     }
 
     fn path(&self, key: &str) -> String {
@@ -108,6 +167,7 @@ impl<'a> Section<'a> {
 }
 
 /// A value of the file.
+#[derive(Clone)]
 pub(super) struct Item<'a> {
     source: Source<'a>,
     name: String,
@@ -115,49 +175,69 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// A mistake in this value.
-    pub(super) fn error(&self, reason: impl Into<String>) -> ContractError {
-        self.source.error(self.value.span(), reason)
+    /// Where it stands.
+    pub(super) fn spot(&self) -> Spot<'a> {
+        Spot { source: self.source, at: self.value.span() }
     }
 
-    fn expected(&self, what: &str) -> ContractError {
-        let found = self.value.get_ref().type_str();
-        self.error(format!("`{}` is {what}, not {found}", self.name))
+    /// A mistake in this value.
+    pub(super) fn error(&self, fault: impl Into<Fault>) -> ContractMistakes {
+        self.spot().error(fault)
+    }
+
+    fn expected(&self, what: &str, example: &str) -> ContractMistakes {
+        let found = match self.value.get_ref() {
+            DeValue::Integer(number) => number.to_string(),
+            other => other.type_str().to_owned(),
+        };
+        let fault = Fault::from(format!("`{}` is {what}, not {found}", self.name));
+        self.error(fault.cured_by(format!("write it like {example}")))
     }
 
     /// The value as text.
-    pub(super) fn text(&self) -> Result<&str, ContractError> {
+    pub(super) fn text(&self) -> Read<&str> {
         match self.value.get_ref() {
             DeValue::String(text) => Ok(text),
-            _ => Err(self.expected("a text")),
+            _ => Err(self.expected("a text", "\"this\"")),
         }
     }
 
+    /// The value as text of its own.
+    pub(super) fn into_text<T: for<'t> From<&'t str>>(self) -> Read<T> {
+        self.text().map(T::from)
+    }
+
+    /// Every text in the value, however deep, with its place.
+    pub(super) fn texts(&self) -> Vec<(Spot<'a>, &str)> {
+        let spot = |at| Spot { source: self.source, at };
+        texts(&self.value).into_iter().map(|(at, text)| (spot(at), text)).collect()
+    }
+
     /// The value as a whole number that is not negative.
-    pub(super) fn count(&self) -> Result<usize, ContractError> {
+    pub(super) fn count(&self) -> Read<usize> {
         self.json()?
             .as_u64()
             .and_then(|number| usize::try_from(number).ok())
-            .ok_or_else(|| self.expected("a whole number"))
+            .ok_or_else(|| self.expected("a whole number from 0", "32"))
     }
 
     /// The value as a number.
-    pub(super) fn number(&self) -> Result<f64, ContractError> {
-        self.json()?.as_f64().ok_or_else(|| self.expected("a number"))
+    pub(super) fn number(&self) -> Read<f64> {
+        self.json()?.as_f64().ok_or_else(|| self.expected("a number", "0.5"))
     }
 
     /// The value as true or false.
-    pub(super) fn truth(&self) -> Result<bool, ContractError> {
+    pub(super) fn truth(&self) -> Read<bool> {
         match self.value.get_ref() {
             DeValue::Boolean(truth) => Ok(*truth),
-            _ => Err(self.expected("true or false")),
+            _ => Err(self.expected("true or false", "true, without quotes")),
         }
     }
 
     /// The value as a list.
-    pub(super) fn list(self) -> Result<Vec<Item<'a>>, ContractError> {
+    pub(super) fn list(self) -> Read<Vec<Item<'a>>> {
         if !self.value.get_ref().is_array() {
-            return Err(self.expected("a list"));
+            return Err(self.expected("a list", "[\"this\", \"that\"]"));
         }
         let DeValue::Array(values) = self.value.into_inner() else {
             return Ok(Vec::new());
@@ -168,15 +248,25 @@ impl<'a> Item<'a> {
     }
 
     /// The value as a section of its own.
-    pub(super) fn section(self) -> Result<Section<'a>, ContractError> {
+    pub(super) fn section(self) -> Read<Section<'a>> {
         if !self.value.get_ref().is_table() {
-            return Err(self.expected("a table"));
+            return Err(self.expected("a table", "{ this = \"that\" }"));
         }
-        let at = self.value.span();
+        let (spot, name) = (self.spot(), self.name);
         let DeValue::Table(table) = self.value.into_inner() else {
-            return Err(self.source.error(at, "a table"));
+            return Err(spot.error("a table"));
         };
-        Ok(Section { source: self.source, name: self.name, at, table, known: Vec::new() })
+        Ok(Section { spot, name, table, known: Vec::new() })
+    }
+
+    /// Whether the value is a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
+    /// Whether the value is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
     }
 
     /// Whether the value is a text.
@@ -185,41 +275,13 @@ impl<'a> Item<'a> {
     }
 
     /// The value as JSON, members in the order of the file.
-    pub(super) fn json(&self) -> Result<serde_json::Value, ContractError> {
+    pub(super) fn json(&self) -> Read<serde_json::Value> {
         to_json(&self.value).map_err(|at| {
-            let reason = "a number that JSON does not have";
-            self.source.error(at, reason)
+            let fault = Fault::from("a number that JSON does not have");
+            let fault = fault.cured_by("write it as a text, or as a number of at most 64 bits");
+            Spot { source: self.source, at }.error(fault)
         })
     }
-}
-
-/// A TOML value as JSON; a date becomes its text. `Err` is the place of a number that is none.
-fn to_json(value: &Spanned<DeValue<'_>>) -> Result<serde_json::Value, Range<usize>> {
-    use serde_json::Value;
-    let number = |text: &str| {
-        // TOML allows a sign that JSON does not have.
-        let text = text.strip_prefix('+').unwrap_or(text);
-        serde_json::from_str(text).map_err(|_| value.span())
-    };
-    Ok(match value.get_ref() {
-        DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Integer(integer) => {
-            let parsed = i64::from_str_radix(integer.as_str(), integer.radix());
-            Value::from(parsed.map_err(|_| value.span())?)
-        }
-        DeValue::Float(float) => Value::Number(number(float.as_str())?),
-        DeValue::Boolean(truth) => Value::Bool(*truth),
-        DeValue::Datetime(time) => Value::String(time.to_string()),
-        DeValue::Array(values) => {
-            Value::Array(values.iter().map(to_json).collect::<Result<_, _>>()?)
-        }
-        DeValue::Table(table) => {
-            let member = |(key, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
-                Ok((key.get_ref().to_string(), to_json(value)?))
-            };
-            Value::Object(table.iter().map(member).collect::<Result<_, Range<usize>>>()?)
-        }
-    })
 }
 
 /// `` `a`, `b`, `c` ``

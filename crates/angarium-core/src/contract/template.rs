@@ -1,5 +1,6 @@
 //! Templates: text with placeholders in braces, cut into parts once, when the contract is read.
 
+use super::fault::{Fault, nearest};
 use super::source::quoted;
 use super::time_form::TimeForm;
 use crate::event::{DataKind, Event};
@@ -19,7 +20,7 @@ pub(super) enum Piece<'a> {
 }
 
 /// Cuts a template into pieces. `{{` and `}}` are braces that stay.
-pub(super) fn split(text: &str) -> Result<Vec<Piece<'_>>, String> {
+pub(super) fn split(text: &str) -> Result<Vec<Piece<'_>>, Fault> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
     let mut rest = text;
@@ -33,8 +34,8 @@ pub(super) fn split(text: &str) -> Result<Vec<Piece<'_>>, String> {
         }
         let name = after.split_once('}').filter(|_| brace == "{");
         let Some((name, after)) = name else {
-            let reason = "a brace without its other half; write `{{` or `}}` for a brace itself";
-            return Err(format!("{text:?} has {reason}"));
+            let fault = Fault::from(format!("{text:?} has a brace without its other half"));
+            return Err(fault.cured_by("close it, or write `{{` or `}}` for a brace itself"));
         };
         if !literal.is_empty() {
             pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
@@ -47,6 +48,23 @@ pub(super) fn split(text: &str) -> Result<Vec<Piece<'_>>, String> {
         pieces.push(Piece::Literal(literal.into()));
     }
     Ok(pieces)
+}
+
+/// A text that cannot stand in a header.
+pub(super) fn not_visible(text: &str) -> Fault {
+    Fault::from(format!("{text:?} is not visible ASCII"))
+        .cured_by("a header takes letters, digits, signs and spaces; encode anything else")
+}
+
+/// A placeholder that is none of those that may stand there.
+pub(super) fn unknown_placeholder(name: &str, known: &[&str]) -> Fault {
+    let there = if known.is_empty() { "none here".to_owned() } else { quoted(known) };
+    let fault = Fault::from(format!("unknown placeholder `{{{name}}}`; there are {there}"));
+    match nearest(name, known.iter().copied()) {
+        Some(meant) => fault.cured_by(format!("did you mean `{{{meant}}}`?")),
+        None if known.is_empty() => fault.cured_by("take it out"),
+        None => fault.cured_by("take one of them, or write `{{` and `}}` for braces"),
+    }
 }
 
 /// Cuts `name|word` into the name and the value that stands where there is none.
@@ -93,7 +111,7 @@ impl Placeholder {
         ("timestamp", Placeholder::Timestamp),
     ];
 
-    pub(super) fn parse(name: &str) -> Result<Self, String> {
+    pub(super) fn parse(name: &str) -> Result<Self, Fault> {
         if let Some(attribute) = name.strip_prefix("event.attributes.")
             && !attribute.is_empty()
         {
@@ -103,7 +121,7 @@ impl Placeholder {
         found.map(|(_, placeholder)| placeholder.clone()).ok_or_else(|| {
             let mut known: Vec<_> = Self::NAMES.iter().map(|(known, _)| *known).collect();
             known.push("event.attributes.NAME");
-            format!("unknown placeholder `{{{name}}}`; there are {}", quoted(&known))
+            unknown_placeholder(name, &known)
         })
     }
 
@@ -231,13 +249,13 @@ pub(crate) struct TextTemplate {
 }
 
 impl TextTemplate {
-    pub(super) fn parse(text: &str, place: Place) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, place: Place) -> Result<Self, Fault> {
         let part = |piece| match piece {
             Piece::Literal(literal) if place == Place::Header => {
                 let allowed = |byte: u8| (b' '..=b'~').contains(&byte);
                 match literal.bytes().all(allowed) {
                     true => Ok(Part::Literal(literal.into())),
-                    false => Err(format!("{literal:?} is not visible ASCII")),
+                    false => Err(not_visible(&literal)),
                 }
             }
             Piece::Literal(literal) => {
@@ -246,7 +264,8 @@ impl TextTemplate {
                 Ok(Part::Literal(escaped.into()))
             }
             Piece::Name(name) => match Placeholder::parse(name)? {
-                Placeholder::Data => Err("the data can stand only in a body".to_owned()),
+                Placeholder::Data => Err(Fault::from("the data can stand only in a body")
+                    .cured_by("name a fact that is short, such as `{event.id}`")),
                 fact => Ok(Part::Fact(fact)),
             },
         };

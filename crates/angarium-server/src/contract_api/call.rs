@@ -35,9 +35,9 @@ pub(super) struct ContractCall<'a> {
 }
 
 impl ContractCall<'_> {
-    /// A refusal in the contract's words, members by the contract's names.
+    /// A refusal in the contract's shape.
     pub(super) fn refuse(&self, refusal: Refusal) -> Response {
-        answer::refusal(Some(self.api), self.route.request.in_own_words(refusal))
+        answer::refusal(Some(self.api), refusal)
     }
 
     /// Answers the call.
@@ -81,7 +81,11 @@ impl ContractCall<'_> {
         };
         let fields = self.fields(app, &parts.headers, &bytes)?;
         let operating = Operating { app, call: self, caller };
-        Ok(operating.change(fields, &idempotency).await?.into_response())
+        match operating.change(fields, &idempotency).await {
+            Ok(answer) => Ok(answer.into_response()),
+            // Only the operation speaks of native members; who read the body named the contract's.
+            Err(Problem(refusal)) => Err(self.route.request.in_own_words(refusal).into()),
+        }
     }
 
     fn fields(&self, app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Fields, Refusal> {

@@ -3,7 +3,9 @@
 use super::call::ContractCall;
 use crate::api::App;
 use crate::api::auth::Caller;
-use crate::api::endpoints::{EndpointChange, Endpoints, NewEndpoint, facts};
+use crate::api::endpoints::{
+    EndpointChange, Endpoints, NewEndpoint, TestEvent, Tested, facts, send_tests,
+};
 use crate::api::idempotency::Idempotency;
 use crate::api::json::{Answer, Secret};
 use crate::api::problem::{Problem, internal};
@@ -13,6 +15,7 @@ use angarium_core::contract::api::{EndpointFacts, Fields, Given, Operation, Subj
 use angarium_core::refusal::Refusal;
 use angarium_core::secret::{SecretText, SigningKey};
 use http::StatusCode;
+use serde_json::value::to_raw_value;
 use std::sync::Arc;
 
 /// A call whose caller may make it.
@@ -70,11 +73,11 @@ impl Operating<'_> {
             Operation::EndpointDelete => {
                 endpoints.delete(id, idempotency, self.print(&Subject::Nothing)).await
             }
+            Operation::EndpointTest => self.test(fields, idempotency).await,
             Operation::KeysRotate => self.rotate(fields, idempotency).await,
-            Operation::EndpointTest
-            | Operation::EndpointList
-            | Operation::EndpointGet
-            | Operation::KeysList => Err(internal().into()),
+            Operation::EndpointList | Operation::EndpointGet | Operation::KeysList => {
+                Err(internal().into())
+            }
         }
     }
 
@@ -108,9 +111,21 @@ impl Operating<'_> {
         self.endpoints()?.rotate(id, given.as_ref(), idempotency, print).await
     }
 
-    /// Of an endpoint's keys, those that may be known.
-    fn known<'k>(&self, keys: &'k [SigningKey]) -> &'k [SigningKey] {
-        self.call.contract.key_rule().map_or(&[], |rule| rule.known(keys))
+    /// Tests the endpoint that is named, else all that the caller sees.
+    async fn test(&self, fields: Fields, idempotency: &Idempotency) -> Result<Answer, Problem> {
+        let endpoints = self.endpoints()?;
+        let named = fields.endpoint_id.value();
+        let rows = match self.call.id.or(named.as_deref()) {
+            Some(id) => vec![endpoints.find(id).await?],
+            None => endpoints.list().await?,
+        };
+        let data = fields.event_data.value().map(|data| to_raw_value(&data)).transpose();
+        let data = data.map_err(|_| internal())?;
+        let wanted = TestEvent { kind: fields.event_type.value(), data };
+        let print = |tested: &Tested| {
+            self.print(&Subject::Test { events: &tested.events, endpoints: tested.endpoints })
+        };
+        send_tests(self.app, self.tenant()?, &rows, &wanted, idempotency, print).await
     }
 
     /// The endpoints that this call may know of.
@@ -144,6 +159,11 @@ impl Operating<'_> {
             status: fields.status.value(),
             ..NewEndpoint::default()
         }
+    }
+
+    /// Of the keys of an endpoint, those that may be known.
+    fn known<'k>(&self, keys: &'k [SigningKey]) -> &'k [SigningKey] {
+        self.call.contract.key_rule().map(|rule| rule.known(keys)).unwrap_or_default()
     }
 
     fn print_keys(&self, keys: &[SigningKey], secret: Option<&SecretText>) -> Answer {

@@ -31,6 +31,19 @@ async fn an_event_is_kept_byte_for_byte_and_its_delivery_shows_what_was_said() {
 }
 
 #[tokio::test]
+async fn an_event_is_found_by_its_id_alone_however_long_after_acceptance_it_was_committed() {
+    let stage = Stage::ready().await;
+    for round in 0..200 {
+        let event = json!({"tenant": "acme", "type": "a.b", "data": round});
+        let id = stage.post("/v1/events").json(event).send().await.json()["id"].clone();
+        let path = format!("/v1/events/{}", id.as_str().expect("an id"));
+        let shown = stage.get(&path).send().await;
+        assert_eq!(shown.status, 200, "{round}: {}", shown.text);
+        assert_eq!(shown.json()["data"], json!(round));
+    }
+}
+
+#[tokio::test]
 async fn an_own_id_is_one_event_however_often_it_comes_and_never_another_one() {
     let stage = Stage::ready().await;
     let publish = |data: i32| {

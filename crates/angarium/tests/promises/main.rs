@@ -13,6 +13,7 @@ mod openapi;
 mod power_cut;
 mod publishing;
 mod refusals;
+mod rules;
 mod ssrf;
 mod support;
 mod verification;

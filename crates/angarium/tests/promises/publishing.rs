@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 64;
 
 /// Standard Webhooks, verified as its specification says and without the product's code.
-fn verify_standard(request: &Message, secret: &str) {
+pub(crate) fn verify_standard(request: &Message, secret: &str) {
     let header = |name: &str| request.header(name).unwrap_or_else(|| panic!("no {name}"));
     let encoded = secret.strip_prefix("whsec_").expect("the secret's prefix");
     let key = STANDARD.decode(encoded).expect("a base64 secret");

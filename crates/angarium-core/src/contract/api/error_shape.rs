@@ -1,8 +1,9 @@
 //! How a contract says no.
 
-use super::fact::{ErrorFacts, Forms, Object};
+use super::fact::{ErrorFact, ErrorFacts, Fact, Forms, Object};
 use super::{ManagementApi, Template};
 use crate::refusal::Refusal;
+use std::borrow::Cow;
 
 /// How errors are shown.
 #[derive(Debug)]
@@ -82,6 +83,18 @@ pub struct ErrorAnswer {
     pub body: Vec<u8>,
 }
 
+impl ErrorShape {
+    /// Where a shape has no place for the member at fault, the message begins with it.
+    fn message<'a>(&self, refusal: &'a Refusal) -> Cow<'a, str> {
+        match &refusal.field {
+            Some(field) if !self.body.says(Fact::Error(ErrorFact::Field)) => {
+                format!("{field}: {}", refusal.message).into()
+            }
+            Some(_) | None => refusal.message.as_str().into(),
+        }
+    }
+}
+
 impl ManagementApi {
     /// A refusal in the contract's shape; none where errors are RFC 9457.
     pub fn print_error(&self, refusal: &Refusal) -> Option<ErrorAnswer> {
@@ -90,10 +103,11 @@ impl ManagementApi {
         let kind = ErrorKind::of_status(own);
         let words = shape.kinds.iter().find(|(known, _)| *known == kind).map(|(_, words)| words);
         let status = words.and_then(|words| words.status).unwrap_or(own);
+        let message = shape.message(refusal);
         let facts = ErrorFacts {
             status,
             code: words.and_then(|words| words.code.as_deref()).unwrap_or(refusal.code.as_str()),
-            message: &refusal.message,
+            message: &message,
             field: refusal.field.as_deref(),
         };
         let body = shape.body.fill(Object::Error(facts), &Forms::from(self)).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! How ids and API keys look under a contract.
 
+use crate::contract::fault::Fault;
 use crate::contract::key::Encoding;
 use crate::contract::template::{Piece, split};
 use crate::id::EndpointId;
@@ -40,8 +41,11 @@ impl Default for IdForm {
 
 impl IdForm {
     /// Reads `wh_{base32}`.
-    pub(in crate::contract) fn parse_template(text: &str) -> Result<Self, String> {
-        let one = "an id is text around one of `{typeid}`, `{uuid}`, `{base32}`, `{hex}`";
+    pub(in crate::contract) fn parse_template(text: &str) -> Result<Self, Fault> {
+        let one = || {
+            let names = "an id is text around one of `{typeid}`, `{uuid}`, `{base32}`, `{hex}`";
+            Fault::from(names).cured_by("write it like \"wh_{base32}\"")
+        };
         let mut form = Self::default();
         let mut named = false;
         for piece in split(text)? {
@@ -49,7 +53,8 @@ impl IdForm {
                 Piece::Literal(text)
                     if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'/') =>
                 {
-                    return Err(format!("{text:?} cannot stand in a path"));
+                    let fault = Fault::from(format!("{text:?} cannot stand in a path"));
+                    return Err(fault.cured_by("write visible ASCII without a slash"));
                 }
                 Piece::Literal(text) if named => form.after = text.into(),
                 Piece::Literal(text) => form.before = text.into(),
@@ -57,10 +62,10 @@ impl IdForm {
                     form.digits = crate::contract::signature::known(DIGITS, name)?;
                     named = true;
                 }
-                Piece::Name(_) => return Err(one.to_owned()),
+                Piece::Name(_) => return Err(one()),
             }
         }
-        if named { Ok(form) } else { Err(one.to_owned()) }
+        if named { Ok(form) } else { Err(one()) }
     }
 
     /// The id in this form.

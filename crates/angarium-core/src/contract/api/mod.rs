@@ -13,13 +13,14 @@ mod request_map;
 mod template;
 
 pub use error_shape::{ErrorAnswer, ErrorKind, ErrorShape, ErrorWords};
+pub(super) use fact::{EndpointFact, ErrorFact, Fact, KeyFact, TestFact};
 pub use fact::{EndpointFacts, Subject};
 pub use form::{ApiKeyForm, IdForm};
 pub use operation::{Access, Bounds, IdInPath, Operation};
 pub use path::{Call, RoutePath};
 pub use request_map::{Field, FieldKind, Fields, Given, RequestMap, RequestMember, RequestValue};
 
-pub(super) use template::{Names, Template};
+pub(super) use template::{Names, Shapes, Template};
 
 use super::time_form::TimeForm;
 use fact::{Forms, Object};

@@ -1,5 +1,6 @@
 //! Calls: a method and a path, in which one part may be an id.
 
+use crate::contract::fault::Fault;
 use http::Method;
 use std::fmt;
 
@@ -34,9 +35,10 @@ impl Call {
     ];
 
     /// Reads `POST /v1/webhooks/{id}`.
-    pub(in crate::contract) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::contract) fn parse(text: &str) -> Result<Self, Fault> {
         let (method, path) = text.split_once(' ').ok_or_else(|| {
-            format!("{text:?} is not a method and a path, such as \"POST /v1/webhooks\"")
+            Fault::from(format!("{text:?} is not a method and a path"))
+                .cured_by("write it like \"POST /v1/webhooks\"")
         })?;
         let method = crate::contract::signature::known(Self::METHODS, method)?;
         Ok(Self { method, path: RoutePath::parse(path)? })
@@ -56,20 +58,22 @@ impl fmt::Display for Call {
 }
 
 impl RoutePath {
-    fn parse(text: &str) -> Result<Self, String> {
-        let parts =
-            text.strip_prefix('/').ok_or_else(|| format!("{text:?} begins with a slash"))?;
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let parts = text.strip_prefix('/').ok_or_else(|| {
+            let fault = Fault::from(format!("{text:?} does not begin with a slash"));
+            fault.cured_by(format!("write {:?}", format!("/{text}")))
+        })?;
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         let part = |part: &str| match part {
             "{id}" => Ok(Part::Id),
             text if !text.is_empty() && text.bytes().all(allowed) => Ok(Part::Text(text.into())),
-            other => Err(format!(
-                "{other:?} in a path; between slashes stand A-Z a-z 0-9 - . _ ~, or `{{id}}`"
-            )),
+            other => Err(Fault::from(format!("{other:?} cannot stand in a path"))
+                .cured_by("write A-Z a-z 0-9 - . _ ~ between slashes, or `{id}`")),
         };
         let parts: Vec<_> = parts.split('/').map(part).collect::<Result<_, _>>()?;
         if parts.iter().filter(|part| **part == Part::Id).count() > 1 {
-            return Err(format!("{text:?} has more than one `{{id}}`"));
+            let fault = Fault::from(format!("{text:?} has more than one `{{id}}`"));
+            return Err(fault.cured_by("take one out"));
         }
         Ok(Self { parts })
     }

@@ -4,8 +4,10 @@ mod reading;
 
 use self::reading::read_table;
 use super::operation::Bounds;
-use crate::contract::source::quoted;
-use crate::contract::template::{Piece, split, split_word};
+use crate::contract::error::{Read, each};
+use crate::contract::fault::Fault;
+use crate::contract::source::{Item, Section};
+use crate::contract::template::{Piece, split, split_word, unknown_placeholder};
 use crate::endpoint::EndpointStatus;
 use crate::refusal::{Code, Refusal};
 use crate::secret::SecretText;
@@ -173,19 +175,25 @@ pub struct Fields {
 }
 
 impl RequestMap {
-    pub(in crate::contract) fn parse(
-        members: &Map<String, Value>,
-        bounds: &Bounds,
-    ) -> Result<Self, String> {
-        let map = Self { members: read_members(members, bounds)? };
-        let set: Vec<_> = map.fields().into_iter().map(|(_, field)| field).collect();
+    pub(in crate::contract) fn parse(section: Section<'_>, bounds: &Bounds) -> Read<Self> {
+        read_members(section, bounds).map(|members| Self { members })
+    }
+
+    /// That every needed field is set, and none twice.
+    pub(in crate::contract) fn checked(self, bounds: &Bounds) -> Result<Self, Fault> {
+        let set: Vec<_> = self.fields().into_iter().map(|(_, field)| field).collect();
         if let Some(missing) = bounds.needed.iter().find(|field| !set.contains(field)) {
-            return Err(format!("no member sets `{{{}}}`, which is needed", missing.name()));
+            let (name, member) = (missing.name(), missing.native());
+            let fault = Fault::from(format!("no member sets `{{{name}}}`, which is needed"));
+            return Err(fault.cured_by(format!("add `{member} = \"{{{name}}}\"` to `request`")));
         }
         let twice = set.iter().enumerate().find(|(i, field)| set[..*i].contains(field));
         match twice {
-            Some((_, field)) => Err(format!("two members set `{{{}}}`", field.name())),
-            None => Ok(map),
+            Some((_, field)) => {
+                let fault = Fault::from(format!("two members set `{{{}}}`", field.name()));
+                Err(fault.cured_by("take one of them out"))
+            }
+            None => Ok(self),
         }
     }
 
@@ -251,35 +259,30 @@ fn path(below: &str, name: &str) -> String {
     if below.is_empty() { name.to_owned() } else { format!("{below}.{name}") }
 }
 
-fn read_members(
-    members: &Map<String, Value>,
-    bounds: &Bounds,
-) -> Result<Vec<RequestMember>, String> {
-    let member = |(name, value): (&String, &Value)| {
-        let value = match value {
-            Value::Object(inner) => RequestValue::Table(read_members(inner, bounds)?),
-            Value::String(text) => field(text, bounds).map_err(|no| format!("`{name}`: {no}"))?,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-                return Err(format!("`{name}` is one placeholder, or a table of members"));
-            }
+fn read_members(section: Section<'_>, bounds: &Bounds) -> Read<Vec<RequestMember>> {
+    each(section.entries().map(|(name, item)| {
+        let value = if item.is_table() {
+            RequestValue::Table(read_members(item.section()?, bounds)?)
+        } else {
+            field(&item, bounds)?
         };
-        Ok(RequestMember { name: name.clone(), value })
-    };
-    members.iter().map(member).collect()
+        Ok(RequestMember { name: name.into(), value })
+    }))
 }
 
-fn field(text: &str, bounds: &Bounds) -> Result<RequestValue, String> {
-    let [Piece::Name(name)] = split(text)?[..] else {
-        return Err(format!("{text:?} is not one placeholder, such as `{{endpoint.url}}`"));
+fn field(item: &Item<'_>, bounds: &Bounds) -> Read<RequestValue> {
+    let text = item.text()?;
+    let [Piece::Name(name)] = split(text).map_err(|fault| item.error(fault))?[..] else {
+        let fault = Fault::from(format!("{text:?} is not one placeholder"));
+        return Err(item.error(fault.cured_by("write it like \"{endpoint.url}\"")));
     };
     let (name, absent) = split_word(name);
-    let known = Field::NAMES.iter().find(|(known, _)| *known == name).map(|(_, field)| *field);
-    match known.filter(|field| bounds.fields.contains(field)) {
-        Some(field) => Ok(RequestValue::Field { field, absent }),
+    let known = bounds.fields.iter().find(|field| field.name() == name);
+    match known {
+        Some(field) => Ok(RequestValue::Field { field: *field, absent }),
         None => {
             let names: Vec<_> = bounds.fields.iter().map(|field| field.name()).collect();
-            let there = if names.is_empty() { "none here".to_owned() } else { quoted(&names) };
-            Err(format!("unknown placeholder `{{{name}}}`; there are {there}"))
+            Err(item.error(unknown_placeholder(name, &names)))
         }
     }
 }

@@ -2,8 +2,12 @@
 
 use super::Operation;
 use super::fact::{Fact, Forms, Object};
-use crate::contract::template::{Piece, split, split_word};
-use serde_json::{Map, Value};
+use crate::contract::error::{Read, each};
+use crate::contract::fault::Fault;
+use crate::contract::source::Item;
+use crate::contract::template::{Piece, split, split_word, unknown_placeholder};
+use serde_json::Value;
+use std::borrow::Cow;
 
 /// A JSON template.
 #[derive(Debug, Clone)]
@@ -32,6 +36,16 @@ pub(in crate::contract) enum TextPart {
     Fact(Fact),
 }
 
+impl TextPart {
+    /// The fact, if it is one.
+    pub(in crate::contract) fn fact(&self) -> Option<Fact> {
+        match self {
+            TextPart::Fact(fact) => Some(*fact),
+            TextPart::Literal(_) => None,
+        }
+    }
+}
+
 /// What may be named where a template stands.
 pub(in crate::contract) struct Names<'a> {
     /// Facts of the answer as a whole.
@@ -39,12 +53,15 @@ pub(in crate::contract) struct Names<'a> {
     /// Facts of each object of a list; a list of one template is then repeated.
     pub(super) each: Vec<&'static [(&'static str, Fact)]>,
     /// Templates by name.
-    pub(super) shapes: &'a Map<String, Value>,
+    pub(super) shapes: &'a Shapes<'a>,
 }
 
+/// Templates by name, as they stand in the file.
+pub(in crate::contract) type Shapes<'a> = Vec<(Cow<'a, str>, Item<'a>)>;
+
 impl Template {
-    pub(in crate::contract) fn parse(value: &Value, names: &Names<'_>) -> Result<Self, String> {
-        names.parse(value, &mut Vec::new())
+    pub(in crate::contract) fn parse(item: Item<'_>, names: &Names<'_>) -> Read<Self> {
+        names.parse(item, &[])
     }
 
     /// Fills the template; `None` where it is one fact that is absent.
@@ -82,19 +99,30 @@ impl Template {
             }
         })
     }
+
+    /// Whether a fact stands in it.
+    pub(super) fn says(&self, wanted: Fact) -> bool {
+        match self {
+            Template::Fixed(_) => false,
+            Template::Whole { fact, .. } => *fact == wanted,
+            Template::Text(parts) => {
+                parts.iter().any(|part| matches!(part, TextPart::Fact(fact) if *fact == wanted))
+            }
+            Template::List(items) => items.iter().any(|item| item.says(wanted)),
+            Template::Each(item) => item.says(wanted),
+            Template::Table(members) => members.iter().any(|(_, member)| member.says(wanted)),
+        }
+    }
 }
 
 impl<'a> Names<'a> {
     /// What an error may name.
-    pub(in crate::contract) fn of_error(shapes: &'a Map<String, Value>) -> Self {
+    pub(in crate::contract) fn of_error(shapes: &'a Shapes<'a>) -> Self {
         Self { whole: vec![Fact::OF_ERROR], each: vec![], shapes }
     }
 
     /// What an operation's answer may name.
-    pub(in crate::contract) fn of_answer(
-        operation: Operation,
-        shapes: &'a Map<String, Value>,
-    ) -> Self {
+    pub(in crate::contract) fn of_answer(operation: Operation, shapes: &'a Shapes<'a>) -> Self {
         // A secret is shown once and left out everywhere else, so that one shape serves all calls.
         let endpoint = || vec![Fact::OF_ENDPOINT, Fact::SHOWN_ONCE];
         let (whole, each) = match operation {
@@ -111,77 +139,77 @@ impl<'a> Names<'a> {
     }
 
     /// `open` are the shapes that are being read, so that none can hold itself.
-    fn parse(&self, value: &'a Value, open: &mut Vec<&'a str>) -> Result<Template, String> {
-        Ok(match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => Template::Fixed(value.clone()),
-            Value::String(text) => return self.parse_text(text, open),
-            Value::Array(items) => match items.as_slice() {
-                [item] if !self.each.is_empty() => {
-                    let whole = self.each.clone();
-                    let inner = Names { whole, each: vec![], shapes: self.shapes };
-                    Template::Each(Box::new(inner.parse(item, open)?))
-                }
-                items => {
-                    let items = items.iter().map(|item| self.parse(item, open));
-                    Template::List(items.collect::<Result<_, _>>()?)
-                }
-            },
-            Value::Object(members) => {
-                let member = |(name, value): (&String, &'a Value)| {
-                    let template = self.parse(value, open);
-                    Ok((name.clone(), template.map_err(|reason| format!("`{name}`: {reason}"))?))
-                };
-                Template::Table(members.iter().map(member).collect::<Result<_, String>>()?)
-            }
-        })
+    fn parse(&self, item: Item<'_>, open: &[&str]) -> Read<Template> {
+        if item.is_text() {
+            return self.parse_text(&item, open);
+        }
+        if item.is_table() {
+            let members = item.section()?.entries();
+            let members = members.map(|(name, item)| Ok((name.into(), self.parse(item, open)?)));
+            return Ok(Template::Table(each(members)?.into()));
+        }
+        if !item.is_list() {
+            return item.json().map(Template::Fixed);
+        }
+        let items = item.list()?;
+        if items.len() == 1 && !self.each.is_empty() {
+            let inner = Names { whole: self.each.clone(), each: vec![], shapes: self.shapes };
+            let mut items = each(items.into_iter().map(|item| inner.parse(item, open)))?;
+            return Ok(items
+                .pop()
+                .map_or(Template::List([].into()), |item| Template::Each(Box::new(item))));
+        }
+        let items = each(items.into_iter().map(|item| self.parse(item, open)))?;
+        Ok(Template::List(items.into()))
     }
 
-    fn parse_text(&self, text: &'a str, open: &mut Vec<&'a str>) -> Result<Template, String> {
-        let pieces = split(text)?;
+    fn parse_text(&self, item: &Item<'_>, open: &[&str]) -> Read<Template> {
+        let text = item.text()?;
+        let pieces = split(text).map_err(|fault| item.error(fault))?;
         if let [Piece::Name(name)] = pieces[..] {
             let (name, absent) = split_word(name);
-            if let Some((shape, value)) = self.shapes.get_key_value(name) {
-                if open.contains(&shape.as_str()) {
-                    return Err(format!("the shape `{shape}` holds itself"));
+            if let Some((shape, template)) = self.shape(name) {
+                if open.contains(&shape) {
+                    let fault = Fault::from(format!("the shape `{shape}` holds itself"));
+                    return Err(item.error(fault.cured_by("write its members instead")));
                 }
-                open.push(shape);
-                let template = self.parse(value, open)?;
-                open.pop();
-                return Ok(template);
+                return self.parse(template.clone(), &[open, &[shape]].concat());
             }
-            return Ok(Template::Whole { fact: self.fact(name)?, absent });
+            let fact = self.fact(name).map_err(|fault| item.error(fault))?;
+            return Ok(Template::Whole { fact, absent });
+        }
+        if pieces.iter().all(|piece| matches!(piece, Piece::Literal(_))) {
+            let literal = pieces.iter().map(|piece| match piece {
+                Piece::Literal(text) => text,
+                Piece::Name(name) => *name,
+            });
+            return Ok(Template::Fixed(Value::String(literal.collect())));
         }
         let part = |piece| match piece {
             Piece::Literal(text) => Ok(TextPart::Literal(text.into())),
             Piece::Name(name) => Ok(TextPart::Fact(self.fact(name)?)),
         };
-        if let [] | [Piece::Literal(_)] = pieces[..] {
-            let literal = pieces.into_iter().map(|piece| match piece {
-                Piece::Literal(text) => text.into_owned(),
-                Piece::Name(_) => String::new(),
-            });
-            return Ok(Template::Fixed(Value::String(literal.collect())));
-        }
-        Ok(Template::Text(pieces.into_iter().map(part).collect::<Result<_, String>>()?))
+        let parts = pieces.into_iter().map(part).collect::<Result<_, Fault>>();
+        parts.map(Template::Text).map_err(|fault| item.error(fault))
     }
 
-    fn fact(&self, name: &str) -> Result<Fact, String> {
+    fn shape(&self, name: &str) -> Option<(&'a str, &'a Item<'a>)> {
+        let found = self.shapes.iter().find(|(known, _)| *known == name);
+        found.map(|(name, item)| (&**name, item))
+    }
+
+    fn fact(&self, name: &str) -> Result<Fact, Fault> {
         let known = || self.whole.iter().flat_map(|table| table.iter());
         if let Some((_, fact)) = known().find(|(known, _)| *known == name) {
             return Ok(*fact);
         }
         if self.each.iter().any(|table| table.iter().any(|(known, _)| *known == name)) {
             let why = "stands inside a list with one template, which is repeated";
-            return Err(format!("`{{{name}}}` {why}"));
+            let fault = Fault::from(format!("`{{{name}}}` {why}"));
+            return Err(fault.cured_by(format!("write it like [{{ it = \"{{{name}}}\" }}]")));
         }
-        let shapes = self.shapes.keys().map(String::as_str);
+        let shapes = self.shapes.iter().map(|(name, _)| &**name);
         let names: Vec<_> = known().map(|(known, _)| *known).chain(shapes).collect();
-        Err(match names[..] {
-            [] => format!("unknown placeholder `{{{name}}}`; there are none here"),
-            _ => {
-                let names = crate::contract::source::quoted(&names);
-                format!("unknown placeholder `{{{name}}}`; there are {names}")
-            }
-        })
+        Err(unknown_placeholder(name, &names))
     }
 }

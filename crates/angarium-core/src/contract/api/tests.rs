@@ -189,10 +189,14 @@ fn keys_are_shown_with_null_where_the_page_says_so() {
 fn an_error_has_the_contracts_shape() {
     let contract = contract("aioka");
     let api = contract.api().expect("an api");
-    let refusal = Refusal::field(Code::NotFound, "id", "no \"such\" webhook");
+    let refusal = Refusal::whole(Code::NotFound, "no \"such\" webhook");
     let answer = api.print_error(&refusal).expect("a shape");
     assert_eq!(answer.status, 404);
     let body = r#"{"error":{"code":"not_found","message":"no \"such\" webhook"}}"#;
+    assert_eq!(String::from_utf8_lossy(&answer.body), body);
+    let refusal = Refusal::field(Code::MissingField, "url", "this member is needed");
+    let answer = api.print_error(&refusal).expect("a shape");
+    let body = r#"{"error":{"code":"missing_field","message":"url: this member is needed"}}"#;
     assert_eq!(String::from_utf8_lossy(&answer.body), body);
 }
 

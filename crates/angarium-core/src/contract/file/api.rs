@@ -1,156 +1,181 @@
 //! The part of the grammar that describes the management API.
 
-use super::{Read, one_of, read_header_name};
+use super::request::read_header_name;
+use super::signing::ENCODINGS;
+use super::values::{one_of, parsed, read_count};
 use crate::contract::api::{
     Access, ApiKeyForm, Authentication, Bounds, Call, ErrorKind, ErrorShape, ErrorWords, IdForm,
-    IdInPath, ManagementApi, Names, Operation, RequestMap, Route, Template, Visibility,
+    IdInPath, ManagementApi, Names, Operation, RequestMap, Route, Shapes, Template, Visibility,
     colliding_call,
 };
-use crate::contract::source::{Item, Section};
+use crate::contract::error::{Read, each, together};
+use crate::contract::fault::Fault;
+use crate::contract::source::{Item, Section, Spot};
 use crate::contract::time_form::TimeForm;
-use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 
 const VISIBILITIES: &[(&str, Visibility)] =
     &[("tenant", Visibility::Tenant), ("key", Visibility::Key)];
 
-pub(super) fn read_api(item: Item<'_>) -> Read<ManagementApi> {
-    let mut section = item.section()?;
-    let auth = read_auth(section.require("auth")?)?;
-    let id = section.take("id").map(|item| own(&item, IdForm::parse_template)).transpose()?;
-    let time = section.take("time").map(|item| one_of(&item, TimeForm::NAMES)).transpose()?;
-    let shapes = section.take("shapes").map(read_shapes).transpose()?.unwrap_or_default();
-    let error = section.take("error").map(|item| read_error(item, &shapes)).transpose()?;
-    let mut routes = Vec::new();
-    let items = section.take("route").map(Item::list).transpose()?.unwrap_or_default();
-    for item in items {
-        let mut section = item.section()?;
-        let route = read_route(&mut section, &shapes)?;
-        if let Some(call) = colliding_call(&routes, &route) {
-            return Err(section.error(format!("`{call}` is called by another route already")));
-        }
-        section.finish()?;
-        routes.push(route);
-    }
-    section.finish()?;
-    Ok(ManagementApi::new(auth, id.unwrap_or_default(), time.unwrap_or_default(), error, routes))
+pub(super) fn read_api(mut section: Section<'_>) -> Read<ManagementApi> {
+    let auth = section.read("auth", |item| read_auth(item.section()?));
+    let id = section.read_optional("id", |item| parsed(&item, IdForm::parse_template));
+    let time = section.read_optional("time", |item| one_of(&item, TimeForm::NAMES));
+    let shapes = section.read_optional("shapes", |item| Ok(item.section()?.entries().collect()));
+    let shapes: Read<Shapes<'_>> = shapes.map(Option::unwrap_or_default);
+    let (error, routes) = (section.take("error"), section.take("route"));
+    let shaped = shapes.and_then(|shapes| {
+        let error = error.map(|item| read_error(item.section()?, &shapes)).transpose();
+        let routes = routes.map(|item| read_routes(item, &shapes)).transpose();
+        together((error, routes))
+    });
+    let (auth, id, time, (error, routes), ()) =
+        together((auth, id, time, shaped, section.finish()))?;
+    let (id, time) = (id.unwrap_or_default(), time.unwrap_or_default());
+    Ok(ManagementApi::new(auth, id, time, error, routes.unwrap_or_default()))
 }
 
-fn own<T>(item: &Item<'_>, parse: impl FnOnce(&str) -> Result<T, String>) -> Read<T> {
-    parse(item.text()?).map_err(|reason| item.error(reason))
-}
-
-fn read_auth(item: Item<'_>) -> Read<Authentication> {
-    let mut section = item.section()?;
-    let header = section.require("header")?;
-    let written_header = header.text()?.into();
-    let header = read_header_name(header.text()?, &header)?;
-    let scheme = section.take("scheme");
-    let scheme = scheme.map(|item| item.text().map(Into::into)).transpose()?;
-    let sees = section.take("sees").map(|item| one_of(&item, VISIBILITIES)).transpose()?;
-    let key = section.take("key").map(read_key_form).transpose()?;
-    section.finish()?;
+fn read_auth(mut section: Section<'_>) -> Read<Authentication> {
+    let header = section
+        .read("header", |item| Ok((read_header_name(item.text()?, &item)?, item.into_text()?)));
+    let scheme = section.read_optional("scheme", Item::into_text);
+    let sees = section.read_optional("sees", |item| one_of(&item, VISIBILITIES));
+    let key = section.read_optional("key", |item| read_key_form(item.section()?));
+    let ((header, written_header), scheme, sees, key, ()) =
+        together((header, scheme, sees, key, section.finish()))?;
     let sees = sees.unwrap_or(Visibility::Tenant);
     Ok(Authentication { header, written_header, scheme, sees, key })
 }
 
-fn read_key_form(item: Item<'_>) -> Read<ApiKeyForm> {
-    let mut section = item.section()?;
-    let prefix = section.require("prefix")?.text()?.into();
-    let encoding = one_of(&section.require("encoding")?, super::signing::ENCODINGS)?;
-    let bytes = section.require("bytes")?;
-    let (at, bytes) = (&bytes, bytes.count()?);
-    if !(16..=64).contains(&bytes) {
-        return Err(at.error("an API key has 16 to 64 random bytes"));
-    }
-    section.finish()?;
+fn read_key_form(mut section: Section<'_>) -> Read<ApiKeyForm> {
+    let prefix = section.read("prefix", Item::into_text);
+    let encoding = section.read("encoding", |item| one_of(&item, ENCODINGS));
+    let bytes = section.read("bytes", |item| {
+        read_count(&item, &(16..=64), "an API key has 16 to 64 random bytes")
+    });
+    let (prefix, encoding, bytes, ()) = together((prefix, encoding, bytes, section.finish()))?;
     Ok(ApiKeyForm { prefix, encoding, bytes })
 }
 
-fn read_shapes(item: Item<'_>) -> Read<Map<String, Value>> {
-    item.section()?.entries().map(|(name, item)| Ok((name.into_owned(), item.json()?))).collect()
-}
-
-fn read_error(item: Item<'_>, shapes: &Map<String, Value>) -> Read<ErrorShape> {
-    let mut section = item.section()?;
-    let body = section.require("body")?;
+fn read_error(mut section: Section<'_>, shapes: &Shapes<'_>) -> Read<ErrorShape> {
     let names = Names::of_error(shapes);
-    let body = Template::parse(&body.json()?, &names).map_err(|reason| body.error(reason))?;
-    let mut kinds = Vec::new();
-    for (name, kind) in ErrorKind::NAMES {
-        if let Some(item) = section.take(name) {
-            kinds.push((*kind, read_error_words(item)?));
-        }
-    }
-    section.finish()?;
-    Ok(ErrorShape { body, kinds })
+    let body = section.read("body", |item| Template::parse(item, &names));
+    let kinds = each(ErrorKind::NAMES.iter().map(|(name, kind)| {
+        let words = section.read_optional(name, |item| read_error_words(item.section()?))?;
+        Ok(words.map(|words| (*kind, words)))
+    }));
+    let (body, kinds, ()) = together((body, kinds, section.finish()))?;
+    Ok(ErrorShape { body, kinds: kinds.into_iter().flatten().collect() })
 }
 
-fn read_error_words(item: Item<'_>) -> Read<ErrorWords> {
-    let mut section = item.section()?;
-    let status = section.take("status").map(|item| read_status(&item, 400..=599)).transpose()?;
-    let code = section.take("code").map(|item| item.text().map(Into::into)).transpose()?;
-    section.finish()?;
+fn read_error_words(mut section: Section<'_>) -> Read<ErrorWords> {
+    let status = section.read_optional("status", |item| read_status(&item, 400..=599));
+    let code = section.read_optional("code", Item::into_text);
+    let (status, code, ()) = together((status, code, section.finish()))?;
     Ok(ErrorWords { status, code })
 }
 
-fn read_status(item: &Item<'_>, allowed: std::ops::RangeInclusive<u16>) -> Read<u16> {
-    let status = u16::try_from(item.count()?).ok().filter(|status| allowed.contains(status));
-    let message = || format!("a status is a number from {} to {}", allowed.start(), allowed.end());
-    status.ok_or_else(|| item.error(message()))
+fn read_status(item: &Item<'_>, allowed: RangeInclusive<u16>) -> Read<u16> {
+    let reason = format!("a status is a number from {} to {}", allowed.start(), allowed.end());
+    read_count(item, &allowed, reason)
 }
 
-fn read_route(section: &mut Section<'_>, shapes: &Map<String, Value>) -> Read<Route> {
-    let does = section.require("does")?;
-    let operation = one_of(&does, Operation::NAMES)?;
-    let bounds = operation.bounds();
-    let calls = read_calls(section.require("call")?, operation, &bounds)?;
-    let request = match section.take("request") {
-        None => RequestMap::parse(&Map::new(), &bounds).map_err(|no| does.error(no))?,
-        Some(item) => {
-            let Value::Object(members) = item.json()? else {
-                return Err(item.error("`request` is a table of members"));
-            };
-            RequestMap::parse(&members, &bounds).map_err(|reason| item.error(reason))?
+fn read_routes(item: Item<'_>, shapes: &Shapes<'_>) -> Read<Vec<Route>> {
+    let routes = item.list()?.into_iter().map(|item| {
+        let spot = item.spot();
+        Ok((spot, read_route(item.section()?, shapes)?))
+    });
+    let (spots, routes): (Vec<_>, Vec<_>) = each(routes)?.into_iter().unzip();
+    each(spots.iter().enumerate().map(|(i, spot)| {
+        match colliding_call(&routes[..i], &routes[i]) {
+            None => Ok(()),
+            Some(call) => {
+                let fault = Fault::from(format!("`{call}` is called by another route already"));
+                Err(spot.error(fault.cured_by("take it out of one of the two")))
+            }
         }
-    };
-    let names = Names::of_answer(operation, shapes);
-    let response = section
-        .take("response")
-        .map(|item| Template::parse(&item.json()?, &names).map_err(|reason| item.error(reason)));
-    let response = response.transpose()?;
-    let status = section.take("status").map(|item| read_status(&item, 200..=299)).transpose()?;
-    let status = status.unwrap_or(if response.is_some() { 200 } else { 204 });
-    if (status == 204) == response.is_some() {
-        return Err(section.error("204 goes without a `response`, and any other status with one"));
-    }
-    let summary = section.take("summary");
-    let summary = summary.map(|item| item.text().map(Into::into)).transpose()?;
+    }))?;
+    Ok(routes)
+}
+
+fn read_route(mut section: Section<'_>, shapes: &Shapes<'_>) -> Read<Route> {
+    let does = section.read("does", |item| Ok((item.spot(), one_of(&item, Operation::NAMES)?)));
+    let call = section.require("call");
+    let request = section.take("request");
+    let response = section.take("response");
+    let responds = response.is_some();
+    let status = section.read_optional("status", |item| {
+        let status = read_status(&item, 200..=299)?;
+        if (status == 204) != responds {
+            return Ok(status);
+        }
+        let fault = Fault::from("204 goes without a `response`, and any other status with one");
+        Err(item.error(fault.cured_by("take `status` out")))
+    });
+    let summary = section.read_optional("summary", Item::into_text);
+    let mapped = does.and_then(|(spot, operation)| {
+        let bounds = operation.bounds();
+        let calls = call.and_then(|item| read_calls(item, operation, &bounds));
+        let request = read_request_map(request, &spot, &bounds);
+        let names = Names::of_answer(operation, shapes);
+        let response = response.map(|item| Template::parse(item, &names)).transpose();
+        let (calls, request, response) = together((calls, request, response))?;
+        Ok((calls, operation, request, response))
+    });
+    let ((calls, operation, request, response), status, summary, ()) =
+        together((mapped, status, summary, section.finish()))?;
+    let status = status.unwrap_or(if responds { 200 } else { 204 });
     Ok(Route { calls, operation, request, status, summary, response })
 }
 
-fn read_calls(item: Item<'_>, operation: Operation, bounds: &Bounds) -> Read<Vec<Call>> {
-    let empty = item.error("at least one call is needed");
-    let items = if item.is_text() { vec![item] } else { item.list()? };
-    let mut calls = Vec::new();
-    for item in items {
-        let call = own(&item, Call::parse)?;
-        check_call(&call, operation, bounds).map_err(|reason| item.error(reason))?;
-        calls.push(call);
+/// `does` is where the operation is named, for what a request lacks that is not there.
+fn read_request_map(item: Option<Item<'_>>, does: &Spot<'_>, bounds: &Bounds) -> Read<RequestMap> {
+    match item {
+        None => RequestMap::default().checked(bounds).map_err(|fault| does.error(fault)),
+        Some(item) => {
+            let spot = item.spot();
+            let map = RequestMap::parse(item.section()?, bounds)?;
+            map.checked(bounds).map_err(|fault| spot.error(fault))
+        }
     }
-    if calls.is_empty() { Err(empty) } else { Ok(calls) }
 }
 
-fn check_call(call: &Call, operation: Operation, bounds: &Bounds) -> Result<(), String> {
+fn read_calls(item: Item<'_>, operation: Operation, bounds: &Bounds) -> Read<Vec<Call>> {
+    let spot = item.spot();
+    let items = if item.is_text() { vec![item] } else { item.list()? };
+    let calls = each(items.iter().map(|item| {
+        let call = parsed(item, Call::parse)?;
+        check_call(&call, operation, bounds).map_err(|fault| item.error(fault))?;
+        Ok(call)
+    }))?;
+    if calls.is_empty() {
+        let fault = Fault::from("at least one call is needed");
+        return Err(spot.error(fault.cured_by("write it like \"POST /v1/webhooks\"")));
+    }
+    Ok(calls)
+}
+
+fn check_call(call: &Call, operation: Operation, bounds: &Bounds) -> Result<(), Fault> {
     let name = operation.name();
+    let fault =
+        |reason: &str, cure: &str| Err(Fault::from(format!("`{name}` {reason}")).cured_by(cure));
     match (bounds.id, call.path.has_id()) {
-        (IdInPath::Needed, false) => return Err(format!("`{name}` needs `{{id}}` in the path")),
-        (IdInPath::Never, true) => return Err(format!("`{name}` takes no `{{id}}` in the path")),
+        (IdInPath::Needed, false) => {
+            return fault("needs `{id}` in the path", "write it like \"/v1/webhooks/{id}\"");
+        }
+        (IdInPath::Never, true) => {
+            return fault("takes no `{id}` in the path", "write it like \"/v1/webhooks\"");
+        }
         (IdInPath::Needed | IdInPath::Optional, true)
         | (IdInPath::Optional | IdInPath::Never, false) => {}
     }
     match (bounds.access, call.reads()) {
-        (Access::Reads, false) => Err(format!("`{name}` only reads, so it is called by GET")),
-        (Access::Changes, true) => Err(format!("`{name}` changes something, so not by GET")),
+        (Access::Reads, false) => {
+            fault("only reads, so it is called by GET", "write GET before the path")
+        }
+        (Access::Changes, true) => {
+            fault("changes something, so not by GET", "write POST, PUT, PATCH or DELETE")
+        }
         (Access::Reads, true) | (Access::Changes, false) => Ok(()),
     }
 }

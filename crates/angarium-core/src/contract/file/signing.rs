@@ -1,9 +1,13 @@
 //! The part of the grammar that describes signatures and their keys.
 
-use super::{Read, one_of, read_header_name, read_span};
+use super::request::read_header_name;
+use super::values::{one_of, parsed, read_count, read_range, read_span};
+use crate::contract::error::{Read, each, together};
+use crate::contract::fault::Fault;
 use crate::contract::key::{Encoding, KeyForm, KeyPresence, KeyRule, KeyScope, KeyUse};
 use crate::contract::signature::{Algorithm, Content, SignatureRule, ValuePart};
 use crate::contract::source::{Item, Section};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 const SCOPES: &[(&str, KeyScope)] =
@@ -13,118 +17,133 @@ pub(super) const ENCODINGS: &[(&str, Encoding)] =
 const USES: &[(&str, KeyUse)] = &[("text", KeyUse::Text), ("bytes", KeyUse::Bytes)];
 
 pub(super) fn read_signatures(item: Item<'_>) -> Read<Vec<SignatureRule>> {
-    let mut rules: Vec<SignatureRule> = Vec::new();
-    for item in item.list()? {
-        let mut section = item.section()?;
-        let rule = read_signature(&mut section)?;
-        let same = |first: &SignatureRule| first.header == rule.header && first.join == rule.join;
-        if rules.first().is_some_and(|first| !same(first)) {
-            return Err(section.error("all signatures share one `header` and one `join`"));
-        }
-        section.finish()?;
-        rules.push(rule);
-    }
-    Ok(rules)
-}
-
-fn read_signature(section: &mut Section<'_>) -> Read<SignatureRule> {
-    let header = section.require("header")?;
-    let header = read_header_name(header.text()?, &header)?;
-    let algorithm = one_of(&section.require("algorithm")?, Algorithm::NAMES)?;
-    let content = section.require("content")?;
-    let contents = if content.is_text() {
-        vec![read_content("", &content)?]
-    } else {
-        let named = content.section()?.entries();
-        named.map(|(name, item)| read_content(&name, &item)).collect::<Read<_>>()?
+    let rules = item.list()?.into_iter().map(|item| {
+        let spot = item.spot();
+        read_signature(item.section()?).map(|rule| (spot, rule))
+    });
+    let rules = each(rules)?;
+    let differs = |rule: &SignatureRule| {
+        rules
+            .first()
+            .is_some_and(|(_, first)| first.header != rule.header || first.join != rule.join)
     };
-    let value = section.require("value")?;
-    let parts = ValuePart::parse_all(value.text()?, &contents);
-    let value = parts.map_err(|reason| value.error(reason))?;
-    let join = section.take("join").map(|item| item.text().map(Into::into)).transpose()?;
-    let key = read_key_form(section.require("key")?, algorithm)?;
-    Ok(SignatureRule { header, algorithm, contents, value, join, key })
+    each(rules.iter().filter(|(_, rule)| differs(rule)).map(|(spot, _)| {
+        let fault = Fault::from("all signatures share one `header` and one `join`");
+        Err::<(), _>(spot.error(fault.cured_by("write both as the first signature has them")))
+    }))?;
+    Ok(rules.into_iter().map(|(_, rule)| rule).collect())
 }
 
-fn read_content(name: &str, item: &Item<'_>) -> Read<Content> {
-    Content::parse(name, item.text()?).map_err(|reason| item.error(reason))
+fn read_signature(mut section: Section<'_>) -> Read<SignatureRule> {
+    let header = section
+        .read("header", |item| Ok((read_header_name(item.text()?, &item)?, item.into_text()?)));
+    let algorithm = section.read("algorithm", |item| one_of(&item, Algorithm::NAMES));
+    let contents = section.read("content", read_contents);
+    let value = section.require("value");
+    let value = match (&contents, value) {
+        (Ok(contents), Ok(item)) => {
+            ValuePart::parse_all(item.text()?, contents).map_err(|fault| item.error(fault))
+        }
+        (Err(_), Ok(item)) => item.text().map(|_| Box::default()),
+        (_, Err(missing)) => Err(missing),
+    };
+    let join = section.read_optional("join", Item::into_text);
+    let key = section.read("key", |item| read_key_form(item, algorithm.as_ref().ok()));
+    let read = (header, algorithm, contents, value, join, key, section.finish());
+    let (header, algorithm, contents, value, join, key, ()) = together(read)?;
+    let (header, written_header) = header;
+    Ok(SignatureRule { header, written_header, algorithm, contents, value, join, key })
 }
 
-fn read_key_form(item: Item<'_>, algorithm: Algorithm) -> Read<KeyForm> {
+fn read_contents(item: Item<'_>) -> Read<Vec<Content>> {
+    let content = |name: &str, item: &Item<'_>| parsed(item, |text| Content::parse(name, text));
+    if item.is_text() {
+        return Ok(vec![content("", &item)?]);
+    }
+    each(item.section()?.entries().map(|(name, item)| content(&name, &item)))
+}
+
+fn read_key_form(item: Item<'_>, algorithm: Option<&Algorithm>) -> Read<KeyForm> {
     let mut section = item.section()?;
-    let prefix = section.take("prefix");
-    let prefix = prefix.map(|item| item.text().map(Into::into)).transpose()?.unwrap_or_default();
-    let encoding = one_of(&section.require("encoding")?, ENCODINGS)?;
-    let usage = one_of(&section.require("use")?, USES)?;
-    let bytes = section.require("bytes")?;
-    let (at, bytes) = (&bytes, bytes.count()?);
-    if !(16..=64).contains(&bytes) || (algorithm == Algorithm::Ed25519 && bytes != 32) {
-        return Err(at.error("a key has 16 to 64 bytes, an Ed25519 key 32"));
-    }
-    let accepts = match section.take("accepts") {
-        None => bytes..=bytes,
-        Some(item) => {
-            let wrong = item.error("`accepts` is the least and the most bytes, such as [24, 64]");
-            let ends = item.list()?.iter().map(Item::count).collect::<Read<Vec<_>>>()?;
-            match ends[..] {
-                [least, most] if least <= bytes && bytes <= most => least..=most,
-                _ => return Err(wrong),
-            }
+    let prefix = section.read_optional("prefix", Item::into_text);
+    let encoding = section.read("encoding", |item| one_of(&item, ENCODINGS));
+    let usage = section.read("use", |item| one_of(&item, USES));
+    let bytes = section.read("bytes", |item| {
+        let bytes = item.count()?;
+        if (16..=64).contains(&bytes) && (algorithm != Some(&Algorithm::Ed25519) || bytes == 32) {
+            return Ok(bytes);
         }
-    };
-    section.finish()?;
-    Ok(KeyForm { prefix, encoding, usage, bytes, accepts })
+        let fault = Fault::from("a key has 16 to 64 bytes, an Ed25519 key 32");
+        Err(item.error(fault.cured_by("write 32")))
+    });
+    let accepts = section.read_optional("accepts", |item| read_accepts(item, &bytes));
+    let read = (prefix, encoding, usage, bytes, accepts, section.finish());
+    let (prefix, encoding, usage, bytes, accepts, ()) = together(read)?;
+    let accepts = accepts.unwrap_or(bytes..=bytes);
+    Ok(KeyForm { prefix: prefix.unwrap_or_default(), encoding, usage, bytes, accepts })
 }
 
-pub(super) fn read_keys(item: Item<'_>, signatures: &[SignatureRule]) -> Read<KeyRule> {
+fn read_accepts(item: Item<'_>, bytes: &Read<usize>) -> Read<RangeInclusive<usize>> {
+    let around = bytes.as_ref().map_or(32, |bytes| *bytes);
+    let wrong = Fault::from("`accepts` is the least and the most bytes, such as [24, 64]");
+    let wrong = wrong.cured_by(format!("name two numbers around {around}, the `bytes`"));
+    let fits = |range: &RangeInclusive<usize>| bytes.as_ref().is_ok_and(|b| range.contains(b));
+    read_range(item, |range| bytes.is_err() || fits(range), wrong)
+}
+
+/// Reads who has the key. Where the signatures are wrong themselves, nothing is held against them.
+pub(super) fn read_keys(item: Item<'_>, signatures: Option<&[SignatureRule]>) -> Read<KeyRule> {
     let mut section = item.section()?;
-    if signatures.is_empty() {
-        return Err(section.error("`keys` needs a `request.signature` that they sign"));
+    if signatures.is_some_and(<[_]>::is_empty) {
+        let fault = Fault::from("`keys` needs a `request.signature` that they sign");
+        return Err(
+            section.error(fault.cured_by("add a [[request.signature]], or take `keys` out"))
+        );
     }
-    let scope = one_of(&section.require("scope")?, SCOPES)?;
-    let optional = section.take("optional").map(|item| item.truth()).transpose()?;
-    let presence = match optional {
-        Some(true) => KeyPresence::Optional,
-        Some(false) | None => KeyPresence::Required,
-    };
-    let overlap = match section.take("overlap") {
-        None => Duration::ZERO,
-        Some(item) => {
-            let overlap = read_span(&item)?;
-            if !overlap.is_zero() && signatures.iter().any(|rule| rule.join.is_none()) {
-                return Err(item.error("an overlap needs signatures with `join`"));
-            }
-            overlap
-        }
-    };
-    let priors = section.take("priors").map(|item| read_priors(&item)).transpose()?.unwrap_or(1);
-    let rotate_every = section.take("rotate_every");
-    let rotate_every = rotate_every.map(|item| read_rotation(&item, scope)).transpose()?;
-    section.finish()?;
+    let signatures = signatures.unwrap_or_default();
+    let scope = section.read("scope", |item| one_of(&item, SCOPES));
+    let optional = section.read_optional("optional", |item| item.truth());
+    let overlap = section.read_optional("overlap", |item| read_overlap(&item, signatures));
+    let priors = section.read_optional("priors", |item| {
+        read_count(&item, &(0..=10), "`priors` is a number from 0 to 10")
+    });
+    let rotate_every =
+        section.read_optional("rotate_every", |item| read_rotation(&item, scope.as_ref().ok()));
+    let read = (scope, optional, overlap, priors, rotate_every, section.finish());
+    let (scope, optional, overlap, priors, rotate_every, ()) = together(read)?;
     Ok(KeyRule {
         scope,
-        presence,
-        overlap,
-        priors,
+        presence: match optional {
+            Some(true) => KeyPresence::Optional,
+            Some(false) | None => KeyPresence::Required,
+        },
+        overlap: overlap.unwrap_or_default(),
+        priors: priors.unwrap_or(1),
         rotate_every,
         forms: signatures.iter().map(|rule| rule.key.clone()).collect(),
     })
 }
 
-fn read_priors(item: &Item<'_>) -> Read<usize> {
-    match item.count()? {
-        priors @ 0..=10 => Ok(priors),
-        _ => Err(item.error("`priors` is a number from 0 to 10")),
+fn read_overlap(item: &Item<'_>, signatures: &[SignatureRule]) -> Read<Duration> {
+    let overlap = read_span(item)?;
+    if !overlap.is_zero() && signatures.iter().any(|rule| rule.join.is_none()) {
+        let fault = Fault::from("an overlap needs signatures with `join`");
+        return Err(item.error(fault.cured_by("add `join = \" \"` to each [[request.signature]]")));
     }
+    Ok(overlap)
 }
 
 /// A key that changes by itself must be readable by those who verify: an endpoint's own is shown
 /// once, to the caller who rotates it.
-fn read_rotation(item: &Item<'_>, scope: KeyScope) -> Read<Duration> {
+fn read_rotation(item: &Item<'_>, scope: Option<&KeyScope>) -> Read<Duration> {
     let every = read_span(item)?;
-    match scope {
-        KeyScope::Tenant if every >= Duration::from_secs(1) => Ok(every),
-        KeyScope::Tenant => Err(item.error("a key gets at least 1s old")),
-        KeyScope::Endpoint => Err(item.error("`rotate_every` needs the scope `tenant`")),
+    if scope == Some(&KeyScope::Endpoint) {
+        let fault = Fault::from("`rotate_every` needs the scope `tenant`");
+        return Err(item.error(fault.cured_by("take it out, or write `scope = \"tenant\"`")));
     }
+    if every < Duration::from_secs(1) {
+        let fault = Fault::from("a key gets at least 1s old");
+        return Err(item.error(fault.cured_by("write a longer span, such as \"30d\"")));
+    }
+    Ok(every)
 }

@@ -155,7 +155,7 @@ async fn find(
         // An event that has its publisher's id has no other.
         return Ok(row.filter(|row| row.event.id().to_string() == id));
     }
-    let row = at_most(app, environment, key).await?;
+    let row = by_key(app, environment, key).await?;
     Ok(row.filter(|row| row.event.id() == EventId::Made(key)))
 }
 
@@ -168,14 +168,14 @@ pub(in crate::api) async fn accepted(
     caller: &Caller,
     key: EventKey,
 ) -> Result<Response, Problem> {
-    let row = at_most(app, caller.environment()?.no, key).await?;
-    let row = row.filter(|row| row.event.key == key).ok_or_else(|| not_found("event"))?;
+    let row = by_key(app, caller.environment()?.no, key).await?;
+    let row = row.ok_or_else(|| not_found("event"))?;
     caller.owner(app, row.event.tenant, "event")?;
     Ok(Answer::accepted(&answer_of(&row, None)).into_response())
 }
 
-/// The newest event of an environment up to a key.
-async fn at_most(
+/// The event of this key, if it is of this environment.
+async fn by_key(
     app: &App,
     environment: EnvironmentNo,
     key: EventKey,
@@ -186,14 +186,14 @@ async fn at_most(
         kind: None,
         subject: None,
         ordering_key: None,
-        after: Some(key.time()),
+        after: None,
         before: None,
         cursor: Some(EventKey::new(key.get().saturating_add(1))),
         limit: 1,
-        rows_read: app.limits.page_rows_read,
+        rows_read: 1,
     };
     let page = app.store.events(&query).await?;
-    Ok(page.items.into_iter().next())
+    Ok(page.items.into_iter().next().filter(|row| row.event.key == key))
 }
 
 /// Ends a page early where its data would be too much for one answer.

@@ -22,7 +22,7 @@ fn live(page: &Page, caller: &Api, path: &str) {
     let made = answer.expect(201);
     let id = text(&made, "id");
     assert!((page.id_looks_right)(id), "{id}");
-    assert_eq!(made["url"], "https://127.0.0.1:9443/hook");
+    assert_eq!(made["url"], page.webhook()["url"]);
 
     let second = caller.post(path, &page.webhook()).expect(201);
     let listed = webhooks(caller, path);
@@ -154,4 +154,36 @@ fn calls_are_counted_by_route_and_never_by_path() {
         assert!(metrics.contains(line), "{line}\n{metrics}");
     }
     assert!(!metrics.contains("canary"), "{metrics}");
+}
+
+#[test]
+fn a_test_event_goes_to_the_webhook_that_is_named_else_to_all_that_the_key_sees() {
+    let platforms = Platforms::open();
+    let page = page("aioka");
+    let (caller, other) = (platforms.customer(page, "acme"), platforms.customer(page, "acme"));
+    let path = "/e/aioka/v1/webhooks";
+    let made: Vec<_> = (0..2).map(|_| caller.post(path, &page.webhook()).expect(201)).collect();
+    let foreign = other.post(path, &page.webhook()).expect(201);
+    let sent = |body: serde_json::Value| caller.post("/e/aioka/v1/webhooks/test", &body);
+
+    let all = sent(json!({})).expect(202);
+    assert_eq!((&all["webhooks"], all["event_ids"].as_array().map(Vec::len)), (&json!(2), Some(1)));
+    let named = sent(json!({"webhook_id": made[0]["id"], "event": "regime.change"})).expect(202);
+    assert_eq!(named["webhooks"], 1);
+    let id = named["event_ids"][0].as_str().expect("an id").to_owned();
+    let native = platforms.native("aioka");
+    let event = native.get(&format!("/v1/events/{id}?tenant=acme")).expect(200);
+    assert_eq!(event["type"], "regime.change");
+    assert_eq!(event["data"]["to_regime"], "BULL_TRENDING", "the catalog's example");
+    let deliveries = native.list(&format!("/v1/deliveries?tenant=acme&event={id}"));
+    assert_eq!(deliveries.len(), 1);
+
+    refused(&sent(json!({"webhook_id": foreign["id"]})), 404, "not_found");
+    let unknown = sent(json!({"event": "no.such"}));
+    let message = refused(&unknown, 422, unknown.body["error"]["code"].as_str().unwrap_or(""));
+    assert!(message.starts_with("event: "), "{message}");
+
+    let guarded = caller.with("idempotency-key", "k");
+    let test = || guarded.post("/e/aioka/v1/webhooks/test", &json!({})).expect(202);
+    assert_eq!(test(), test());
 }

@@ -1,9 +1,11 @@
 //! A server with several platforms on it, and the callers that they have.
 
 use crate::support::client::{Answer, Api};
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::server::{Server, Start};
 use crate::support::shop::text;
 use serde_json::{Value, json};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// What a contract's page prints of its webhooks.
@@ -19,19 +21,30 @@ pub(super) struct Page {
     /// What shows that an id is in the contract's form.
     pub(super) id_looks_right: fn(&str) -> bool,
     /// A change, where the page has one.
-    pub(super) change: Option<(&'static str, fn() -> Value)>,
+    pub(super) change: Option<Change>,
 }
 
+/// A method, and what is sent with it.
+type Change = (&'static str, fn() -> Value);
+
 impl Page {
-    /// A webhook that the contract takes. Nothing listens there, and nothing is sent.
+    /// A webhook that the contract takes: AIOKA only https, where nothing listens and nothing is
+    /// sent; Anduin only what answers its validation.
     pub(super) fn webhook(&self) -> Value {
-        let kind = match self.contract {
-            "aioka" => "verdict.new",
-            "aleta" => "limit.breached",
-            _ => "fundSubscription.signed",
+        let (url, kind) = match self.contract {
+            "aioka" => ("https://127.0.0.1:9443/hook".to_owned(), "verdict.new"),
+            "aleta" => (receiver().url("/hook"), "limit.breached"),
+            _ => (receiver().url("/hook"), "fundSubscription.signed"),
         };
-        json!({"url": "https://127.0.0.1:9443/hook", "events": [kind]})
+        json!({"url": url, "events": [kind]})
     }
+}
+
+/// Answers as Anduin's validation wants it.
+fn receiver() -> &'static Receiver {
+    static RECEIVER: OnceLock<Receiver> = OnceLock::new();
+    let header = "x-anduin-webhook-validation-key";
+    RECEIVER.get_or_init(|| Receiver::unrecorded(move |_| Reply::Echo(header.to_owned())))
 }
 
 fn is_prefixed(id: &str) -> bool {

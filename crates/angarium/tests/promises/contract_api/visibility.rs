@@ -51,7 +51,7 @@ fn a_key_sees_what_was_made_with_it_where_the_page_says_so() {
         let (one, two) = (platforms.customer(page, "acme"), platforms.customer(page, "acme"));
         let id = text(&one.post(&path, &page.webhook()).expect(201), "id").to_owned();
         let made_natively = json!({
-            "url": "https://127.0.0.1:9443/native", "types": page.webhook()["events"],
+            "url": page.webhook()["url"], "types": page.webhook()["events"],
             "contract": page.contract,
         });
         let native = platforms.native(page.contract);

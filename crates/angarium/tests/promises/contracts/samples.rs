@@ -1,1 +1,152 @@
+//! The pages' own samples, run as they are printed: only the host is replaced and the key put in.
+//! The texts stand in the folders' `page/`, to the letter.
 
+use super::case::root;
+use crate::support::client::Api;
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::server::{Server, Start};
+use crate::support::shop::text;
+use crate::support::{eventually, tls};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// The real executable with one environment, named like its contract, and a customer with a key.
+struct Platform {
+    server: Server,
+    api: Api,
+    contract: &'static str,
+    key: String,
+    _folder: TempDir,
+}
+
+impl Platform {
+    fn open(contract: &'static str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let authority = folder.path().join("authority.pem");
+        std::fs::write(&authority, &tls::of_the_run().authority).expect("written");
+        let start = Start::local(&folder.path().join("data"));
+        let server = start.argument(&format!("--trust-ca={}", authority.display())).run();
+        let environment = json!({"slug": contract, "title": contract, "contracts": [contract]});
+        server.admin().post("/v1/environments", &environment).expect(201);
+        let api = server.admin().with("angarium-environment", contract);
+        // The tier that AIOKA's page asks for; other contracts have no plans.
+        let plan = (contract == "aioka").then_some("basic");
+        api.put("/v1/tenants/acme", &json!({"plan": plan}));
+        let key = json!({"name": "customer", "tenant": "acme", "scopes": ["manage", "read"]});
+        let key = text(&api.post("/v1/keys", &key).expect(201), "key").to_owned();
+        Self { server, api, contract, key, _folder: folder }
+    }
+
+    /// Runs a printed command with the page's host and key replaced by those of this server.
+    fn run_printed(&self, file: &str, host: &str, key: &str) -> Value {
+        let printed = std::fs::read_to_string(root().join(self.contract).join("page").join(file));
+        let printed = printed.expect("the page's text");
+        assert!(printed.contains(host) && printed.contains(key), "{printed}");
+        let base = format!("http://{}/e/{}", self.server.address, self.contract);
+        run_shell(&printed.replace(host, &base).replace(key, &self.key))
+    }
+}
+
+/// Runs a command and reads what it prints.
+fn run_shell(command: &str) -> Value {
+    let shell = Command::new("sh").args(["-c", command]).env("no_proxy", "*").output();
+    let output = shell.expect("a shell");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{command}\n{printed}: {error}"))
+}
+
+fn names(object: &Value) -> Vec<&str> {
+    object.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn k1_the_printed_curl_registers_and_answers_the_printed_members() {
+    let platform = Platform::open("aioka");
+    let made = platform.run_printed("register.sh", "https://api.aioka.io", "your_api_key");
+    let printed = std::fs::read_to_string(root().join("aioka/page/registered.json"));
+    let printed: Value = serde_json::from_str(&printed.expect("the page's text")).expect("JSON");
+    assert_eq!(names(&made), names(&printed));
+    for same in ["url", "events", "is_active"] {
+        assert_eq!(made[same], printed[same]);
+    }
+    assert!(text(&made, "id").starts_with("wh_"));
+    assert!(text(&made, "secret").starts_with("whsec_"));
+    let created = text(&made, "created_at");
+    assert_eq!(created.len(), text(&printed, "created_at").len(), "{created}");
+}
+
+#[test]
+fn a4_the_printed_curl_answers_the_signing_keys() {
+    let platform = Platform::open("aleta");
+    let endpoint = json!({"url": "https://hooks.example.com/", "types": ["*"]});
+    platform.api.post("/v1/tenants/acme/endpoints", &endpoint).expect(201);
+    platform.api.post("/v1/tenants/acme/signing-keys/rotate", &json!({})).expect(200);
+    let keys = platform.run_printed("keys.sh", "https://api.aleta.io", "{token}");
+    let keys = keys["keys"].as_array().expect("keys");
+    let statuses: Vec<&str> = keys.iter().map(|key| text(key, "status")).collect();
+    assert_eq!(statuses, ["active", "retired"]);
+    for key in keys {
+        assert_eq!(names(key), ["id", "secret", "status", "created_at", "retired_at"]);
+    }
+}
+
+/// What the printed function says.
+fn verify_webhook(body: &[u8], signature: &str, secret: &str) -> String {
+    let call = "import sys; exec(open(sys.argv[1]).read()); \
+                print(verify_webhook(sys.stdin.buffer.read(), sys.argv[2], sys.argv[3]))";
+    let mut python = Command::new("python3")
+        .args(["-c", call])
+        .arg(root().join("aioka/page/verify_webhook.py"))
+        .args([signature, secret])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3");
+    python.stdin.take().expect("piped").write_all(body).expect("it reads");
+    let output = python.wait_with_output().expect("it ends");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn k2_the_printed_python_is_true_for_every_delivery_and_false_for_a_changed_byte() {
+    let platform = Platform::open("aioka");
+    let answered = AtomicUsize::new(0);
+    let receiver = Receiver::secured(move |_| match answered.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::Status(500),
+        _ => Reply::Status(200),
+    });
+    let endpoint = json!({
+        "url": receiver.secure_url("/aioka-webhook"),
+        "types": ["*"],
+        "delivery": {"retries": ["200ms"]},
+    });
+    let made = platform.api.post("/v1/tenants/acme/endpoints", &endpoint).expect(201);
+    let secret = text(&made, "secret");
+    let types = platform.api.get("/v1/event-types").expect(200);
+    let types = types["data"].as_array().expect("types").clone();
+    assert_eq!(types.len(), 5);
+    for kind in &types {
+        let event = json!({"tenant": "acme", "type": kind["type"], "data": kind["example"]});
+        platform.api.post("/v1/events", &event).expect(202);
+    }
+    let beyond_ascii = r#"{"tenant":"acme","type":"verdict.new","data":{"ruling":"É — ✓"}}"#;
+    let answer = platform.api.call("POST", "/v1/events", Some(beyond_ascii.as_bytes()));
+    answer.expect(202);
+    let expected = types.len() + 2;
+    eventually("every event and one retry", SOON, || receiver.count() >= expected);
+    for request in receiver.seen() {
+        let signature = request.header("x-aioka-signature").expect("a signature");
+        assert_eq!(verify_webhook(&request.body, signature, secret), "True");
+        let mut changed = request.body.clone();
+        let middle = changed.len() / 2;
+        changed[middle] ^= 1;
+        assert_eq!(verify_webhook(&changed, signature, secret), "False");
+    }
+}

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -94,19 +94,12 @@ impl Stage {
             .enable_all()
             .build()
             .expect("a runtime");
-        let contracts = setting.contract_file.as_ref().map(|file| {
-            let folder = case.path.parent().unwrap_or(Path::new("."));
-            let contracts = data.path().join("contracts");
-            std::fs::create_dir(&contracts).expect("a folder");
-            std::fs::copy(folder.join(file), contracts.join("contract.toml")).expect("a contract");
-            contracts
-        });
         let config = ServerConfig {
             data: data.path().join("data"),
             master_key: MasterKey::from_bytes([7; 32]),
             admin_key: Some(SecretText::new(ADMIN_KEY)),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            contracts,
+            contracts: contracts(case, data.path()),
             plain_http: PlainHttp::Allowed,
             addresses: AddressPolicy { allowed: vec!["127.0.0.0/8".parse().expect("a range")] },
             extra_roots: vec![tls::of_the_run().authority.clone()],
@@ -184,6 +177,19 @@ impl Drop for Stage {
     }
 }
 
+/// The folder's own contract; else those of the folder that `CONTRACTS` names, to see which promise
+/// a change of a contract breaks; else the built-in ones alone.
+fn contracts(case: &Case, data: &Path) -> Option<PathBuf> {
+    let Some(file) = &case.setting.contract_file else {
+        return std::env::var_os("CONTRACTS").map(PathBuf::from);
+    };
+    let folder = case.path.parent().unwrap_or(Path::new("."));
+    let contracts = data.join("contracts");
+    std::fs::create_dir(&contracts).expect("a folder");
+    std::fs::copy(folder.join(file), contracts.join("contract.toml")).expect("a contract");
+    Some(contracts)
+}
+
 fn receiver(script: &Script, echo: Option<String>) -> Receiver {
     let script = Arc::clone(script);
     Receiver::secured(move |request| {
@@ -206,7 +212,7 @@ pub(super) fn path_of(request: &Message) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
-/// Whether a contract of this name is there: the folder's own, or a built-in one.
+/// The folders of cases, by name.
 pub(super) fn folders() -> Vec<String> {
     let entries = std::fs::read_dir(root()).expect("the folder of cases");
     let names = entries.map(|entry| entry.expect("readable"));

@@ -17,6 +17,8 @@ pub(crate) enum Reply {
     Echo(String),
     /// Answers with this status after a while.
     Late(Duration, u16),
+    /// Answers with this status and these header lines, each with its line end.
+    Headed(u16, String),
     /// Closes the connection without an answer.
     HangUp,
 }
@@ -127,20 +129,20 @@ fn greet(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, script: &Scr
 fn converse(stream: impl Read + Write, script: &Script) {
     let mut reader = BufReader::new(stream);
     while let Ok(Some(request)) = Message::read(&mut reader) {
-        let (status, echoed) = match script(&request) {
-            Reply::Status(status) => (status, None),
-            Reply::Echo(name) => (200, Some(name)),
+        let (status, headers) = match script(&request) {
+            Reply::Status(status) => (status, String::new()),
+            Reply::Echo(name) => {
+                let value = request.header(&name).unwrap_or_default();
+                (200, format!("{name}: {value}\r\n"))
+            }
             Reply::Late(wait, status) => {
                 std::thread::sleep(wait);
-                (status, None)
+                (status, String::new())
             }
+            Reply::Headed(status, headers) => (status, headers),
             Reply::HangUp => return,
         };
-        let echoed = echoed.map(|name| {
-            let value = request.header(&name).unwrap_or_default();
-            format!("{name}: {value}\r\n")
-        });
-        let head = format!("HTTP/1.1 {status} Scripted\r\n{}", echoed.unwrap_or_default());
+        let head = format!("HTTP/1.1 {status} Scripted\r\n{headers}");
         let answer = format!("{head}content-length: 2\r\n\r\nok");
         let writer = reader.get_mut();
         if writer.write_all(answer.as_bytes()).and_then(|()| writer.flush()).is_err() {

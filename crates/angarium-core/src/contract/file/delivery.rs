@@ -1,0 +1,80 @@
+//! The part of the grammar that says when a delivery is made, and when an endpoint is switched off.
+
+use super::values::{one_of, read_count, read_share, read_span, read_timeout};
+use crate::contract::error::{Read, each, together};
+use crate::contract::fault::Fault;
+use crate::contract::source::{Item, Section};
+use crate::contract::{AfterDeadLetter, HealthPolicy, Order, OrderedBy};
+use crate::limits::Limits;
+use crate::retry::{self, GrowingSpec, RetryPolicy, RetrySpec};
+use std::time::Duration;
+
+const LINES: &[(&str, OrderedBy)] =
+    &[("none", OrderedBy::Nothing), ("key", OrderedBy::Key), ("endpoint", OrderedBy::Endpoint)];
+const AFTER_DEAD_LETTER: &[(&str, AfterDeadLetter)] =
+    &[("continue", AfterDeadLetter::Continue), ("hold", AfterDeadLetter::Hold)];
+
+/// When it is tried again.
+pub(super) struct Delivery {
+    pub(super) timeout: Duration,
+    pub(super) retry: RetryPolicy,
+    pub(super) order: Order,
+}
+
+pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<Delivery> {
+    let timeout = section.read("timeout", |item| read_timeout(&item));
+    let spread =
+        section.read_optional("jitter", |item| read_share(&item, &retry::SPREADS, "a share"));
+    let retries = section.read("retries", |item| Ok((item.spot(), read_retries(item)?)));
+    let retry = together((spread, retries)).and_then(|(spread, (spot, spec))| {
+        let policy = RetryPolicy::try_new(&spec, spread.unwrap_or_default(), limits);
+        policy.map_err(|refusal| {
+            let field = refusal.field.unwrap_or_default();
+            let fault = Fault::from(format!("`delivery.{field}`: {}", refusal.message));
+            spot.error(fault.cured_by("write it like { base = \"5s\", cap = \"1h\" }"))
+        })
+    });
+    let line = section.read_optional("ordering", |item| one_of(&item, LINES));
+    let after = section.read_optional("after_dead_letter", |item| one_of(&item, AFTER_DEAD_LETTER));
+    let (timeout, retry, line, after, ()) =
+        together((timeout, retry, line, after, section.finish()))?;
+    let order =
+        Order { line: line.unwrap_or_default(), after_dead_letter: after.unwrap_or_default() };
+    Ok(Delivery { timeout, retry, order })
+}
+
+fn read_retries(item: Item<'_>) -> Read<RetrySpec> {
+    if item.is_list() {
+        return Ok(RetrySpec::List(each(item.list()?.into_iter().map(read_wait))?));
+    }
+    let mut section = item.section()?;
+    let base = section.read("base", read_wait);
+    let factor =
+        section.read_optional("factor", |item| read_share(&item, &retry::FACTORS, "a number"));
+    let cap = section.read("cap", read_wait);
+    let window = section.read_optional("window", read_wait);
+    let (base, factor, cap, window, ()) = together((base, factor, cap, window, section.finish()))?;
+    Ok(RetrySpec::Growing(GrowingSpec { base, factor, cap, window }))
+}
+
+fn read_wait(item: Item<'_>) -> Read<String> {
+    if read_span(&item)? > retry::LONGEST {
+        let fault = Fault::from("a schedule's spans are at most \"7d\"");
+        return Err(item.error(fault.cured_by("write a shorter one, such as \"24h\"")));
+    }
+    item.into_text()
+}
+
+pub(super) fn read_health(mut section: Section<'_>) -> Read<HealthPolicy> {
+    let disable_after = section.read("disable_after", |item| read_disable_after(item.section()?));
+    let (disable_after, ()) = together((disable_after, section.finish()))?;
+    Ok(HealthPolicy { disable_after_failed_deliveries: Some(disable_after) })
+}
+
+fn read_disable_after(mut section: Section<'_>) -> Read<u32> {
+    let failed = section.read("failed_deliveries", |item| {
+        read_count(&item, &(1..=u32::MAX), "a number of deliveries, at least 1")
+    });
+    let (failed, ()) = together((failed, section.finish()))?;
+    Ok(failed)
+}

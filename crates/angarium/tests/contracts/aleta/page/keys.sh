@@ -1,0 +1,2 @@
+curl https://api.aleta.io/v2/webhooks/keys \
+  -H "Authorization: Bearer {token}"

@@ -32,8 +32,11 @@ fn parse(text: &str) -> Contract {
     Contract::parse("x.toml", text, &Limits::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// What is replaced, and by what.
+type Changes<'a> = &'a [(&'a str, &'a str)];
+
 /// The sound contract with some of its lines changed.
-fn changed(changes: &[(&str, &str)]) -> Contract {
+fn changed(changes: Changes<'_>) -> Contract {
     let mut text = SOUND.to_owned();
     for (from, to) in changes {
         assert!(text.contains(from), "{from}");
@@ -91,7 +94,7 @@ fn ed25519_alone_is_verified_where_the_standard_library_has_it() {
 fn no_text_of_a_contract_leaves_its_comment() {
     let contract = changed(&[]);
     for language in Language::ALL {
-        let code = code(&contract, language).expect(language.name());
+        let code = code(&contract, language).unwrap_or_else(|| panic!("{}", language.name()));
         for end in ["X */", "\"\"\" ?>"] {
             assert!(!code.contains(end), "{}: {code}", language.name());
         }
@@ -107,7 +110,7 @@ fn the_arguments_are_what_the_contract_signs() {
     );
     let content = "content = \"{body}\"";
     let timeless = (", X-Time = \"{timestamp}\"", "");
-    let rows: [(&[(&str, &str)], &[Parameter]); 5] = [
+    let rows: [(Changes<'_>, &[Parameter]); 5] = [
         (&[], &[Headers, Body, Secrets, Now]),
         (&[timeless], &[Headers, Body, Secrets]),
         (&[timeless, get, (content, "content = \"{payload}\"")], &[Headers, Payload, Secrets]),
@@ -142,7 +145,7 @@ fn what_nobody_can_verify_is_said_with_its_reason() {
         "[request]\nbody",
         "[request]\nmethods = [\"POST\", \"GET\"]\nquery = { i = \"{event.id}\" }\nbody",
     );
-    let rows: [(&[(&str, &str)], &str); 12] = [
+    let rows: [(Changes<'_>, &str); 12] = [
         (&[(content, "content = \"{id}\"")], "not the whole of what is delivered"),
         (&[get], "a GET `{query}`"),
         (&[(content, two), (value, "value = \"{timestamp}\"")], "no signature"),

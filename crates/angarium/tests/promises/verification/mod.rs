@@ -34,7 +34,8 @@ fn printed_code_accepts_every_delivery_and_nothing_else() {
     }
     let contracts = platforms.contracts().count();
     println!(
-        "{contracts} contracts, {} deliveries, {} cases; {} languages, {asked} answers ({}): {} wrong",
+        "{contracts} contracts, {} deliveries, {} cases; {} languages, {asked} answers ({}): {} \
+         wrong",
         deliveries.len(),
         cases.len(),
         ran.len(),

@@ -37,11 +37,13 @@ pub(crate) use signature::{Algorithm, Content, ContentPart, SignatureRule, Value
 pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
+use crate::account::EventTypeConfig;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::retry::RetryPolicy;
 use api::ManagementApi;
 use http::HeaderName;
+use serde_json::Value;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -120,6 +122,18 @@ pub struct EventDescription {
     pub example: String,
     /// JSON Schema of the data.
     pub schema: Option<serde_json::Value>,
+}
+
+/// A type that an environment has beside those of its contracts.
+impl From<&EventTypeConfig> for EventDescription {
+    fn from(config: &EventTypeConfig) -> Self {
+        Self {
+            name: EventType::from_stored(&config.name),
+            description: config.description.clone(),
+            example: config.example.as_ref().map_or_else(|| "{}".to_owned(), Value::to_string),
+            schema: config.schema.clone(),
+        }
+    }
 }
 
 /// The request of a delivery, but for its signatures.

@@ -97,6 +97,19 @@ async fn a_page_that_the_reader_has_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn the_types_of_the_environment_stand_beside_those_of_its_contracts() {
+    let stage = stage().await;
+    let kind = json!({"description": "An *own* type", "example": {"n": 7}});
+    let put = stage.call("PUT", "/v1/event-types/own.thing").json(kind);
+    let put = put.header("angarium-environment", "aioka").send().await;
+    assert!(matches!(put.status, 200 | 201), "{}", put.text);
+    let page = get(&stage, "/docs/aioka.md", &[]).await.text;
+    assert!(page.contains("| `own.thing` | An \\*own\\* type |"), "{page}");
+    assert!(page.contains("  \"event\": \"own.thing\",") && page.contains("    \"n\": 7\n"));
+    assert!(!get(&stage, "/docs/both.md", &[]).await.text.contains("own.thing"));
+}
+
+#[tokio::test]
 async fn the_native_page_keeps_its_place() {
     let stage = stage().await;
     let page = get(&stage, "/docs/api/", &[]).await;

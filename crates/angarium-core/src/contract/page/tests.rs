@@ -35,7 +35,8 @@ fn everything_that_a_contract_says_stands_on_its_page() {
         for event in contract.events() {
             wanted.push(format!("### `{}`\n\n{}", event.name, plain(&event.description)));
         }
-        wanted.extend(contract.header_names().map(|name| contract.written_header(name).to_owned()));
+        let written = |name| format!("| `{}` | ", contract.written_header(name));
+        wanted.extend(contract.header_names().map(written));
         match contract.retry() {
             RetryPolicy::List { waits, .. } if waits.iter().all(std::time::Duration::is_zero) => {
                 wanted.push(format!("{} attempts in all", waits.len() + 1));

@@ -6,6 +6,7 @@ pub mod entropy;
 pub mod api;
 mod contract_api;
 pub mod directory;
+pub mod docs;
 pub mod http;
 pub mod ingest;
 

@@ -33,6 +33,7 @@ impl Contract {
 fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
     let name = top.read("contract", |item| read_name(&item));
     let title = top.read("title", Item::into_text);
+    let description = top.read_optional("description", Item::into_text);
     let plans = top.read_optional("plans", read_plans);
     let events = top.read("events", |item| read_events(item.section()?, limits));
     let (request, signatures) = match top.read("request", Item::section) {
@@ -54,17 +55,18 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         read_endpoint(item.section()?, plans.ok(), limits)
     });
     let api = top.read_optional("api", |item| read_api(item.section()?));
-    let about = together((name, title, plans, events));
+    let about = together((name, title, description, plans, events));
     let sent = together((request, signatures, keys, delivery));
     let (about, sent, health, rules, api, ()) =
         together((about, sent, health, rules, api, top.finish()))?;
-    let (name, title, plans, events) = about;
+    let (name, title, description, plans, events) = about;
     let plans = plans.unwrap_or_default();
     let (request, signatures, keys, Delivery { timeout, retry, order }) = sent;
     let health = health.unwrap_or_default();
     Ok(Contract {
         name,
         title,
+        description,
         plans,
         events,
         request,

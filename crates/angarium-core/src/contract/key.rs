@@ -144,8 +144,8 @@ impl KeyRule {
         SecretText::new(format!("{}{}", form.prefix, *text))
     }
 
-    /// The keys after a rotation, newest first: the new one, as many retired ones as stay known, and
-    /// those that still sign.
+    /// The keys after a rotation, newest first: the new one, as many retired ones as stay known,
+    /// and those that still sign.
     pub fn succeed(&self, keys: &[SigningKey], new: SigningKey, now: Timestamp) -> Vec<SigningKey> {
         let retired = keys.iter().enumerate().filter_map(|(age, key)| {
             let mut key = key.clone();

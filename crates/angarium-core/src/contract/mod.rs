@@ -12,6 +12,7 @@ mod file;
 mod key;
 mod library;
 mod missing;
+pub mod page;
 mod rules;
 mod signature;
 mod signer;
@@ -51,6 +52,7 @@ pub(crate) const TIMEOUTS: RangeInclusive<Duration> =
 pub struct Contract {
     name: String,
     title: String,
+    description: Option<String>,
     plans: Vec<Box<str>>,
     events: Vec<EventDescription>,
     pub(crate) request: RequestShape,
@@ -125,6 +127,10 @@ pub(crate) struct RequestShape {
     /// The query parameters of a GET, names escaped.
     pub(crate) query: Vec<(Box<str>, template::TextTemplate)>,
     pub(crate) headers: Vec<(HeaderName, template::TextTemplate)>,
+    /// The names of the headers as the file writes them; on the wire they have no case.
+    pub(crate) written_headers: Vec<Box<str>>,
+    /// What parts of it mean, for people, by name: members of the body, parameters, headers.
+    pub(crate) meanings: Vec<(Box<str>, Box<str>)>,
     pub(crate) content_type: Option<template::TextTemplate>,
     /// How a time is written where the publisher gave none.
     pub(crate) time: TimeForm,
@@ -139,6 +145,11 @@ impl Contract {
     /// Its name for people.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// What it is about, for people: paragraphs with an empty line between.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
     }
 
     /// The platform's plans, the lowest first; empty where it has none.
@@ -195,5 +206,13 @@ impl Contract {
     pub(crate) fn header_names(&self) -> impl Iterator<Item = &HeaderName> {
         let signed = self.signatures.iter().map(|rule| &rule.header);
         self.request.headers.iter().map(|(name, _)| name).chain(signed)
+    }
+
+    /// A header as the file writes it, such as `X-AIOKA-Signature`.
+    pub(crate) fn written_header<'a>(&'a self, name: &'a HeaderName) -> &'a str {
+        let signed = self.signatures.iter().map(|rule| &rule.written_header);
+        let mut written = self.request.written_headers.iter().chain(signed);
+        let same = |written: &&Box<str>| written.eq_ignore_ascii_case(name.as_str());
+        written.find(same).map_or(name.as_str(), |written| written)
     }
 }

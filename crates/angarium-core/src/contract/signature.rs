@@ -145,6 +145,8 @@ pub(super) fn known<T: Clone>(table: &[(&str, T)], name: &str) -> Result<T, Faul
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignatureRule {
     pub(crate) header: HeaderName,
+    /// The header as the file writes it.
+    pub(crate) written_header: Box<str>,
     pub(crate) algorithm: Algorithm,
     pub(crate) contents: Vec<Content>,
     pub(crate) value: Box<[ValuePart]>,

@@ -92,9 +92,8 @@ impl<'a> Validation<'a> {
             | Outcome::NotBuilt(_) => outcome.detail().unwrap_or_default(),
         };
         let (status, timeout) = (self.rule.status, print_span(self.rule.timeout));
-        let message = format!(
-            "the URL must answer {status} with the {header} of the request within {timeout}; {wrong}"
-        );
+        let asked = format!("the URL must answer {status} with the same {header} within {timeout}");
+        let message = format!("{asked}; {wrong}");
         Err(Refusal::field(Code::ValidationFailed, "url", message))
     }
 }

@@ -128,8 +128,8 @@ pub enum Parameter {
 
 /// A program with a function that verifies a delivery of this contract.
 ///
-/// `None` where the contract does not sign, where nobody could verify it ([`unverifiable`]), or where
-/// it signs with Ed25519 alone and the language's standard library does not.
+/// `None` where the contract does not sign, where nobody could verify it ([`unverifiable`]), or
+/// where it signs with Ed25519 alone and the language's standard library does not.
 pub fn code(contract: &Contract, language: Language) -> Option<String> {
     let plan = Plan::of(contract).ok()??;
     match language {

@@ -7,6 +7,7 @@ use super::page::{self, ListName, Listed, Query};
 use super::problem::Problem;
 use super::{App, Named};
 use crate::contract_api::{Collision, first_collision};
+use crate::docs::TAKEN_SLUG;
 use angarium_core::account::Environment;
 use angarium_core::event::check_text;
 use angarium_core::id::EnvironmentNo;
@@ -116,6 +117,10 @@ pub(super) async fn create(
         created_at: app.now(),
     };
     check(&environment, &app)?;
+    if environment.slug == TAKEN_SLUG {
+        let message = "`api` is taken: /docs/api is the page of the native API";
+        return Err(Refusal::field(Code::InvalidEnvironment, "slug", message).into());
+    }
     let answer = Answer::created(&EnvironmentView::from(&environment));
     app.change(AccountChange::CreateEnvironment(environment), call.keep(&answer)).await?;
     Ok(answer)

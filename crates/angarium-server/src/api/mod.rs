@@ -27,6 +27,7 @@ pub use openapi::document;
 use crate::clock::Clock;
 use crate::contract_api;
 use crate::directory::Directory;
+use crate::docs;
 use crate::entropy::Entropy;
 use crate::metrics::Metrics;
 use crate::runner::Runner;
@@ -97,6 +98,7 @@ pub fn router(app: Arc<App>) -> Router {
     let (router, document) = described().split_for_parts();
     router
         .merge(openapi::page(openapi::complete(document)))
+        .merge(docs::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .route_layer(middleware::from_fn(idempotency::see_through))

@@ -99,7 +99,7 @@ fn environment_at_host<B>(
 
 fn is_docs(path: &str, slug: &str) -> bool {
     let below = path.strip_prefix(DOCS).and_then(|rest| rest.strip_prefix(slug));
-    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    below.is_some_and(|rest| matches!(rest, "" | ".md") || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -152,6 +152,7 @@ mod tests {
             ("/e/aioka/v1/webhooks", "api.aioka.io", "/e/aioka/v1/webhooks"),
             ("/v1/events", "api.aioka.io", "/v1/events"),
             ("/docs/aioka", "api.aioka.io", "native"),
+            ("/docs/aioka.md", "api.aioka.io", "native"),
             ("/docs/aioka/openapi.json", "api.aioka.io", "native"),
             ("/docs/aioka2", "api.aioka.io", "/docs/aioka2"),
             ("/docs/api", "api.aioka.io", "/docs/api"),

@@ -29,3 +29,26 @@ pub(crate) fn first_collision(names: &[String], library: &ContractLibrary) -> Op
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use angarium_core::limits::Limits;
+
+    #[test]
+    fn two_contracts_with_the_same_call_are_named_with_it() {
+        let limits = Limits::default();
+        let mut library = ContractLibrary::built_in(&limits).expect("built-in contracts");
+        let aleta = include_str!("../../../../contracts/aleta.toml");
+        let twin = aleta.replace("contract = \"aleta\"", "contract = \"twin\"");
+        library.add("twin.toml", &twin, &limits).expect("a contract");
+        let first = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            first_collision(&names, &library)
+        };
+        assert_eq!(first(&["aleta", "aioka", "anduin", "anduin-legacy", "standard"]), None);
+        let found = first(&["aioka", "aleta", "unheard", "twin"]).expect("a collision");
+        assert_eq!((&*found.one, &*found.other), ("aleta", "twin"));
+        assert_eq!(found.call, "GET /v2/webhooks/keys");
+    }
+}

@@ -61,3 +61,68 @@ impl Served {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use angarium_core::limits::Limits;
+
+    fn contract(name: &str, routes: &[(&str, &str)]) -> Arc<Contract> {
+        let mut text = format!(
+            r#"
+            contract = "{name}"
+            title = "T"
+            events."a.b" = {{ description = "Something.", example = {{}} }}
+            [request]
+            body = "{{event.data}}"
+            [delivery]
+            timeout = "5s"
+            retries = ["1s"]
+            [endpoint]
+            schemes = ["https"]
+            [api.auth]
+            header = "X-Key"
+            "#
+        );
+        for (call, does) in routes {
+            text += &format!("[[api.route]]\ncall = \"{call}\"\ndoes = \"{does}\"\n");
+            if *does != "endpoint.delete" {
+                text += "response = { ok = true }\n";
+            }
+        }
+        let contract = Contract::parse("test.toml", &text, &Limits::default());
+        Arc::new(contract.expect("a contract"))
+    }
+
+    #[test]
+    fn a_path_in_a_contracts_own_words_comes_before_one_that_reads_them_as_an_id() {
+        let served = Served(vec![
+            contract("one", &[("GET /hooks/{id}", "endpoint.get")]),
+            contract("two", &[("GET /hooks/all", "endpoint.list")]),
+            contract("three", &[("DELETE /hooks/{id}", "endpoint.delete")]),
+        ]);
+        let rows = [
+            ("GET", "/hooks/all", "two"),
+            ("HEAD", "/hooks/all", "two"),
+            ("GET", "/hooks/a", "one a"),
+            ("DELETE", "/hooks/all", "three all"),
+            ("PUT", "/hooks/a", "GET DELETE"),
+            ("GET", "/hooks", ""),
+            ("GET", "/hooks/", ""),
+            ("GET", "hooks/a", ""),
+        ];
+        for (method, path, expected) in rows {
+            let method = Method::from_bytes(method.as_bytes()).expect("a method");
+            let found = match served.find(&method, path) {
+                Routed::Call(ContractCall { contract, id, .. }) => {
+                    [contract.name(), id.unwrap_or_default()].join(" ").trim().to_owned()
+                }
+                Routed::WrongMethod(methods) => {
+                    methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(" ")
+                }
+                Routed::Nothing => String::new(),
+            };
+            assert_eq!(found, expected, "{method} {path}");
+        }
+    }
+}

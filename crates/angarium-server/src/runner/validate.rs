@@ -1,5 +1,5 @@
-//! The handshake before a URL is accepted. It holds no lock and no place in a queue: a receiver that
-//! never answers keeps only its own caller waiting.
+//! The handshake before a URL is accepted. It holds no lock and no place in a queue: a receiver
+//! that never answers keeps only its own caller waiting.
 
 use super::Runner;
 use crate::egress::NO_ENDPOINT;

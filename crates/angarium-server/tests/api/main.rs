@@ -1,6 +1,7 @@
 //! The native API from outside: a real store, a real runner, a transport that always succeeds.
 
 mod accounts;
+mod contracts;
 mod endpoints;
 mod events;
 mod idempotency;

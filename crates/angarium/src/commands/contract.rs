@@ -1,11 +1,14 @@
 //! `angarium contract`: looks at contract files without a server.
 
+mod docs;
+
 use crate::output::line;
 use angarium_core::contract::{Contract, ContractLibrary};
 use angarium_core::limits::Limits;
 use anyhow::Context;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What is done with contracts.
 #[derive(Debug, Subcommand)]
@@ -21,6 +24,8 @@ pub(crate) enum Action {
         /// The name of a built-in contract, or a file.
         contract: String,
     },
+    /// Prints the page for a platform's customers.
+    Docs(docs::Docs),
     /// Lists the built-in contracts.
     List,
 }
@@ -34,6 +39,7 @@ pub(crate) fn run(action: Action) -> anyhow::Result<()> {
     match action {
         Action::Check { files } => check(&files, &limits),
         Action::Show { contract } => show(&contract, &limits),
+        Action::Docs(asked) => docs::run(&asked, &limits),
         Action::List => {
             for contract in ContractLibrary::built_in(&limits)?.iter() {
                 line(&format!("{:16} {}", contract.name(), contract.title()));
@@ -63,10 +69,15 @@ fn check(files: &[PathBuf], limits: &Limits) -> anyhow::Result<()> {
 }
 
 fn show(name: &str, limits: &Limits) -> anyhow::Result<()> {
+    line(find(name, limits)?.to_string().trim_end());
+    Ok(())
+}
+
+/// A built-in contract, or that of a file.
+fn find(name: &str, limits: &Limits) -> anyhow::Result<Arc<Contract>> {
     let library = ContractLibrary::built_in(limits)?;
     if let Some(contract) = library.get(name) {
-        line(contract.to_string().trim_end());
-        return Ok(());
+        return Ok(Arc::clone(contract));
     }
     let file = Path::new(name);
     anyhow::ensure!(
@@ -74,8 +85,7 @@ fn show(name: &str, limits: &Limits) -> anyhow::Result<()> {
         "`{name}` is neither a built-in contract ({}) nor a file",
         library.iter().map(|c| c.name()).collect::<Vec<_>>().join(", ")
     );
-    line(read(file, limits)?.to_string().trim_end());
-    Ok(())
+    Ok(Arc::new(read(file, limits)?))
 }
 
 fn read(file: &Path, limits: &Limits) -> anyhow::Result<Contract> {

@@ -13,6 +13,7 @@ mod request_map;
 mod template;
 
 pub use error_shape::{ErrorAnswer, ErrorKind, ErrorShape, ErrorWords};
+pub(super) use fact::{EndpointFact, ErrorFact, Fact, KeyFact, TestFact};
 pub use fact::{EndpointFacts, Subject};
 pub use form::{ApiKeyForm, IdForm};
 pub use operation::{Access, Bounds, IdInPath, Operation};

@@ -36,6 +36,16 @@ pub(in crate::contract) enum TextPart {
     Fact(Fact),
 }
 
+impl TextPart {
+    /// The fact, if it is one.
+    pub(in crate::contract) fn fact(&self) -> Option<Fact> {
+        match self {
+            TextPart::Fact(fact) => Some(*fact),
+            TextPart::Literal(_) => None,
+        }
+    }
+}
+
 /// What may be named where a template stands.
 pub(in crate::contract) struct Names<'a> {
     /// Facts of the answer as a whole.

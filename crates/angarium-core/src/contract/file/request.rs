@@ -6,8 +6,9 @@ use crate::contract::RequestShape;
 use crate::contract::body::Body;
 use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
+use crate::contract::page::part_names;
 use crate::contract::signature::SignatureRule;
-use crate::contract::source::{Item, Section};
+use crate::contract::source::{Item, Section, quoted};
 use crate::contract::template::{Place, TextTemplate};
 use crate::contract::time_form::TimeForm;
 use crate::endpoint::DeliveryMethod;
@@ -33,16 +34,38 @@ pub(super) fn read_request(
     let headers = section.read_optional("headers", read_headers);
     let time = section.read_optional("time", |item| one_of(&item, TimeForm::TEXTS));
     let signatures = section.read_optional("signature", read_signatures);
+    let meaning = section.take("meaning");
     let shape = together((methods, body, query, content_type, headers, time, section.finish()));
-    let shape = shape.map(|(methods, body, query, content_type, headers, time, ())| RequestShape {
-        methods,
-        body,
-        query: query.unwrap_or_default(),
-        headers: headers.unwrap_or_default(),
-        content_type,
-        time: time.unwrap_or_default(),
+    let shape = shape.and_then(|(methods, body, query, content_type, headers, time, ())| {
+        let (headers, written_headers) = headers.unwrap_or_default();
+        let mut shape = RequestShape {
+            methods,
+            body,
+            query: query.unwrap_or_default(),
+            headers,
+            written_headers,
+            content_type,
+            time: time.unwrap_or_default(),
+            meanings: Vec::new(),
+        };
+        shape.meanings =
+            meaning.map(|item| read_meanings(item, &shape)).transpose()?.unwrap_or_default();
+        Ok(shape)
     });
     (shape, signatures.map(Option::unwrap_or_default))
+}
+
+/// What parts of the request mean; each is one that there is.
+fn read_meanings(item: Item<'_>, shape: &RequestShape) -> Read<Vec<(Box<str>, Box<str>)>> {
+    let known = part_names(shape);
+    each(item.section()?.entries().map(|(name, item)| {
+        if known.iter().any(|part| *part == *name) {
+            return Ok((name.into(), item.into_text()?));
+        }
+        let fault = Fault::from(format!("the request has no member {name:?}"));
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        Err(item.error(fault.cured_by(format!("there are {}", quoted(&known)))))
+    }))
 }
 
 /// Takes what stands in the file exactly if a request can have this method.
@@ -94,8 +117,13 @@ pub(super) fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> 
     })
 }
 
-fn read_headers(item: Item<'_>) -> Read<Vec<(HeaderName, TextTemplate)>> {
-    each(item.section()?.entries().map(|(name, item)| {
-        together((read_header_name(&name, &item), template(&item, Place::Header)))
-    }))
+/// Headers, and apart from them their names as the file writes them.
+type Headers = (Vec<(HeaderName, TextTemplate)>, Vec<Box<str>>);
+
+fn read_headers(item: Item<'_>) -> Read<Headers> {
+    let headers = each(item.section()?.entries().map(|(name, item)| {
+        let header = together((read_header_name(&name, &item), template(&item, Place::Header)))?;
+        Ok((header, name.into()))
+    }));
+    Ok(headers?.into_iter().unzip())
 }

@@ -35,7 +35,8 @@ pub(super) fn read_signatures(item: Item<'_>) -> Read<Vec<SignatureRule>> {
 }
 
 fn read_signature(mut section: Section<'_>) -> Read<SignatureRule> {
-    let header = section.read("header", |item| read_header_name(item.text()?, &item));
+    let header = section
+        .read("header", |item| Ok((read_header_name(item.text()?, &item)?, item.into_text()?)));
     let algorithm = section.read("algorithm", |item| one_of(&item, Algorithm::NAMES));
     let contents = section.read("content", read_contents);
     let value = section.require("value");
@@ -50,7 +51,8 @@ fn read_signature(mut section: Section<'_>) -> Read<SignatureRule> {
     let key = section.read("key", |item| read_key_form(item, algorithm.as_ref().ok()));
     let read = (header, algorithm, contents, value, join, key, section.finish());
     let (header, algorithm, contents, value, join, key, ()) = together(read)?;
-    Ok(SignatureRule { header, algorithm, contents, value, join, key })
+    let (header, written_header) = header;
+    Ok(SignatureRule { header, written_header, algorithm, contents, value, join, key })
 }
 
 fn read_contents(item: Item<'_>) -> Read<Vec<Content>> {

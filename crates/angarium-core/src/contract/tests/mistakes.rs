@@ -68,6 +68,7 @@ const SPOILT: &[(&str, &str)] = &[
     ("[request]", "[request]\nheaders = { Host = \"x\" }"),
     ("[request]", "[request]\nheaders = { X = \"{event.data}\" }"),
     ("[request]", "[request]\nheaders = { X = \"ä\" }"),
+    ("[request]", "[request]\nmeaning = { typ = \"The type.\" }"),
     ("hmac-sha256", "md5"),
     ("hmac-sha256", "hmac-sha265"),
     (r#"header = "X-S""#, ""),

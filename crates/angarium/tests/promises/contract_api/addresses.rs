@@ -100,8 +100,10 @@ timeout = "5s"
 retries = ["1s"]
 [endpoint]
 schemes = ["https"]
-[api]
-auth = {{ header = "Authorization", scheme = "Bearer", key = {{ prefix = "twn_live_", encoding = "hex", bytes = 16 }} }}
+[api.auth]
+header = "Authorization"
+scheme = "Bearer"
+key = {{ prefix = "twn_live_", encoding = "hex", bytes = 16 }}
 [[api.route]]
 call = "GET /v2/webhooks/{{id}}"
 does = "endpoint.get"

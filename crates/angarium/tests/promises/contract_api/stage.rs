@@ -21,8 +21,11 @@ pub(super) struct Page {
     /// What shows that an id is in the contract's form.
     pub(super) id_looks_right: fn(&str) -> bool,
     /// A change, where the page has one.
-    pub(super) change: Option<(&'static str, fn() -> Value)>,
+    pub(super) change: Option<Change>,
 }
+
+/// A method, and what is sent with it.
+type Change = (&'static str, fn() -> Value);
 
 impl Page {
     /// A webhook that the contract takes: AIOKA only https, where nothing listens and nothing is

@@ -63,7 +63,22 @@ const CASES: &[Case] = &[
     Case {
         arguments: &["contract", "check", "bad-contract.toml"],
         status: 1,
-        says: &["bad-contract.toml:", "1 of 1 contracts cannot be used"],
+        says: &["1 of 1 contracts cannot be used"],
+    },
+    Case {
+        arguments: &["contract", "check"],
+        status: 2,
+        says: &["required arguments were not provided", "<FILE>"],
+    },
+    Case {
+        arguments: &["contract", "new", "--name=Acme!"],
+        status: 1,
+        says: &["--name: a contract's name has 1 to 63 characters of a-z 0-9 -"],
+    },
+    Case {
+        arguments: &["contract", "new", "--output=bad-contract.toml"],
+        status: 1,
+        says: &["bad-contract.toml is there already, and stays as it is"],
     },
     Case {
         arguments: &["contract", "show", "nonsense"],

@@ -19,6 +19,7 @@ mod signer;
 mod source;
 mod template;
 mod time_form;
+mod weakness;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use library::ContractLibrary;
 pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
 pub use signer::{Signer, TenantSigner};
 pub use time_form::TimeForm;
+pub use weakness::{ContractWarning, Weakness};
 
 pub(crate) use key::{Encoding, KeyForm, KeyUse};
 pub(crate) use signature::{Algorithm, Content, ContentPart, SignatureRule, ValuePart};
@@ -50,6 +52,8 @@ pub(crate) const TIMEOUTS: RangeInclusive<Duration> =
 /// A contract, compiled once at load.
 #[derive(Debug)]
 pub struct Contract {
+    file: Box<str>,
+    text: Box<str>,
     name: String,
     title: String,
     description: Option<String>,
@@ -137,6 +141,11 @@ pub(crate) struct RequestShape {
 }
 
 impl Contract {
+    /// The file's own text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Its name, unique on a server.
     pub fn name(&self) -> &str {
         &self.name

@@ -105,6 +105,8 @@ pub struct ValidationRule {
     pub method: DeliveryMethod,
     /// The header that carries the key, there and back.
     pub header: HeaderName,
+    /// The header as the file writes it.
+    pub written_header: Box<str>,
     /// The only status that passes.
     pub status: u16,
     /// How long the answer may take.
@@ -163,8 +165,9 @@ impl Contract {
         }
     }
 
-    /// The type that shows best what a subscription asks for: the first of the catalog, then of
-    /// `own`, that it matches; where it matches none, its first pattern with `test` for the star.
+    /// The type that shows best what a subscription asks for: pattern by pattern, the first of the
+    /// catalog, then of `own`, that is meant; where none is, the first pattern with `test` for its
+    /// star.
     ///
     /// # Errors
     /// [`Code::InvalidEventType`] when that would be longer than a type may be.
@@ -174,11 +177,13 @@ impl Contract {
         own: &[String],
         limits: &Limits,
     ) -> Result<EventType, Refusal> {
-        let wanted = |kind: &&str| subscription.types.iter().any(|pattern| pattern.matches(kind));
-        let first = subscription.types.first().map_or("*", TypePattern::as_str);
-        match self.all_types(own).find(wanted) {
+        let meant = |pattern: &TypePattern| self.all_types(own).find(|kind| pattern.matches(kind));
+        match subscription.types.iter().find_map(meant) {
             Some(kind) => EventType::try_new(kind, limits),
-            None => EventType::try_new(&first.replace('*', "test"), limits),
+            None => {
+                let first = subscription.types.first().map_or("*", TypePattern::as_str);
+                EventType::try_new(&first.replace('*', "test"), limits)
+            }
         }
     }
 
@@ -244,11 +249,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_the_first_type_of_the_catalog_that_is_asked_for_or_the_pattern_made_concrete() {
+    fn a_sample_is_the_first_type_that_is_asked_for_and_known_or_the_first_pattern_made_concrete() {
         let own = ["own.thing".to_owned()];
         let rows = [
             ("aioka", vec!["*"], "verdict.new"),
-            ("aioka", vec!["macro.alert", "council.*"], "council.new"),
+            ("aioka", vec!["macro.alert", "council.*"], "macro.alert"),
             ("aioka", vec!["own.*"], "own.thing"),
             ("standard", vec!["order.paid", "*"], "example.created"),
             ("standard", vec!["order.*"], "order.test"),

@@ -151,7 +151,7 @@ async fn furnish(
     let mut instance = Client::new(&connection.to_instance())?;
     instance.post("/v1/environments", &environment).await?;
     let mut client = Client::new(connection)?;
-    let tenant = json!({"name": "Acme, a customer"}).to_string();
+    let tenant = json!({"name": "Acme, a customer", "plan": plan(contract)?}).to_string();
     let path = format!("/v1/tenants/{TENANT}");
     client.call(Method::PUT, &path, Some(Bytes::from(tenant))).await?;
     for scene in SCENES.iter().filter(|scene| scene.contract == contract) {
@@ -161,9 +161,16 @@ async fn furnish(
     Ok(client)
 }
 
+/// The plan that a contract's endpoints need, if they need one.
+fn plan(contract: &str) -> anyhow::Result<Option<String>> {
+    let library = ContractLibrary::built_in(&Limits::default())?;
+    let contract = library.get(contract).context("the contract is built in")?;
+    Ok(contract.rules().plan.as_deref().map(str::to_owned))
+}
+
 /// Makes an endpoint, and answers the secret that its deliveries are signed with.
 async fn place(client: &mut Client, scene: &Scene, url: &str) -> anyhow::Result<String> {
-    let mut endpoint = json!({"url": url, "types": ["*"], "description": scene.endpoint});
+    let mut endpoint = json!({"url": url, "types": ["*"], "name": scene.endpoint});
     if scene.conduct == Conduct::FailsTwice {
         endpoint["delivery"] = json!({"retries": RETRIES});
     }

@@ -43,6 +43,7 @@ pub use own_ids::Lookup;
 pub use publish::{Audience, Publish};
 
 use crate::batch::{EndpointWrite, ShardBatch};
+use crate::delivery::DeliveryState;
 use crate::endpoint::{Endpoint, EndpointHealth};
 use crate::event::Event;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
@@ -274,9 +275,14 @@ impl<T> Shard<T> {
         waiting.chain(self.own_ids.into_waiting()).map(|ticket| (ticket, unavailable())).collect()
     }
 
-    /// Whether an attempt of a delivery is under way.
-    pub fn is_in_flight(&self, key: DeliveryKey) -> bool {
-        self.queues.get(&key.endpoint).is_some_and(|queue| queue.is_sending(key))
+    /// Where a delivery stands that the store shows as waiting: in flight, or queued behind the
+    /// head of its lane; none where memory knows nothing else of it.
+    pub fn state_in_memory(&self, key: DeliveryKey) -> Option<DeliveryState> {
+        let queue = self.queues.get(&key.endpoint)?;
+        if queue.is_sending(key) {
+            return Some(DeliveryState::InFlight);
+        }
+        queue.is_behind(key).then_some(DeliveryState::Queued)
     }
 
     /// Attempts that are under way.

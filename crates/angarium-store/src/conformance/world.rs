@@ -15,8 +15,8 @@ use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, SigningKeyId,
     TenantNo,
 };
-use angarium_core::limits::Limits;
 use angarium_core::lane::Lane;
+use angarium_core::limits::Limits;
 use angarium_core::outcome::Class;
 use angarium_core::secret::{SecretText, SigningKey};
 use angarium_core::subscription::Subscription;
@@ -236,9 +236,8 @@ pub(super) fn endpoint(tenant: TenantNo, random: u8) -> EndpointConfig {
 
 /// A new event, to be held in memory for each of the endpoints.
 pub(super) fn event(tenant: TenantNo, sequence: u64, endpoints: &[EndpointNo]) -> EventWrite {
-    let held = |no: &EndpointNo| {
-        Fanout { endpoint: *no, sequence, lane: None, start: FanoutStart::Held }
-    };
+    let held =
+        |no: &EndpointNo| Fanout { endpoint: *no, sequence, lane: None, start: FanoutStart::Held };
     EventWrite {
         tenant,
         sequence,

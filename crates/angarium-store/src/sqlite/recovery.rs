@@ -140,10 +140,7 @@ fn load_endpoints(view: &View<'_>, shard: ShardId) -> Result<Vec<LoadedEndpoint>
 }
 
 /// The lanes of an endpoint that have rows.
-fn lanes(
-    select: &mut CachedStatement<'_>,
-    endpoint: EndpointNo,
-) -> Result<Vec<StoredLane>, Fault> {
+fn lanes(select: &mut CachedStatement<'_>, endpoint: EndpointNo) -> Result<Vec<StoredLane>, Fault> {
     let mut rows = select.query([endpoint.get()])?;
     let mut all: Vec<StoredLane> = Vec::new();
     while let Some(row) = rows.next()? {

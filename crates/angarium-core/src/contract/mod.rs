@@ -37,11 +37,13 @@ pub(crate) use signature::{Algorithm, Content, ContentPart, SignatureRule, Value
 pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
+use crate::account::EventTypeConfig;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::retry::RetryPolicy;
 use api::ManagementApi;
 use http::HeaderName;
+use serde_json::Value;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -120,6 +122,18 @@ pub struct EventDescription {
     pub example: String,
     /// JSON Schema of the data.
     pub schema: Option<serde_json::Value>,
+}
+
+/// A type that an environment has beside those of its contracts.
+impl From<&EventTypeConfig> for EventDescription {
+    fn from(config: &EventTypeConfig) -> Self {
+        Self {
+            name: EventType::from_stored(&config.name),
+            description: config.description.clone(),
+            example: config.example.as_ref().map_or_else(|| "{}".to_owned(), Value::to_string),
+            schema: config.schema.clone(),
+        }
+    }
 }
 
 /// The request of a delivery, but for its signatures.
@@ -221,7 +235,7 @@ impl Contract {
     pub(crate) fn written_header<'a>(&'a self, name: &'a HeaderName) -> &'a str {
         let signed = self.signatures.iter().map(|rule| &rule.written_header);
         let mut written = self.request.written_headers.iter().chain(signed);
-        let same = |written: &&Box<str>| written.eq_ignore_ascii_case(name.as_str());
-        written.find(same).map_or(name.as_str(), |written| written)
+        let found = written.find(|written| written.eq_ignore_ascii_case(name.as_str()));
+        found.map_or(name.as_str(), |written| written)
     }
 }

@@ -2,7 +2,7 @@
 //! end.
 
 use super::{Mode, SqliteConfig, Synchronous};
-use super::{commit, deliveries, endpoints, events, guards, lists, open, recovery, rows, upkeep};
+use super::{commit, deliveries, endpoints, events, guards, lists, open, recovery, rows, sequence, upkeep};
 use crate::seal::MasterKey;
 use rusqlite::Connection;
 
@@ -48,6 +48,8 @@ const HOT: &[(&str, &str)] = &[
     (lists::UNDELIVERED_BY_ENDPOINT, "undelivered_by_endpoint (endpoint=? AND state=? AND"),
     (lists::UNDELIVERED_BY_TENANT, "undelivered_by_tenant (tenant=? AND state=? AND event<?)"),
     (lists::UNDELIVERED, "undelivered_by_state (state=? AND event<?)"),
+    (sequence::PAIRS, "pair_by_endpoint USING PRIMARY KEY (endpoint=? AND event>? AND event<?)"),
+    (sequence::TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (upkeep::UNINDEXED, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (upkeep::FORGET, "INDEX idempotency_by_expiry (expires_at<?)"),
     (upkeep::OWN_ID_TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),

@@ -130,6 +130,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::show))
         .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::numbers))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::cancel))

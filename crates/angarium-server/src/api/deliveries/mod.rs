@@ -1,6 +1,9 @@
 //! `/v1/deliveries`: what was sent, what came back, and what a person does about it.
 
+mod sequence;
 mod view;
+
+pub(super) use sequence::{__path_numbers, numbers};
 
 use super::auth::{Caller, Reader};
 use super::endpoints::Endpoints;

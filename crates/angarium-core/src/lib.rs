@@ -20,6 +20,7 @@ pub mod subscription;
 
 pub mod batch;
 pub mod delivery;
+pub mod explain;
 pub mod outcome;
 pub mod request;
 pub mod retry;

@@ -27,6 +27,7 @@ mod change;
 mod checkpoint;
 mod commit;
 mod held;
+mod look;
 mod own_ids;
 mod publish;
 mod queue;
@@ -37,11 +38,12 @@ mod tests;
 
 pub use action::{DeliveryAction, Seen};
 pub use commit::Ownership;
+pub use look::Gate;
 pub use own_ids::Lookup;
 pub use publish::{Audience, Publish};
 
 use crate::batch::{EndpointWrite, ShardBatch};
-use crate::endpoint::{Endpoint, EndpointHealth};
+use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
 use crate::limits::Limits;
@@ -249,36 +251,6 @@ impl<T> Shard<T> {
             tickets.events.into_iter().chain(tickets.actions).chain(endpoints)
         });
         waiting.chain(self.own_ids.into_waiting()).map(|ticket| (ticket, unavailable())).collect()
-    }
-
-    /// Whether an attempt of a delivery is under way.
-    pub fn is_in_flight(&self, key: DeliveryKey) -> bool {
-        self.queues.get(&key.endpoint).is_some_and(|queue| queue.is_sending(key))
-    }
-
-    /// Attempts that are under way.
-    pub fn in_flight(&self) -> usize {
-        self.queues.values().map(Queue::in_flight).sum()
-    }
-
-    /// What an endpoint's recent attempts say.
-    pub fn health(&self, endpoint: EndpointNo) -> Option<EndpointHealth> {
-        self.queues.get(&endpoint).map(|queue| queue.health)
-    }
-
-    /// When the oldest delivery that could be sent now became due.
-    pub fn oldest_due(&self) -> Option<Timestamp> {
-        self.queues.values().filter_map(Queue::oldest_due).min()
-    }
-
-    /// The newest key that this shard knows of.
-    pub fn high_water(&self) -> EventKey {
-        self.high_water
-    }
-
-    /// A tenant's endpoints that are not deleted.
-    pub fn endpoints_of(&self, tenant: TenantNo) -> &[EndpointNo] {
-        self.tenants.get(&tenant).map_or(&[], |state| &state.endpoints)
     }
 
     /// Makes a tenant known.

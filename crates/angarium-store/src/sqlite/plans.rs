@@ -2,7 +2,9 @@
 //! end.
 
 use super::{Mode, SqliteConfig, Synchronous};
-use super::{commit, deliveries, endpoints, events, guards, lists, open, recovery, rows, sequence, upkeep};
+use super::{
+    commit, deliveries, endpoints, events, guards, lists, open, recovery, rows, sequence, upkeep,
+};
 use crate::seal::MasterKey;
 use rusqlite::Connection;
 

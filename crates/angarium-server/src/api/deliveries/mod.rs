@@ -25,7 +25,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
-use view::{DeliveryView, FullView, full, view};
+pub(super) use view::{DeliveryView, view};
+use view::{FullView, full};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -233,7 +234,7 @@ async fn event_key(
 }
 
 /// What is in flight, only the shard knows.
-fn mark_in_flight(app: &App, rows: &mut [DeliveryRow]) {
+pub(super) fn mark_in_flight(app: &App, rows: &mut [DeliveryRow]) {
     for row in rows.iter_mut().filter(|row| row.state == DeliveryState::Pending) {
         if app.runner.in_flight(row.tenant, &[row.key]) == [true] {
             row.state = DeliveryState::InFlight;

@@ -150,7 +150,7 @@ pub(in crate::api) struct ResponseView {
     body: String,
 }
 
-pub(super) fn view(app: &App, row: DeliveryRow) -> DeliveryView {
+pub(in crate::api) fn view(app: &App, row: DeliveryRow) -> DeliveryView {
     let attempts = row.attempts;
     let head = head(app, row);
     DeliveryView {

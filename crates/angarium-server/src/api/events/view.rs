@@ -136,7 +136,11 @@ pub(in crate::api) async fn show(
     Ok(Json(view(&app, &row.ok_or_else(|| not_found("event"))?)))
 }
 
-async fn find(
+/// The event of this id, if the caller may see it.
+///
+/// # Errors
+/// The store's.
+pub(in crate::api) async fn find(
     app: &App,
     environment: EnvironmentNo,
     tenant: Option<TenantNo>,

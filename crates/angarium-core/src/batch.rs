@@ -8,6 +8,7 @@ use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{EndpointConfig, EndpointCounters};
 use crate::event::NewEvent;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
+use crate::lane::Lane;
 use crate::outcome::Class;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub struct Fanout {
     pub endpoint: EndpointNo,
     /// The endpoint's sequence number for this delivery (rule 8).
     pub sequence: u64,
+    /// The lane that it stands in.
+    pub lane: Option<Lane>,
     /// Whether the delivery starts in memory or with a row.
     pub start: FanoutStart,
 }
@@ -76,6 +79,10 @@ pub struct Fanout {
 pub enum FanoutStart {
     /// In the shard's memory, without a row: the happy path.
     Held,
+    /// In the shard's memory, without a row, behind the head of its lane.
+    Behind,
+    /// With a row in the event's commit, behind others of its lane that have one.
+    Queued,
     /// With a `pending` row in the event's commit: behind others in the store, or parked (due
     /// `None`).
     Pending {
@@ -95,6 +102,8 @@ pub struct DeliveryWrite {
     pub sequence: u64,
     /// Attempts so far, this one included.
     pub attempts: u16,
+    /// The lane that it stands in.
+    pub lane: Option<Lane>,
     /// Whether it has a `pending` row now.
     pub has_row: bool,
     /// The attempt that ended, if one did.
@@ -106,6 +115,8 @@ pub struct DeliveryWrite {
 /// Where a delivery stands after a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextState {
+    /// Waits behind the head of its lane, with a row.
+    Queued,
     /// Waits, with a row.
     Pending {
         /// When it is due; `None` while it is parked.
@@ -279,12 +290,30 @@ pub enum BatchResult {
 pub struct Committed {
     /// Keys of the new events, in the batch's order.
     pub events: Vec<EventKey>,
-    /// For each action: the delivery it made or changed, or none if there was no such row.
-    pub actions: Vec<Option<DeliveryKey>>,
+    /// For each action: what it made or changed, or none if there was no such row.
+    pub actions: Vec<Option<ActionResult>>,
     /// For each endpoint write: the endpoint's number, and the rows that it touched.
     pub endpoints: Vec<EndpointResult>,
     /// The newest key of the store, below which an idle shard has nothing open.
     pub high_water: EventKey,
+}
+
+/// What became of an action on a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActionResult {
+    /// The delivery that was made or changed.
+    pub key: DeliveryKey,
+    /// Where the row stood in its lane, if it stood in one.
+    pub stood: Option<(Lane, Standing)>,
+}
+
+/// Where a waiting delivery stands in its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is the next to be sent, or in no lane.
+    Head,
+    /// It waits for those before it.
+    Behind,
 }
 
 /// What became of an endpoint write.

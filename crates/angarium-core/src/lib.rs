@@ -16,6 +16,7 @@ pub mod contract;
 pub mod destination;
 pub mod endpoint;
 pub mod event;
+pub mod lane;
 pub mod subscription;
 
 pub mod batch;

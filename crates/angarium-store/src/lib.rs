@@ -23,9 +23,10 @@ use angarium_core::id::{
     ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId,
     TenantNo,
 };
+use angarium_core::lane::Lane;
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
-use angarium_core::waiting::{DuePage, RecoveredEvent};
+use angarium_core::waiting::{DuePage, RecoveredEvent, StoredLane};
 use async_trait::async_trait;
 use read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
@@ -79,6 +80,16 @@ pub trait Store: Send + Sync + 'static {
         endpoint: EndpointNo,
         due_by: Timestamp,
         skip: &[DeliveryKey],
+        limit: usize,
+        bytes: usize,
+    ) -> StoreResult<DuePage>;
+
+    /// Rows of one endpoint that wait in a lane behind its head, oldest event first: at most `limit`
+    /// rows and, after the first, at most about `bytes` of payload.
+    async fn load_behind(
+        &self,
+        endpoint: EndpointNo,
+        lane: Lane,
         limit: usize,
         bytes: usize,
     ) -> StoreResult<DuePage>;
@@ -206,7 +217,9 @@ pub struct LoadedEndpoint {
     pub counters: EndpointCounters,
     /// The earliest due time of its rows; none if no row has one.
     pub next_due: Option<Timestamp>,
-    /// Whether it has rows without a due time (parked or queued).
+    /// Its lanes that have rows.
+    pub lanes: Vec<StoredLane>,
+    /// Whether it has rows that are parked.
     pub parked: bool,
 }
 

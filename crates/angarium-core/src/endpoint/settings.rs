@@ -2,7 +2,8 @@
 //! section 3).
 
 use super::{DeliveryMethod, Endpoint};
-use crate::contract::{AfterDeadLetter, OrderedBy};
+use crate::contract::AfterDeadLetter;
+use crate::lane::Ordering;
 use crate::retry::RetryPolicy;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ pub struct Settings<'a> {
     /// Most attempts in flight.
     pub concurrency: Setting<usize>,
     /// What its deliveries are ordered by.
-    pub ordering: Setting<OrderedBy>,
+    pub ordering: Setting<&'a Ordering>,
     /// What a dead letter does to its line.
     pub after_dead_letter: Setting<AfterDeadLetter>,
     /// Failed deliveries in a row after which it is switched off; none if it never is.
@@ -76,16 +77,21 @@ impl Endpoint {
         let own = config.delivery.as_ref();
         let timeout = own.and_then(|own| own.timeout.as_ref());
         let retries = own.and_then(|own| own.retries.as_ref());
-        let (order, written) = (contract.order(), contract.written_order());
+        let written = contract.written_order();
+        let ordering = match (&config.ordering, written.line) {
+            (Some(_), _) => Endpoint,
+            (None, Some(_)) => Contract,
+            (None, None) => System,
+        };
         let disable_after = contract.health().disable_after_failed_deliveries;
         Settings {
             timeout: Setting::of(self.timeout, timeout, Endpoint, Contract),
             retries: Setting::of(&self.retry, retries, Endpoint, Contract),
             method: Setting::of(self.method, config.method, Endpoint, Contract),
             concurrency: Setting::of(self.window, config.concurrency, Endpoint, System),
-            ordering: Setting::of(order.line, written.line, Contract, System),
+            ordering: Setting { value: &self.ordering, origin: ordering },
             after_dead_letter: Setting::of(
-                order.after_dead_letter,
+                contract.order().after_dead_letter,
                 written.after_dead_letter,
                 Contract,
                 System,

@@ -2,15 +2,16 @@
 //! answers.
 
 use super::held::{Existence, Held, Kept, Recorded};
+use super::lanes::BatchNo;
 use super::queue::Queue;
 use super::{Effects, EndpointTicket, Reply, Shard, Tickets};
 use crate::batch::{
-    BatchResult, Committed, DeliveryWrite, EndpointResult, EndpointWrite, EventWrite, FanoutStart,
-    RowAction, RowActionKind,
+    ActionResult, BatchResult, Committed, DeliveryWrite, EndpointResult, EndpointWrite, EventWrite,
+    Fanout, FanoutStart, RowAction, RowActionKind, Standing,
 };
 use crate::endpoint::EndpointStatus;
 use crate::event::Event;
-use crate::id::{DeliveryKey, EndpointNo, EventKey, Generation};
+use crate::id::{EndpointNo, EventKey, Generation};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -48,8 +49,8 @@ impl<T> Shard<T> {
             self.delivery_committed(write, now);
             touched.push(write.key.endpoint);
         }
-        for ((action, key), ticket) in batch.actions.iter().zip(&given.actions).zip(actions) {
-            self.action_committed(action, *key, ticket, fx);
+        for ((action, done), ticket) in batch.actions.iter().zip(&given.actions).zip(actions) {
+            self.action_committed(action, *done, ticket, now, fx);
             touched.push(action.key.endpoint);
         }
         self.endpoints_committed(batch, given, endpoints, now, &mut touched, fx);
@@ -57,9 +58,18 @@ impl<T> Shard<T> {
             self.open.checkpoint_committed(checkpoint.upto);
         }
         self.high_water = self.high_water.max(given.high_water);
+        for (no, due) in std::mem::take(&mut self.recovered_rows) {
+            if let Some(queue) = self.queues.get_mut(&no) {
+                queue.note_unloaded(due);
+            }
+            touched.push(no);
+        }
         touched.sort_unstable();
         touched.dedup();
         for no in touched {
+            if let Some(queue) = self.queues.get_mut(&no) {
+                queue.lanes.commit_ended(BatchNo(self.filling.0 - 1));
+            }
             self.run(no, now, fx);
         }
         Ownership::Ours
@@ -81,26 +91,38 @@ impl<T> Shard<T> {
             accepted_at: write.accepted_at,
             body: write.body.clone(),
         });
-        let held = write.fanout.iter().filter(|entry| entry.start == FanoutStart::Held).count();
-        self.open.opened(key, held);
+        let is_held =
+            |entry: &&Fanout| matches!(entry.start, FanoutStart::Held | FanoutStart::Behind);
+        self.open.opened(key, write.fanout.iter().filter(is_held).count());
         for entry in &write.fanout {
             let Some(queue) = self.queues.get_mut(&entry.endpoint) else {
                 continue;
             };
-            match entry.start {
-                FanoutStart::Held => {
-                    queue.fill_reserved(Held {
-                        event: event.clone(),
-                        generation: Generation::default(),
-                        sequence: entry.sequence,
-                        attempts: 0,
-                        due: now,
-                        has_row: false,
-                    });
+            let held = |event: &Arc<Event>| Held {
+                event: event.clone(),
+                generation: Generation::default(),
+                sequence: entry.sequence,
+                attempts: 0,
+                lane: entry.lane,
+                due: now,
+                has_row: false,
+            };
+            match (entry.start, entry.lane) {
+                (FanoutStart::Behind, Some(lane)) => {
+                    queue.fill_reserved_behind(lane, held(&event));
                     self.settle_closed(entry.endpoint, now);
                 }
-                FanoutStart::Pending { due: Some(due) } => queue.note_unloaded(due),
-                FanoutStart::Pending { due: None } | FanoutStart::Suppressed => {}
+                (FanoutStart::Held | FanoutStart::Behind, _) => {
+                    queue.fill_reserved(held(&event));
+                    self.settle_closed(entry.endpoint, now);
+                }
+                (FanoutStart::Pending { due: Some(due) }, _) => queue.note_unloaded(due),
+                (
+                    FanoutStart::Pending { due: None }
+                    | FanoutStart::Queued
+                    | FanoutStart::Suppressed,
+                    _,
+                ) => {}
             }
             touched.push(entry.endpoint);
         }
@@ -124,9 +146,9 @@ impl<T> Shard<T> {
         }
         let held = queue.take_all();
         let existence = queue.existence;
-        for held in held {
+        for (held, standing) in held {
             match existence {
-                Existence::Alive => self.park(no, held),
+                Existence::Alive => self.park(no, held, standing),
                 Existence::Deleted => self.cancel_held(no, &held, now),
             }
         }
@@ -148,6 +170,9 @@ impl<T> Shard<T> {
             return;
         };
         let weight = held.event.body.weight();
+        if let (Recorded::Ended, Some(lane)) = (recorded, held.lane) {
+            queue.head_ended(lane, now);
+        }
         let kept = match recorded {
             Recorded::Waits(Some(due)) if queue.is_open() => {
                 held.has_row = true;
@@ -168,11 +193,13 @@ impl<T> Shard<T> {
     fn action_committed(
         &mut self,
         action: &RowAction,
-        key: Option<DeliveryKey>,
+        done: Option<ActionResult>,
         ticket: T,
+        now: Timestamp,
         fx: &mut Effects<T>,
     ) {
-        let Some(key) = key else {
+        self.acted_on.remove(&action.key);
+        let Some(ActionResult { key, stood }) = done else {
             let message = "the delivery changed meanwhile; look at it again";
             fx.replies.push((ticket, Reply::Refused(Refusal::whole(Code::Conflict, message))));
             return;
@@ -180,7 +207,11 @@ impl<T> Shard<T> {
         if let Some(queue) = self.queues.get_mut(&action.key.endpoint) {
             match action.kind {
                 RowActionKind::DueNow | RowActionKind::Redeliver => queue.note_unloaded(action.at),
-                RowActionKind::Cancel => {}
+                RowActionKind::Cancel => match stood {
+                    Some((lane, Standing::Head)) => queue.head_ended(lane, now),
+                    Some((lane, Standing::Behind)) => queue.lanes.row_gone(lane),
+                    None => {}
+                },
             }
         }
         fx.replies.push((ticket, Reply::Delivery(key)));

@@ -27,6 +27,11 @@ impl<T> Shard<T> {
         self.queues.get(&key.endpoint).is_some_and(|queue| queue.is_sending(key))
     }
 
+    /// Whether a delivery waits in memory behind the head of its lane.
+    pub fn is_behind(&self, key: DeliveryKey) -> bool {
+        self.queues.get(&key.endpoint).is_some_and(|queue| queue.is_behind(key))
+    }
+
     /// Attempts that are under way.
     pub fn in_flight(&self) -> usize {
         self.queues.values().map(Queue::in_flight).sum()

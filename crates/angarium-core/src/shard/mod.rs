@@ -26,7 +26,9 @@ mod attempt;
 mod change;
 mod checkpoint;
 mod commit;
+mod health;
 mod held;
+mod lanes;
 mod look;
 mod own_ids;
 mod publish;
@@ -46,10 +48,12 @@ use crate::batch::{EndpointWrite, ShardBatch};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
+use crate::lane::Lane;
 use crate::limits::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use checkpoint::OpenEvents;
+use lanes::BatchNo;
 use own_ids::OwnIds;
 use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -70,11 +74,17 @@ pub struct Shard<T> {
     batch: ShardBatch,
     tickets: Tickets<T>,
     committing: Option<Tickets<T>>,
+    /// The number of `batch`.
+    filling: BatchNo,
     open: OpenEvents,
     own_ids: OwnIds<T>,
     /// Tenants whose sequence numbers changed since the last checkpoint.
     dirty_tenants: BTreeSet<TenantNo>,
     high_water: EventKey,
+    /// Deliveries whose rows a person's wish is changing; what a load says of them is out of date.
+    acted_on: BTreeSet<DeliveryKey>,
+    /// Rows that recovery writes with the first commit, and when they are due.
+    recovered_rows: Vec<(EndpointNo, Timestamp)>,
 }
 
 /// What a shard holds of a tenant.
@@ -161,14 +171,23 @@ pub struct Start {
 pub struct Load {
     /// Of which endpoint.
     pub endpoint: EndpointNo,
-    /// Due by when.
-    pub due_by: Timestamp,
+    /// Which of its rows.
+    pub rows: Rows,
     /// Those that the shard holds already.
     pub skip: Vec<DeliveryKey>,
     /// At most so many.
     pub limit: usize,
     /// At most about so many bytes of payload, but one delivery always.
     pub bytes: usize,
+}
+
+/// Which waiting rows of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// Those that are due by this time, earliest first.
+    Due(Timestamp),
+    /// Those that wait in this lane, oldest event first.
+    Behind(Lane),
 }
 
 /// An answer to a ticket.
@@ -211,10 +230,13 @@ impl<T> Shard<T> {
             batch: ShardBatch { shard: id, epoch, ..ShardBatch::default() },
             tickets: Tickets::default(),
             committing: None,
+            filling: BatchNo(1),
             open: OpenEvents::new(checkpoint),
             own_ids: OwnIds::default(),
             dirty_tenants: BTreeSet::new(),
             high_water: checkpoint,
+            acted_on: BTreeSet::new(),
+            recovered_rows: Vec::new(),
         }
     }
 
@@ -229,6 +251,7 @@ impl<T> Shard<T> {
             return None;
         }
         self.committing = Some(std::mem::take(&mut self.tickets));
+        self.filling = BatchNo(self.filling.0 + 1);
         let empty = ShardBatch { shard: self.id, epoch: self.epoch, ..ShardBatch::default() };
         Some(std::mem::replace(&mut self.batch, empty))
     }

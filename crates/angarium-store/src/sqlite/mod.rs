@@ -47,6 +47,7 @@ use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, TenantNo,
 };
+use angarium_core::lane::Lane;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent};
 use async_trait::async_trait;
@@ -294,6 +295,16 @@ impl Store for SqliteStore {
         let skip = skip.to_vec();
         let query = DueQuery { endpoint, due_by, limit, bytes };
         self.read(move |view| recovery::load_due(view, query, &skip)).await
+    }
+
+    async fn load_behind(
+        &self,
+        endpoint: EndpointNo,
+        lane: Lane,
+        limit: usize,
+        bytes: usize,
+    ) -> StoreResult<DuePage> {
+        self.read(move |view| recovery::load_behind(view, endpoint, lane, limit, bytes)).await
     }
 
     async fn own_id_tail(&self) -> StoreResult<Vec<(TenantNo, Box<str>, EventKey)>> {

@@ -38,6 +38,8 @@ const HOT: &[(&str, &str)] = &[
     (recovery::TENANT_KEYS, "SEARCH tenant_key USING PRIMARY KEY (tenant=?)"),
     (recovery::EVENTS_ABOVE, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (recovery::RECORDED, DELIVERY),
+    (recovery::LANES, "INDEX pending_by_lane (endpoint=?"),
+    (recovery::BEHIND, "INDEX pending_by_lane (endpoint=? AND lane=?)"),
     (recovery::DUE, "INDEX pending_by_due (endpoint=? AND due>?)"),
     (rows::ENDED_OF_PAIR, DELIVERY),
     (rows::WAITING_OF_PAIR, PENDING),

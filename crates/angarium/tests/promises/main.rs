@@ -16,3 +16,4 @@ mod refusals;
 mod rules;
 mod ssrf;
 mod support;
+mod verification;

@@ -15,6 +15,7 @@ use super::json;
 use super::page::{self, ListName, Query};
 use super::problem::{Problem, not_found};
 use crate::ingest::{self, Publication};
+use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{EndpointNo, EnvironmentNo};
 use angarium_core::shard::Gate;
 use angarium_store::read::{DeliveryQuery, DeliveryRow, EventRow, Page};
@@ -77,6 +78,7 @@ pub(super) async fn explain(
     let gates = app.runner.gates(row.event.tenant)?;
     let mut rows = deliveries_of(&app, environment, &row).await?;
     deliveries::mark_in_flight(&app, &mut rows);
+    mark_queued(&app, &mut rows);
     let sides = Sides::of(gates, &row, rows);
     let page = wanted.cut(sides.numbers());
     let shown = page.items.iter().map(|no| view::past(&app, &row, &sides, *no)).collect();
@@ -163,6 +165,15 @@ impl Sides {
 
     fn numbers(&self) -> BTreeSet<EndpointNo> {
         self.gates.keys().chain(self.deliveries.keys()).copied().collect()
+    }
+}
+
+/// What has no row yet and waits behind another in memory, only the shard knows.
+fn mark_queued(app: &App, rows: &mut [DeliveryRow]) {
+    for row in rows.iter_mut().filter(|row| row.state == DeliveryState::Pending) {
+        if app.runner.is_behind(row.tenant, row.key) {
+            row.state = DeliveryState::Queued;
+        }
     }
 }
 

@@ -197,7 +197,7 @@ fn settings(endpoint: &Endpoint) -> SettingsView {
         retries: shown(settings.retries.map(|policy| policy.to_spec())),
         method: shown(settings.method),
         concurrency: shown(settings.concurrency),
-        ordering: shown(settings.ordering.map(|line| line.as_str())),
+        ordering: shown(settings.ordering),
         after_dead_letter: shown(settings.after_dead_letter.map(|word| word.as_str())),
         disable_after: shown(settings.disable_after),
     }

@@ -23,6 +23,7 @@ pub mod batch;
 pub mod delivery;
 pub mod explain;
 pub mod outcome;
+pub mod replay;
 pub mod request;
 pub mod retry;
 pub mod shard;

@@ -34,6 +34,7 @@ mod own_ids;
 mod publish;
 mod queue;
 mod recovery;
+mod replay;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use commit::Ownership;
 pub use look::Gate;
 pub use own_ids::Lookup;
 pub use publish::{Audience, Publish};
+pub use replay::Replay;
 
 use crate::batch::{EndpointWrite, ShardBatch};
 use crate::endpoint::Endpoint;

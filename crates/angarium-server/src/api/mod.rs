@@ -130,6 +130,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::show))
+        .routes(routes!(events::replay))
         .routes(routes!(explain::explain))
         .routes(routes!(explain::dry_run))
         .routes(routes!(deliveries::list))

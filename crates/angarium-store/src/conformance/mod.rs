@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod guards;
 pub mod lists;
 pub mod recovery;
+pub mod replays;
 pub mod restarts;
 pub mod sequence;
 pub mod upkeep;
@@ -69,6 +70,9 @@ macro_rules! store_cases {
             lists: lists_equal_a_slow_model_while_the_index_grows,
                 pages_stay_stable_while_events_arrive,
                 a_page_reads_a_bounded_number_of_rows, events_are_filtered;
+            replays: a_replay_is_listed_wherever_its_event_and_endpoint_are,
+                a_replay_makes_every_delivery_or_none,
+                a_replay_outside_the_numbering_leaves_no_gap_and_no_number;
             sequence: every_number_between_two_is_listed_while_the_index_grows,
                 a_number_names_every_delivery_that_carries_it,
                 cancelled_and_suppressed_numbers_stay_listed,

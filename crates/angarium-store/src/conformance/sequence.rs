@@ -90,7 +90,7 @@ pub async fn a_number_names_every_delivery_that_carries_it(harness: &dyn Harness
         let mut batch = world.batch(tenant);
         let (key, kind) = (DeliveryKey::first(first, no), RowActionKind::Redeliver);
         batch.actions.push(RowAction { key, kind, at: at(60), guard: None });
-        again.insert(0, world.commit(batch, at(60)).await.actions[0].expect("a redelivery"));
+        again.insert(0, world.commit(batch, at(60)).await.actions[0].expect("a redelivery").key);
     }
     let found = world.numbers(SequenceQuery { limit: 1, ..all_of(no) }).await;
     let keys = |row: &SequenceRow| row.again.iter().map(|row| row.key).collect::<Vec<_>>();

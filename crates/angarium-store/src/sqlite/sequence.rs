@@ -44,7 +44,7 @@ pub(super) fn page(
             continue;
         }
         let stored = rows::stored_event(view, key)?;
-        let mut again = read.of_pair(&stored, query.endpoint, number)?;
+        let mut again = read.of_pair(&stored, (query.endpoint, Some(number)))?;
         walk.spend(again.len());
         // The newest stands first, the one that the event's fan-out implies last.
         page.items.extend(again.pop().map(|first| SequenceRow { first, again }));

@@ -1,7 +1,6 @@
 //! Crashes, commits of unknown result, other owners.
 
 use super::*;
-use crate::endpoint::EndpointHealth;
 use crate::waiting::RecoveredEvent;
 
 impl Bench {

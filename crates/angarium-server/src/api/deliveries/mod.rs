@@ -14,11 +14,11 @@ use super::problem::{Problem, not_found};
 use super::{App, Named};
 use angarium_core::account::Tenant;
 use angarium_core::delivery::DeliveryState;
-use angarium_core::id::{DeliveryKey, EndpointNo, EventId, EventKey, TenantNo};
+use angarium_core::id::{DeliveryKey, EndpointNo, EnvironmentNo, EventId, EventKey, TenantNo};
 use angarium_core::outcome::Class;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::shard::Seen;
-use angarium_store::read::{DeliveryQuery, DeliveryRow, DeliveryWithAttempts};
+use angarium_store::read::{DeliveryQuery, DeliveryRow, DeliveryWithAttempts, EventRow};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -238,6 +238,41 @@ pub(super) fn mark_in_flight(app: &App, rows: &mut [DeliveryRow]) {
     for row in rows.iter_mut().filter(|row| row.state == DeliveryState::Pending) {
         if app.runner.in_flight(row.tenant, &[row.key]) == [true] {
             row.state = DeliveryState::InFlight;
+        }
+    }
+}
+
+/// Every delivery of an event, the newest of each endpoint first: bounded by the endpoints that it
+/// can have.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn of_event(
+    app: &App,
+    environment: EnvironmentNo,
+    event: &EventRow,
+) -> Result<Vec<DeliveryRow>, Problem> {
+    let mut query = DeliveryQuery {
+        environment,
+        tenant: Some(event.event.tenant),
+        endpoint: None,
+        event: Some(event.event.key),
+        state: None,
+        class: None,
+        kind: None,
+        after: None,
+        before: None,
+        cursor: None,
+        limit: app.limits.page_rows_read,
+        rows_read: app.limits.page_rows_read,
+    };
+    let mut rows = Vec::new();
+    loop {
+        let page = app.store.deliveries(&query).await?;
+        rows.extend(page.items);
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            return Ok(rows);
         }
     }
 }

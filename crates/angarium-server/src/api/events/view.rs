@@ -85,7 +85,7 @@ pub(in crate::api) struct EventsQuery {
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct EventOf {
     /// The tenant; needed for a publisher's own id, unless the key is a tenant's.
-    tenant: Option<String>,
+    pub(super) tenant: Option<String>,
 }
 
 /// List events

@@ -16,9 +16,9 @@ use super::page::{self, ListName, Query};
 use super::problem::{Problem, not_found};
 use crate::ingest::{self, Publication};
 use angarium_core::delivery::DeliveryState;
-use angarium_core::id::{EndpointNo, EnvironmentNo};
+use angarium_core::id::EndpointNo;
 use angarium_core::shard::Gate;
-use angarium_store::read::{DeliveryQuery, DeliveryRow, EventRow, Page};
+use angarium_store::read::{DeliveryRow, EventRow, Page};
 use axum::Json;
 use axum::extract::{Request, State};
 use serde::Deserialize;
@@ -76,7 +76,7 @@ pub(super) async fn explain(
         limit: page::limit(query.limit.as_deref(), &app.limits)?,
     };
     let gates = app.runner.gates(row.event.tenant)?;
-    let mut rows = deliveries_of(&app, environment, &row).await?;
+    let mut rows = deliveries::of_event(&app, environment, &row).await?;
     deliveries::mark_in_flight(&app, &mut rows);
     mark_queued(&app, &mut rows);
     let sides = Sides::of(gates, &row, rows);
@@ -173,37 +173,6 @@ fn mark_queued(app: &App, rows: &mut [DeliveryRow]) {
     for row in rows.iter_mut().filter(|row| row.state == DeliveryState::Pending) {
         if app.runner.is_behind(row.tenant, row.key) {
             row.state = DeliveryState::Queued;
-        }
-    }
-}
-
-/// Every delivery of an event: bounded by the endpoints that it can have.
-async fn deliveries_of(
-    app: &App,
-    environment: EnvironmentNo,
-    event: &EventRow,
-) -> Result<Vec<DeliveryRow>, Problem> {
-    let mut query = DeliveryQuery {
-        environment,
-        tenant: Some(event.event.tenant),
-        endpoint: None,
-        event: Some(event.event.key),
-        state: None,
-        class: None,
-        kind: None,
-        after: None,
-        before: None,
-        cursor: None,
-        limit: app.limits.page_rows_read,
-        rows_read: app.limits.page_rows_read,
-    };
-    let mut rows = Vec::new();
-    loop {
-        let page = app.store.deliveries(&query).await?;
-        rows.extend(page.items);
-        query.cursor = page.next;
-        if query.cursor.is_none() {
-            return Ok(rows);
         }
     }
 }

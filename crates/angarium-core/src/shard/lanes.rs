@@ -228,7 +228,8 @@ impl Lanes {
 
     /// Whether a delivery waits behind in memory.
     pub(super) fn has_behind(&self, key: DeliveryKey) -> bool {
-        self.lines.values().any(|line| line.behind.iter().any(|held| held.is(key)))
+        let behind = |line: &Line| line.behind.iter().any(|held| held.is(key));
+        self.behind > 0 && self.lines.values().any(behind)
     }
 
     /// Takes a delivery that waits behind out of memory; its row takes its place.

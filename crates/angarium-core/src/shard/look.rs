@@ -2,6 +2,7 @@
 
 use super::Shard;
 use super::queue::Queue;
+use crate::delivery::DeliveryState;
 use crate::endpoint::{Endpoint, EndpointHealth};
 use crate::event::NewEvent;
 use crate::explain::Admission;
@@ -22,14 +23,14 @@ pub struct Gate {
 }
 
 impl<T> Shard<T> {
-    /// Whether an attempt of a delivery is under way.
-    pub fn is_in_flight(&self, key: DeliveryKey) -> bool {
-        self.queues.get(&key.endpoint).is_some_and(|queue| queue.is_sending(key))
-    }
-
-    /// Whether a delivery waits in memory behind the head of its lane.
-    pub fn is_behind(&self, key: DeliveryKey) -> bool {
-        self.queues.get(&key.endpoint).is_some_and(|queue| queue.is_behind(key))
+    /// Where a delivery stands that the store shows as waiting: in flight, or queued behind the
+    /// head of its lane; none where memory knows nothing else of it.
+    pub fn state_in_memory(&self, key: DeliveryKey) -> Option<DeliveryState> {
+        let queue = self.queues.get(&key.endpoint)?;
+        if queue.is_sending(key) {
+            return Some(DeliveryState::InFlight);
+        }
+        queue.is_behind(key).then_some(DeliveryState::Queued)
     }
 
     /// Attempts that are under way.

@@ -42,9 +42,9 @@ impl Runner {
         tenant: TenantNo,
         event: Arc<NewEvent>,
         audience: Audience,
+        mut lookup: Lookup,
         guard: Option<Guard>,
     ) -> Result<Published, Refusal> {
-        let mut lookup = Lookup::NotYet;
         loop {
             let (event, guard) = (Arc::clone(&event), guard.clone());
             let audience = audience.clone();
@@ -63,6 +63,20 @@ impl Runner {
                 reply => return published(reply),
             }
         }
+    }
+
+    /// Looks up whether the tenant has an event of this id, so that the events of a batch can then
+    /// be published in their order, without one waiting for the store while the next goes on.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn look_up(&self, tenant: TenantNo, event: &NewEvent) -> Result<Lookup, Refusal> {
+        if event.own_id.is_none() {
+            return Ok(Lookup::NotYet);
+        }
+        let at = self.now();
+        let known = self.find_own_id(tenant, event).await?;
+        Ok(known.map_or(Lookup::Absent { at }, |_| Lookup::NotYet))
     }
 
     async fn find_own_id(

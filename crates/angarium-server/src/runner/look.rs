@@ -2,7 +2,7 @@
 
 use super::Runner;
 use angarium_core::event::NewEvent;
-use angarium_core::id::{DeliveryKey, EndpointNo, ShardId, TenantNo};
+use angarium_core::id::{EndpointNo, ShardId, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::shard::Gate;
 
@@ -14,12 +14,6 @@ impl Runner {
     pub fn gates(&self, tenant: TenantNo) -> Result<Vec<Gate>, Refusal> {
         let gates = self.shards.look(ShardId::of(tenant), |shard| shard.gates(tenant));
         gates.ok_or_else(being_read)
-    }
-
-    /// Whether a delivery waits in memory behind an earlier one of its lane.
-    pub fn is_behind(&self, tenant: TenantNo, key: DeliveryKey) -> bool {
-        let behind = self.shards.look(ShardId::of(tenant), |shard| shard.is_behind(key));
-        behind.unwrap_or(false)
     }
 
     /// The endpoints that an event would go to if it were published now.

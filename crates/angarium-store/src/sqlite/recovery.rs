@@ -5,7 +5,6 @@ use super::fault::Fault;
 use super::readers::View;
 use super::{accounts, endpoints, events};
 use crate::{LoadedEndpoint, ShardState};
-use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, ShardId, TenantNo};
 use angarium_core::lane::Lane;
 use angarium_core::secret::SigningKey;
@@ -37,8 +36,9 @@ pub(super) const PARKED: &str = "
     SELECT 1 FROM pending WHERE endpoint = ?1 AND due IS NULL AND state = 2 LIMIT 1";
 
 pub(super) const LANES: &str = "
-    SELECT lane, state, count(*), min(event) FROM pending
-    WHERE endpoint = ?1 AND lane IS NOT NULL GROUP BY lane, state ORDER BY lane, state";
+    SELECT lane, max(state = 2), sum(state = 1), min(CASE WHEN state = 1 THEN event END)
+    FROM pending INDEXED BY pending_by_lane
+    WHERE endpoint = ?1 AND lane IS NOT NULL GROUP BY lane";
 
 pub(super) const BEHIND: &str = "
     SELECT event, generation, sequence, attempts, lane, 0 FROM pending
@@ -142,21 +142,14 @@ fn load_endpoints(view: &View<'_>, shard: ShardId) -> Result<Vec<LoadedEndpoint>
 /// The lanes of an endpoint that have rows.
 fn lanes(select: &mut CachedStatement<'_>, endpoint: EndpointNo) -> Result<Vec<StoredLane>, Fault> {
     let mut rows = select.query([endpoint.get()])?;
-    let mut all: Vec<StoredLane> = Vec::new();
+    let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        let lane = Lane::from_bytes(row.get(0)?);
-        if all.last().is_none_or(|last| last.lane != lane) {
-            let first = EventKey::ZERO;
-            all.push(StoredLane { lane, has_head: false, behind: 0, first });
-        }
-        let Some(stored) = all.last_mut() else { continue };
-        match row.state(1)? {
-            DeliveryState::Queued => {
-                stored.behind = usize::try_from(row.count(2)?).unwrap_or(usize::MAX);
-                stored.first = EventKey::new(row.get(3)?);
-            }
-            _ => stored.has_head = true,
-        }
+        all.push(StoredLane {
+            lane: Lane::from_bytes(row.get(0)?),
+            has_head: row.get(1)?,
+            behind: usize::try_from(row.count(2)?).unwrap_or(usize::MAX),
+            first: EventKey::new(row.get::<_, Option<i64>>(3)?.unwrap_or_default()),
+        });
     }
     Ok(all)
 }

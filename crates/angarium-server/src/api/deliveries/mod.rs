@@ -73,7 +73,7 @@ pub(super) async fn list(
         return Ok(Json(Listed { data: Vec::new(), next: None }));
     };
     let mut page = app.store.deliveries(&query).await?;
-    mark_in_flight(&app, &mut page.items);
+    as_memory_knows(&app, &mut page.items);
     if let Some(state) = query.state {
         page.items.retain(|row| row.state == state);
     }
@@ -90,7 +90,7 @@ pub(super) async fn show(
     Named(id): Named,
 ) -> Result<Json<FullView>, Problem> {
     let (_, mut delivery) = find(&app, &caller, &id).await?;
-    mark_in_flight(&app, std::slice::from_mut(&mut delivery.row));
+    as_memory_knows(&app, std::slice::from_mut(&mut delivery.row));
     Ok(Json(full(&app, delivery)))
 }
 
@@ -108,6 +108,10 @@ pub(super) async fn retry(
     call: Command<Empty>,
 ) -> Result<Response, Problem> {
     let (tenant, delivery) = find(&app, &call.caller, &id).await?;
+    if delivery.row.state == DeliveryState::Queued {
+        let message = "it waits behind an earlier delivery of its lane; cancel that one";
+        return Err(Refusal::whole(Code::InvalidState, message).into());
+    }
     let (key, guard) = (delivery.row.key, call.keep_delivery());
     let seen = seen(&delivery);
     let tried = app.runner.retry_delivery(tenant.no, key, seen, guard.clone()).await;
@@ -149,7 +153,7 @@ pub(super) async fn accepted(
     key: DeliveryKey,
 ) -> Result<Response, Problem> {
     let (_, mut delivery) = find(app, caller, &key.to_string()).await?;
-    mark_in_flight(app, std::slice::from_mut(&mut delivery.row));
+    as_memory_knows(app, std::slice::from_mut(&mut delivery.row));
     Ok(Answer::accepted(&view(app, delivery.row)).into_response())
 }
 
@@ -234,11 +238,9 @@ async fn event_key(
 }
 
 /// What is in flight, only the shard knows.
-pub(super) fn mark_in_flight(app: &App, rows: &mut [DeliveryRow]) {
-    for row in rows.iter_mut().filter(|row| row.state == DeliveryState::Pending) {
-        if app.runner.in_flight(row.tenant, &[row.key]) == [true] {
-            row.state = DeliveryState::InFlight;
-        }
+pub(super) fn as_memory_knows(app: &App, rows: &mut [DeliveryRow]) {
+    for row in rows.iter_mut().filter(|row| !row.state.is_final()) {
+        row.state = app.runner.state_in_memory(row.tenant, row.key).unwrap_or(row.state);
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/v1/endpoints/{id}/deliveries`: what became of every sequence number of an endpoint, so that a
 //! receiver can show that it missed nothing (design.md, rule 8).
 
-use super::mark_in_flight;
+use super::as_memory_knows;
 use super::view::{DeliveryView, view};
 use crate::api::auth::Reader;
 use crate::api::endpoints::Endpoints;
@@ -80,8 +80,8 @@ pub(in crate::api) async fn numbers(
 }
 
 fn shown(app: &App, mut row: SequenceRow) -> NumberView {
-    mark_in_flight(app, std::slice::from_mut(&mut row.first));
-    mark_in_flight(app, &mut row.again);
+    as_memory_knows(app, std::slice::from_mut(&mut row.first));
+    as_memory_knows(app, &mut row.again);
     let redeliveries = row.again.into_iter().map(|again| view(app, again)).collect();
     NumberView { first: view(app, row.first), redeliveries }
 }

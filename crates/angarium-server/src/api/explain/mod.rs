@@ -15,7 +15,6 @@ use super::json;
 use super::page::{self, ListName, Query};
 use super::problem::{Problem, not_found};
 use crate::ingest::{self, Publication};
-use angarium_core::delivery::DeliveryState;
 use angarium_core::id::EndpointNo;
 use angarium_core::shard::Gate;
 use angarium_store::read::{DeliveryRow, EventRow, Page};
@@ -77,8 +76,7 @@ pub(super) async fn explain(
     };
     let gates = app.runner.gates(row.event.tenant)?;
     let mut rows = deliveries::of_event(&app, environment, &row).await?;
-    deliveries::mark_in_flight(&app, &mut rows);
-    mark_queued(&app, &mut rows);
+    deliveries::as_memory_knows(&app, &mut rows);
     let sides = Sides::of(gates, &row, rows);
     let page = wanted.cut(sides.numbers());
     let shown = page.items.iter().map(|no| view::past(&app, &row, &sides, *no)).collect();
@@ -165,14 +163,5 @@ impl Sides {
 
     fn numbers(&self) -> BTreeSet<EndpointNo> {
         self.gates.keys().chain(self.deliveries.keys()).copied().collect()
-    }
-}
-
-/// What has no row yet and waits behind another in memory, only the shard knows.
-fn mark_queued(app: &App, rows: &mut [DeliveryRow]) {
-    for row in rows.iter_mut().filter(|row| row.state == DeliveryState::Pending) {
-        if app.runner.is_behind(row.tenant, row.key) {
-            row.state = DeliveryState::Queued;
-        }
     }
 }

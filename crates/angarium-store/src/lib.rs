@@ -84,8 +84,8 @@ pub trait Store: Send + Sync + 'static {
         bytes: usize,
     ) -> StoreResult<DuePage>;
 
-    /// Rows of one endpoint that wait in a lane behind its head, oldest event first: at most `limit`
-    /// rows and, after the first, at most about `bytes` of payload.
+    /// Rows of one endpoint that wait in a lane behind its head, oldest event first: at most
+    /// `limit` rows and, after the first, at most about `bytes` of payload.
     async fn load_behind(
         &self,
         endpoint: EndpointNo,

@@ -1,15 +1,16 @@
 //! A commit has ended: deliveries of new events become ready, slots become free, callers get their
 //! answers.
 
+mod endpoints;
+
 use super::held::{Existence, Held, Kept, Recorded};
 use super::lanes::BatchNo;
 use super::queue::Queue;
-use super::{Effects, EndpointTicket, Reply, Shard, Tickets};
+use super::{Effects, Reply, Shard, Tickets};
 use crate::batch::{
-    ActionResult, BatchResult, Committed, DeliveryWrite, EndpointResult, EndpointWrite, EventWrite,
-    Fanout, FanoutStart, RowAction, RowActionKind, Standing,
+    ActionResult, BatchResult, DeliveryWrite, EventWrite, Fanout, FanoutStart, RowAction,
+    RowActionKind, Standing,
 };
-use crate::endpoint::EndpointStatus;
 use crate::event::Event;
 use crate::id::{EndpointNo, EventKey, Generation};
 use crate::refusal::{Code, Refusal};
@@ -218,87 +219,6 @@ impl<T> Shard<T> {
             (RowActionKind::DueNow | RowActionKind::Redeliver | RowActionKind::Cancel, None) => {}
         }
         fx.replies.push((ticket, Reply::Delivery(key)));
-    }
-
-    fn endpoints_committed(
-        &mut self,
-        batch: &crate::batch::ShardBatch,
-        given: &Committed,
-        tickets: Vec<EndpointTicket<T>>,
-        now: Timestamp,
-        touched: &mut Vec<EndpointNo>,
-        fx: &mut Effects<T>,
-    ) {
-        for ((write, result), waiting) in batch.endpoints.iter().zip(&given.endpoints).zip(tickets)
-        {
-            let reply = match write {
-                EndpointWrite::Create { config, .. } => {
-                    let tenant = self.tenants.entry(config.tenant).or_default();
-                    tenant.being_made.pop_front();
-                    if let Some(endpoint) = waiting.endpoint {
-                        tenant.endpoints.push(result.no);
-                        self.queues.insert(result.no, Queue::new(endpoint));
-                    }
-                    Reply::EndpointMade(result.no)
-                }
-                EndpointWrite::Replace { .. } => {
-                    if let Some(endpoint) = waiting.endpoint {
-                        self.replaced(result.no, endpoint, now);
-                    }
-                    Reply::Done
-                }
-                EndpointWrite::Delete { at, .. } => {
-                    self.deleted(result.no, *at);
-                    Reply::Done
-                }
-                EndpointWrite::CancelWaiting { limit, .. }
-                | EndpointWrite::Unpark { limit, .. }
-                | EndpointWrite::Park { limit, .. } => {
-                    self.slice_committed(write, *result, *limit, now);
-                    Reply::Done
-                }
-            };
-            fx.replies.extend(waiting.ticket.map(|ticket| (ticket, reply)));
-            touched.push(result.no);
-        }
-    }
-
-    /// A slice of rows is done; the next one follows if this one was full.
-    fn slice_committed(
-        &mut self,
-        write: &EndpointWrite,
-        result: EndpointResult,
-        limit: usize,
-        now: Timestamp,
-    ) {
-        let (no, more) = (result.no, result.rows >= limit);
-        let status = self.queues.get(&no).map(|queue| queue.endpoint.config.status);
-        match (write, status) {
-            (EndpointWrite::CancelWaiting { .. }, _) if more => {
-                self.slice(super::change::cancel_waiting(no, now));
-            }
-            (EndpointWrite::CancelWaiting { .. }, _) => self.forget_deleted(no),
-            (EndpointWrite::Unpark { .. }, Some(EndpointStatus::Active)) => {
-                if let Some(queue) = self.queues.get_mut(&no) {
-                    queue.note_unloaded(now);
-                }
-                if more {
-                    self.slice(super::change::unpark(no, now));
-                }
-            }
-            (
-                EndpointWrite::Park { .. },
-                Some(EndpointStatus::Paused | EndpointStatus::Disabled),
-            ) if more => self.slice(super::change::park(no)),
-            (
-                EndpointWrite::Create { .. }
-                | EndpointWrite::Replace { .. }
-                | EndpointWrite::Delete { .. }
-                | EndpointWrite::Unpark { .. }
-                | EndpointWrite::Park { .. },
-                _,
-            ) => {}
-        }
     }
 
     /// Drops a deleted endpoint once nothing of it is under way.

@@ -1,9 +1,9 @@
 //! The lanes of one endpoint: who is at the head, who waits behind in memory, and how many wait
 //! behind in the store.
 //!
-//! A lane's head goes like any delivery: it is ready, waits for its retry, or is in flight, in memory
-//! or with a row of its own. Those behind it start one after the other, each when the record of the
-//! one before is committed as final. Those in memory come before those in the store.
+//! A lane's head goes like any delivery: it is ready, waits for its retry, or is in flight, in
+//! memory or with a row of its own. Those behind it start one after the other, each when the record
+//! of the one before is committed as final. Those in memory come before those in the store.
 
 use super::held::Held;
 use crate::id::{DeliveryKey, EventKey};

@@ -2,8 +2,10 @@
 //!
 //! What does not fit stays in the store as rows; the queue knows when the earliest of them is due.
 
-use super::held::{Existence, Held, Kept, LoadWish, Recorded, Sending};
-use super::lanes::{Commits, Lanes};
+mod refill;
+
+use super::held::{Existence, Held, Kept, Recorded, Sending};
+use super::lanes::Lanes;
 use crate::batch::Standing;
 use crate::endpoint::{Endpoint, EndpointHealth, EndpointStatus};
 use crate::id::{DeliveryKey, EventKey, Generation};
@@ -108,11 +110,6 @@ impl Queue {
         self.ready.extend(next.map(|held| Held { due: now, ..held }));
     }
 
-    /// Rows of a lane that were asked for.
-    pub(super) fn lane_loaded(&mut self, lane: Lane, rows: Vec<Held>, commits: Commits) {
-        self.ready.extend(self.lanes.loaded(lane, rows, commits));
-    }
-
     /// Puts a delivery at the end of those that are ready.
     pub(super) fn push_ready(&mut self, held: Held) {
         self.ready.push_back(held);
@@ -127,11 +124,6 @@ impl Queue {
         }
         self.waiting.insert((held.due, held.event.key, held.generation), held);
         Kept::InMemory
-    }
-
-    /// Notes that the store has rows that are not in memory, due at `due` or later.
-    pub(super) fn note_unloaded(&mut self, due: Timestamp) {
-        self.unloaded = Some(self.unloaded.map_or(due, |earlier| earlier.min(due)));
     }
 
     /// Moves retries whose time has come to those that are ready.
@@ -245,34 +237,6 @@ impl Queue {
                 (held.clone(), standing)
             })
             .collect()
-    }
-
-    /// A lane whose next rows are to be read now.
-    pub(super) fn begin_lane_load(&mut self, commits: Commits) -> Option<Lane> {
-        if self.is_open() { self.lanes.next_load(commits) } else { None }
-    }
-
-    /// What to read from the store now: rows are due there, and memory has emptied enough.
-    pub(super) fn begin_load(&mut self, limits: &Limits, now: Timestamp) -> Option<LoadWish> {
-        let due = self.unloaded.is_some_and(|due| due <= now);
-        if !due || self.loading || !self.is_open() || self.ready.len() > limits.endpoint_ready / 4 {
-            return None;
-        }
-        let limit = self.free(limits).max(1);
-        self.loading = true;
-        self.unloaded = None;
-        let ready = self.ready.iter().filter(|held| held.has_row);
-        let waiting = self.waiting.values().chain(ready).map(|h| (h.event.key, h.generation));
-        let skip = waiting.chain(self.sending.keys().copied()).collect();
-        Some(LoadWish { skip, limit })
-    }
-
-    /// Ends a load; rows that were noted meanwhile stay noted.
-    pub(super) fn end_load(&mut self, next_due: Option<Timestamp>) {
-        self.loading = false;
-        if let Some(due) = next_due {
-            self.note_unloaded(due);
-        }
     }
 
     /// Everything that is in memory.

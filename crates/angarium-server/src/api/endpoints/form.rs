@@ -92,8 +92,8 @@ pub(crate) struct EndpointChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<AuthBody>)]
     pub(crate) auth: Option<Option<AuthBody>>,
-    /// What its deliveries are ordered by, of those that are accepted from now on; null leaves it to
-    /// the contract.
+    /// What its deliveries are ordered by, of those that are accepted from now on; null leaves it
+    /// to the contract.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<OrderingName>)]
     pub(crate) ordering: Option<Option<Ordering>>,

@@ -1,3 +1,5 @@
+//! Reasons name what was asked for and what came; a delivery waits for one thing.
+
 use super::*;
 use crate::event::{DataKind, EventType};
 use crate::limits::Limits;

@@ -57,8 +57,8 @@ pub(in crate::api) struct DeliveryView {
     attempts: u16,
     /// When the next attempt is due.
     next_attempt_at: Option<Time>,
-    /// Its number among the endpoint's deliveries; 0 for a replay to an endpoint that the event did
-    /// not match, which stands outside them.
+    /// Its number among the endpoint's deliveries; 0 for a replay to an endpoint that the event
+    /// did not match, which stands outside them.
     sequence: u64,
     /// The last attempt.
     #[schema(inline)]

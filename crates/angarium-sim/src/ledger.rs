@@ -1,0 +1,171 @@
+//! The books: what was committed, sent and received, kept apart from the machine, and the promises
+//! that are checked at each step.
+//!
+//! Everything here follows from the batches that the store committed and the requests that the
+//! receivers saw. Nothing is asked of the machine.
+
+mod answers;
+mod commits;
+mod requests;
+
+use angarium_core::batch::Fanout;
+use angarium_core::delivery::DeliveryState;
+use angarium_core::endpoint::{EndpointConfig, EndpointStatus};
+use angarium_core::event::NewEvent;
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId, TenantNo};
+use angarium_core::lane::Lane;
+use angarium_core::limits::Limits;
+use angarium_core::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Violations of one run that are kept: the first is the one to look at.
+const KEPT: usize = 5;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    node_window: usize,
+    pub(crate) events: BTreeMap<EventKey, EventFacts>,
+    /// Events by the number in their data.
+    pub(crate) numbers: BTreeMap<u64, EventKey>,
+    pub(crate) own_ids: BTreeMap<(TenantNo, Box<str>), EventKey>,
+    pub(crate) endpoints: BTreeMap<EndpointNo, EndpointFacts>,
+    pub(crate) deliveries: BTreeMap<DeliveryKey, DeliveryFacts>,
+    tenants: BTreeMap<TenantNo, u64>,
+    /// First deliveries without a row.
+    rowless: BTreeSet<(EventKey, EndpointNo)>,
+    /// First deliveries of each lane that are not known to have ended, oldest first.
+    lanes: BTreeMap<(EndpointNo, Lane), BTreeSet<EventKey>>,
+    /// Attempts whose record is not committed and answered.
+    outstanding: BTreeMap<EndpointNo, BTreeSet<DeliveryKey>>,
+    /// Attempts whose record a crash or a commit of unknown result may have lost.
+    interrupted: BTreeSet<DeliveryKey>,
+    cancels_asked: BTreeSet<DeliveryKey>,
+    violations: Vec<String>,
+    pub(crate) counts: Counts,
+}
+
+/// What happened how often.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) requests: u64,
+    pub(crate) repeated: u64,
+    pub(crate) interruptions: u64,
+}
+
+/// A committed event.
+#[derive(Debug)]
+pub(crate) struct EventFacts {
+    pub(crate) tenant: TenantNo,
+    pub(crate) sequence: u64,
+    pub(crate) body: Arc<NewEvent>,
+    pub(crate) fanout: Vec<Fanout>,
+}
+
+/// A committed endpoint.
+#[derive(Debug)]
+pub(crate) struct EndpointFacts {
+    pub(crate) config: EndpointConfig,
+    last_sequence: u64,
+    /// Whether its maker may know of it.
+    pub(crate) made: Knowledge,
+    pub(crate) deleted: Knowledge,
+    /// Its status, and since when that is in force.
+    in_force: (EndpointStatus, Timestamp),
+    pub(crate) was_disabled: bool,
+}
+
+/// How far a change has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Knowledge {
+    /// Nobody asked for it.
+    Unasked,
+    /// It was asked for, or is committed.
+    Possible,
+    /// The machine knows that it is durable.
+    Certain,
+}
+
+/// A delivery with a row, or with an attempt.
+#[derive(Debug, Default)]
+pub(crate) struct DeliveryFacts {
+    pub(crate) attempts: u16,
+    pub(crate) ended: Option<DeliveryState>,
+    /// Before this it is not tried again.
+    due: Option<Timestamp>,
+    /// How often a receiver took it.
+    pub(crate) received: u64,
+}
+
+impl Ledger {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { node_window: limits.node_window, ..Self::default() }
+    }
+
+    /// Notes that a promise was broken.
+    pub(crate) fn violated(&mut self, what: String) {
+        if self.violations.len() < KEPT {
+            self.violations.push(what);
+        }
+    }
+
+    pub(crate) fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    /// Every machine is gone.
+    pub(crate) fn interrupt_all(&mut self) {
+        let all: Vec<_> = ShardId::all().collect();
+        self.interrupt(&all);
+    }
+
+    /// The machines of these shards are gone: what they had under way may be sent again.
+    pub(crate) fn interrupt(&mut self, shards: &[ShardId]) {
+        self.counts.interruptions += 1;
+        let endpoints = &self.endpoints;
+        let is_of = |no: &EndpointNo| {
+            let tenant = endpoints.get(no).map(|facts| facts.config.tenant);
+            tenant.is_some_and(|tenant| shards.contains(&ShardId::of(tenant)))
+        };
+        let gone = self.outstanding.extract_if(.., |no, _| is_of(no));
+        self.interrupted.extend(gone.flat_map(|(_, keys)| keys));
+    }
+
+    /// Endpoints of a tenant that every event must match which is published now, and those that
+    /// none may match.
+    pub(crate) fn audience(&self, tenant: TenantNo) -> (Vec<EndpointNo>, Vec<EndpointNo>) {
+        let of_tenant = self.endpoints.iter().filter(|(_, facts)| facts.config.tenant == tenant);
+        let (mut must, mut must_not) = (Vec::new(), Vec::new());
+        for (no, facts) in of_tenant {
+            match (facts.made, facts.deleted) {
+                (_, Knowledge::Certain) => must_not.push(*no),
+                (Knowledge::Certain, Knowledge::Unasked) => must.push(*no),
+                (_, Knowledge::Possible)
+                | (Knowledge::Unasked | Knowledge::Possible, Knowledge::Unasked) => {}
+            }
+        }
+        (must, must_not)
+    }
+
+    /// The lane of an event's delivery, from the endpoint's order.
+    fn lane(&self, endpoint: EndpointNo, event: &NewEvent) -> Option<Lane> {
+        self.endpoints.get(&endpoint)?.config.ordering.as_ref()?.lane(event)
+    }
+
+    /// The newest delivery of a pair.
+    pub(crate) fn newest(&self, event: EventKey, endpoint: EndpointNo) -> DeliveryKey {
+        let first = DeliveryKey::first(event, endpoint);
+        let of_pair = self.deliveries.range(first..).map(|(key, _)| *key);
+        let of_pair = of_pair.take_while(|key| (key.event, key.endpoint) == (event, endpoint));
+        of_pair.last().unwrap_or(first)
+    }
+
+    /// Every delivery that there is: those of all fan-outs, and redeliveries.
+    pub(crate) fn all_deliveries(&self) -> BTreeSet<DeliveryKey> {
+        let firsts = self.events.iter().flat_map(|(key, event)| {
+            event.fanout.iter().map(|fanout| DeliveryKey::first(*key, fanout.endpoint))
+        });
+        firsts.chain(self.deliveries.keys().copied()).collect()
+    }
+}

@@ -1,0 +1,278 @@
+//! What a commit may write.
+
+use super::{DeliveryFacts, EndpointFacts, EventFacts, Knowledge, Ledger};
+use angarium_core::batch::{
+    BatchResult, Committed, DeliveryWrite, EndpointWrite, EventWrite, FanoutStart, NextState,
+    RowAction, RowActionKind, ShardBatch,
+};
+use angarium_core::delivery::DeliveryState;
+use angarium_core::endpoint::{EndpointConfig, EndpointStatus};
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId};
+use angarium_core::time::Timestamp;
+
+impl Ledger {
+    /// Books a commit at the moment in which it is durable. Answers lines for the trace.
+    pub(crate) fn committed(
+        &mut self,
+        batches: &[ShardBatch],
+        results: &[BatchResult],
+        now: Timestamp,
+    ) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (batch, result) in batches.iter().zip(results) {
+            let BatchResult::Committed(given) = result else {
+                lines.push(format!("shard {}: a stale batch", batch.shard));
+                continue;
+            };
+            for (write, key) in batch.events.iter().zip(&given.events) {
+                self.event(write, *key);
+                let number = self.number(*key);
+                lines.push(format!("shard {}: event {number} is {}", batch.shard, key.get()));
+            }
+            for write in &batch.deliveries {
+                lines.push(self.delivery(write));
+            }
+            for (action, done) in batch.actions.iter().zip(&given.actions) {
+                let key = done.map(|done| done.key);
+                self.action(action, key);
+                lines.push(format!("{:?} {:?} makes {key:?}", action.kind, action.key));
+            }
+            self.endpoints(batch, given, now, &mut lines);
+            if let Some(checkpoint) = &batch.checkpoint {
+                self.checkpoint(batch.shard, checkpoint.upto);
+            }
+        }
+        lines
+    }
+
+    /// The machine learns of the commit: slots are free, changes are in force.
+    pub(crate) fn answered(
+        &mut self,
+        batches: &[ShardBatch],
+        results: &[BatchResult],
+        now: Timestamp,
+    ) {
+        for (batch, result) in batches.iter().zip(results) {
+            let BatchResult::Committed(given) = result else {
+                self.interrupt(&[batch.shard]);
+                continue;
+            };
+            for write in batch.deliveries.iter().filter(|write| write.attempt.is_some()) {
+                let outstanding = self.outstanding.entry(write.key.endpoint).or_default();
+                outstanding.remove(&write.key);
+            }
+            for (write, result) in batch.endpoints.iter().zip(&given.endpoints) {
+                let Some(facts) = self.endpoints.get_mut(&result.no) else { continue };
+                match write {
+                    EndpointWrite::Create { .. } => facts.made = Knowledge::Certain,
+                    EndpointWrite::Delete { .. } => facts.deleted = Knowledge::Certain,
+                    EndpointWrite::Replace { config, .. } => facts.in_force = (config.status, now),
+                    EndpointWrite::CancelWaiting { .. }
+                    | EndpointWrite::Unpark { .. }
+                    | EndpointWrite::Park { .. } => {}
+                }
+            }
+        }
+    }
+
+    fn number(&self, key: EventKey) -> u64 {
+        self.numbers.iter().find(|(_, other)| **other == key).map_or(0, |(number, _)| *number)
+    }
+
+    fn event(&mut self, write: &EventWrite, key: EventKey) {
+        let newest = self.events.last_key_value().map(|(key, _)| *key);
+        if newest.is_some_and(|newest| newest >= key) {
+            self.violated(format!("event {} is not newer than the one before", key.get()));
+        }
+        let last = self.tenants.entry(write.tenant).or_default();
+        let (expected, given) = (*last + 1, write.sequence);
+        *last = given;
+        if expected != given {
+            let tenant = write.tenant;
+            self.violated(format!("tenant {tenant}: sequence {given} after {}", expected - 1));
+        }
+        if let Some(own_id) = &write.body.own_id
+            && let Some(first) = self.own_ids.insert((write.tenant, own_id.clone()), key)
+        {
+            let (first, second) = (first.get(), key.get());
+            self.violated(format!("{own_id}: accepted twice, as {first} and {second}"));
+        }
+        let data: serde_json::Value = serde_json::from_slice(&write.body.data).unwrap_or_default();
+        self.numbers.insert(data["n"].as_u64().unwrap_or_default(), key);
+        for fanout in &write.fanout {
+            self.pair(write, key, fanout.endpoint, fanout.sequence, fanout.start);
+        }
+        let (tenant, sequence) = (write.tenant, write.sequence);
+        let (body, fanout) = (write.body.clone(), write.fanout.clone());
+        self.events.insert(key, EventFacts { tenant, sequence, body, fanout });
+    }
+
+    fn pair(
+        &mut self,
+        write: &EventWrite,
+        key: EventKey,
+        no: EndpointNo,
+        sequence: u64,
+        start: FanoutStart,
+    ) {
+        let Some(facts) = self.endpoints.get_mut(&no) else {
+            return self.violated(format!("event {} matches an unknown endpoint {no}", key.get()));
+        };
+        let (last, was_disabled) = (facts.last_sequence, facts.was_disabled);
+        facts.last_sequence = sequence;
+        if facts.config.tenant != write.tenant {
+            self.violated(format!("event {} matches another tenant's endpoint", key.get()));
+        }
+        if sequence != last + 1 {
+            self.violated(format!("endpoint {no}: sequence {sequence} after {last}"));
+        }
+        let delivery = DeliveryKey::first(key, no);
+        match start {
+            FanoutStart::Held | FanoutStart::Behind => {
+                self.rowless.insert((key, no));
+            }
+            FanoutStart::Pending { .. } | FanoutStart::Queued => {
+                self.deliveries.entry(delivery).or_default();
+            }
+            FanoutStart::Suppressed => {
+                self.ends(delivery, DeliveryState::Suppressed);
+                if !was_disabled {
+                    self.violated(format!("{delivery:?} is suppressed by an endpoint that is on"));
+                }
+                return;
+            }
+        }
+        if let Some(lane) = self.lane(no, &write.body) {
+            self.lanes.entry((no, lane)).or_default().insert(key);
+        }
+    }
+
+    fn delivery(&mut self, write: &DeliveryWrite) -> String {
+        let key = write.key;
+        self.rowless.remove(&(key.event, key.endpoint));
+        let facts = self.deliveries.entry(key).or_default();
+        let before = facts.attempts;
+        let expected = before + u16::from(write.attempt.is_some());
+        facts.attempts = write.attempts;
+        facts.due = match write.next {
+            NextState::Pending { due } => due,
+            NextState::Queued | NextState::Ended { .. } => None,
+        };
+        // A delivery that ended is over, but for what its endpoint's deletion ended meanwhile.
+        let is_over = facts.ended.is_some();
+        let n = write.attempt.as_ref().map_or(expected, |attempt| attempt.n);
+        if write.attempts != expected || n != expected {
+            let after = write.attempts;
+            self.violated(format!("{key:?}: attempt {n} makes {after} after {before}"));
+        }
+        if is_over {
+            self.violated(format!("{key:?} is written after its end: {:?}", write.next));
+        }
+        if let NextState::Ended { state, .. } = write.next {
+            self.ends(key, state);
+        }
+        format!("{key:?} {:?} after {} attempts", write.next, write.attempts)
+    }
+
+    pub(super) fn ends(&mut self, key: DeliveryKey, state: DeliveryState) {
+        self.deliveries.entry(key).or_default().ended.get_or_insert(state);
+        let Some(event) = self.events.get(&key.event) else { return };
+        if let Some(lane) = self.lane(key.endpoint, &event.body)
+            && key == DeliveryKey::first(key.event, key.endpoint)
+            && let Some(line) = self.lanes.get_mut(&(key.endpoint, lane))
+        {
+            line.remove(&key.event);
+        }
+    }
+
+    fn action(&mut self, action: &RowAction, made: Option<DeliveryKey>) {
+        let Some(key) = made else { return };
+        match &action.kind {
+            RowActionKind::Cancel => {
+                if self.deliveries.get(&key).is_some_and(|facts| facts.ended.is_some()) {
+                    self.violated(format!("{key:?} is cancelled after its end"));
+                }
+                self.ends(key, DeliveryState::Cancelled);
+            }
+            RowActionKind::DueNow | RowActionKind::Redeliver => {
+                self.deliveries.entry(key).or_default().due = None;
+            }
+            RowActionKind::Replay(made) => {
+                for replayed in made {
+                    self.deliveries.entry(replayed.key).or_default();
+                }
+            }
+        }
+    }
+
+    fn endpoints(
+        &mut self,
+        batch: &ShardBatch,
+        given: &Committed,
+        now: Timestamp,
+        lines: &mut Vec<String>,
+    ) {
+        for (write, result) in batch.endpoints.iter().zip(&given.endpoints) {
+            let (no, rows) = (result.no, result.rows);
+            match write {
+                EndpointWrite::Create { config, .. } => self.made(no, config, now),
+                EndpointWrite::Replace { config, .. } => self.replaced(no, config),
+                EndpointWrite::Delete { .. } => {
+                    if let Some(facts) = self.endpoints.get_mut(&no) {
+                        facts.deleted = facts.deleted.max(Knowledge::Possible);
+                    }
+                }
+                EndpointWrite::CancelWaiting { .. }
+                | EndpointWrite::Unpark { .. }
+                | EndpointWrite::Park { .. } => self.forget_due(no),
+            }
+            let name = format!("{write:?}");
+            let name = name.split(' ').next().unwrap_or_default();
+            lines.push(format!("endpoint {no}: {name}, {rows} rows"));
+        }
+    }
+
+    fn made(&mut self, no: EndpointNo, config: &EndpointConfig, now: Timestamp) {
+        let facts = EndpointFacts {
+            config: config.clone(),
+            last_sequence: 0,
+            made: Knowledge::Possible,
+            deleted: Knowledge::Unasked,
+            in_force: (config.status, now),
+            was_disabled: config.status == EndpointStatus::Disabled,
+        };
+        if self.endpoints.insert(no, facts).is_some() {
+            self.violated(format!("endpoint {no} is made twice"));
+        }
+    }
+
+    fn replaced(&mut self, no: EndpointNo, config: &EndpointConfig) {
+        let Some(facts) = self.endpoints.get_mut(&no) else { return };
+        if config.version != facts.config.version + 1 {
+            let (before, after) = (facts.config.version, config.version);
+            self.violated(format!("endpoint {no}: version {after} after {before}"));
+        }
+        let Some(facts) = self.endpoints.get_mut(&no) else { return };
+        facts.config = config.clone();
+        facts.was_disabled |= config.status == EndpointStatus::Disabled;
+        self.forget_due(no);
+    }
+
+    /// What was parked is due when its endpoint is on again, whatever its time was.
+    fn forget_due(&mut self, no: EndpointNo) {
+        let of_endpoint = self.deliveries.iter_mut().filter(|(key, _)| key.endpoint == no);
+        of_endpoint.for_each(|(_, facts): (_, &mut DeliveryFacts)| facts.due = None);
+    }
+
+    fn checkpoint(&mut self, shard: ShardId, upto: EventKey) {
+        let is_of = |key: &EventKey| {
+            self.events.get(key).is_some_and(|event| ShardId::of(event.tenant) == shard)
+        };
+        let below = self.rowless.iter().take_while(|(key, _)| *key <= upto);
+        let missing: Vec<_> = below.filter(|(key, _)| is_of(key)).copied().collect();
+        if let Some((key, no)) = missing.first() {
+            let (key, upto) = (key.get(), upto.get());
+            self.violated(format!("checkpoint {upto} above {key}, without a row for {no}"));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! One life of the process: it starts, serves what people wish, and is killed or comes to rest.
+
+use crate::people::{Order, Wish};
+use crate::receivers::Receivers;
+use crate::store::FaultyStore;
+use crate::world::{Sim, SimClock, SimEntropy};
+use angarium_core::delivery::DeliveryState;
+use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointStatus, PlainHttp};
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey};
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::shard::{Audience, Lookup, Seen};
+use angarium_server::runner::{Parts, Published, Runner};
+use angarium_store::Store as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Within this time everything must have come to rest, once nothing fails any more: longer than
+/// the longest schedule.
+const REST_WITHIN: u64 = 400;
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How a life ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Killed, or it could not start: another one follows.
+    Early,
+    /// Everything has come to rest.
+    AtRest,
+}
+
+/// Lives until it is killed or at rest.
+pub(crate) async fn live(sim: &Arc<Sim>) -> Ended {
+    let killed = sim.begin_life();
+    let ended = tokio::select! {
+        biased;
+        () = killed.notified() => Ended::Early,
+        ended = serve(sim) => ended,
+    };
+    sim.end_life();
+    ended
+}
+
+async fn start(sim: &Arc<Sim>) -> Option<Arc<Runner>> {
+    let limits = sim.world().plan.limits.clone();
+    let parts = Parts {
+        store: Arc::new(FaultyStore(Arc::clone(sim))),
+        transport: Arc::new(Receivers(Arc::clone(sim))),
+        clock: Arc::new(SimClock(Arc::clone(sim))),
+        entropy: Arc::new(SimEntropy(Arc::clone(sim))),
+        contracts: Arc::clone(&sim.contracts),
+        limits,
+        plain_http: PlainHttp::Refused,
+    };
+    match Runner::start(parts).await {
+        Ok(runner) => Some(runner),
+        Err(error) => {
+            sim.world().note(&format!("does not start: {error}"));
+            None
+        }
+    }
+}
+
+async fn serve(sim: &Arc<Sim>) -> Ended {
+    let Some(runner) = start(sim).await else { return Ended::Early };
+    loop {
+        let next = sim.world().next_wish();
+        let Some((wish, pause)) = next else { break };
+        tokio::spawn(fulfil(Arc::clone(sim), Arc::clone(&runner), wish));
+        sim.pass(pause).await;
+    }
+    {
+        let mut world = sim.world();
+        if !world.calm {
+            world.calm = true;
+            world.note("nothing fails any more");
+            if world.plan.faults.rests_after_restart {
+                return Ended::Early;
+            }
+        }
+    }
+    settle(sim, &runner).await;
+    runner.stop(GRACE).await;
+    Ended::AtRest
+}
+
+/// A new process over a store at rest sends nothing.
+pub(crate) async fn live_again(sim: &Arc<Sim>) {
+    sim.begin_life();
+    let requests = sim.world().ledger.counts.requests;
+    if let Some(runner) = start(sim).await {
+        sim.pass(5_000).await;
+        runner.stop(GRACE).await;
+    }
+    let mut world = sim.world();
+    if world.ledger.counts.requests != requests {
+        world.ledger.violated("something is sent again after everything had ended".into());
+    }
+    drop(world);
+    sim.end_life();
+}
+
+/// Brings everything to rest: what was not answered is published again, every endpoint is on.
+async fn settle(sim: &Arc<Sim>, runner: &Arc<Runner>) {
+    for _ in 0..REST_WITHIN {
+        let again: Vec<_> = sim.world().people.unanswered.values().cloned().collect();
+        for order in again {
+            match order.event.own_id {
+                Some(_) => publish(sim, runner, order).await,
+                // Without an id nobody can know whether it was taken: it is not sent again.
+                None => drop(sim.world().people.unanswered.remove(&order.number)),
+            }
+        }
+        let off = sim.world().ledger.switched_off();
+        for no in off {
+            set_status(sim, runner, no, EndpointStatus::Active).await;
+        }
+        sim.pass(1_000).await;
+        if is_at_rest(sim) {
+            return;
+        }
+    }
+    let mut world = sim.world();
+    let waiting = waiting(sim, &world);
+    let what = format!("no rest {REST_WITHIN} s after the last fault: {waiting:?}");
+    world.ledger.violated(what);
+}
+
+fn is_at_rest(sim: &Sim) -> bool {
+    let world = sim.world();
+    world.people.unanswered.is_empty() && waiting(sim, &world).is_none()
+}
+
+/// A delivery that has not ended.
+fn waiting(
+    sim: &Sim,
+    world: &crate::world::World,
+) -> Option<(DeliveryKey, Option<DeliveryState>)> {
+    let all = world.ledger.all_deliveries().into_iter();
+    let open = all.filter(|key| {
+        world.ledger.deliveries.get(key).is_none_or(|facts| facts.ended.is_none())
+    });
+    let mut states = open.map(|key| (key, sim.state(key)));
+    states.find(|(_, state)| !state.is_some_and(DeliveryState::is_final))
+}
+
+async fn fulfil(sim: Arc<Sim>, runner: Arc<Runner>, wish: Wish) {
+    match wish {
+        Wish::Publish(order) => publish(&sim, &runner, order).await,
+        Wish::Make(config) => make(&sim, &runner, *config).await,
+        Wish::Delete(no) => delete(&sim, &runner, no).await,
+        Wish::Status(no, status) => set_status(&sim, &runner, no, status).await,
+        Wish::Cancel(key) => cancel(&sim, &runner, key).await,
+        Wish::Retry(key) => retry(&sim, &runner, key).await,
+    }
+}
+
+async fn publish(sim: &Arc<Sim>, runner: &Arc<Runner>, order: Order) {
+    let Order { number, tenant, event } = order.clone();
+    let (must, must_not) = {
+        let mut world = sim.world();
+        world.people.unanswered.insert(number, order);
+        world.note(&format!("event {number} is published"));
+        world.ledger.audience(tenant)
+    };
+    let own_id = event.own_id.clone();
+    let answer =
+        runner.publish(tenant, event, Audience::Matching, Lookup::NotYet, None).await;
+    // The answer may not reach anybody any more.
+    sim.point().await;
+    let mut world = sim.world();
+    world.note(&format!("event {number}: {}", shown(&answer)));
+    match answer {
+        Ok(Published::Accepted { key, sequence, endpoints }) => {
+            let world = &mut *world;
+            let ledger = &mut world.ledger;
+            ledger.accepted(number, key, sequence, endpoints);
+            ledger.matched(key, &must, &must_not);
+            promise(world, number, key);
+        }
+        Ok(Published::Known(key)) => {
+            let known = own_id.and_then(|own_id| world.ledger.own_ids.get(&(tenant, own_id)));
+            if known != Some(&key) {
+                let key = key.get();
+                world.ledger.violated(format!("event {number} is known as {key}"));
+            }
+            promise(&mut world, number, key);
+        }
+        Err(_) if own_id.is_none() => drop(world.people.unanswered.remove(&number)),
+        Err(_) => {}
+    }
+}
+
+fn promise(world: &mut crate::world::World, number: u64, key: EventKey) {
+    world.people.unanswered.remove(&number);
+    if let Some(other) = world.people.promised.insert(number, key)
+        && other != key
+    {
+        world.ledger.violated(format!("event {number} was promised as two events"));
+    }
+}
+
+fn shown<T: std::fmt::Debug>(answer: &Result<T, Refusal>) -> String {
+    match answer {
+        Ok(answer) => format!("{answer:?}"),
+        Err(refusal) => refusal.code.as_str().to_owned(),
+    }
+}
+
+async fn make(sim: &Arc<Sim>, runner: &Arc<Runner>, config: EndpointConfig) {
+    let Some(endpoint) = prepared(sim, config) else { return };
+    let answer = runner.create_endpoint(endpoint, None, None).await;
+    sim.world().note(&format!("an endpoint is made: {}", shown(&answer)));
+}
+
+async fn delete(sim: &Arc<Sim>, runner: &Arc<Runner>, no: EndpointNo) {
+    let Some(tenant) = sim.world().ledger.ask_to_delete(no) else { return };
+    let answer = runner.delete_endpoint(tenant, no, None).await;
+    sim.world().note(&format!("endpoint {no} is deleted: {}", shown(&answer)));
+}
+
+/// As the API does it: the newest version is read, changed and put in its place.
+async fn set_status(
+    sim: &Arc<Sim>,
+    runner: &Arc<Runner>,
+    no: EndpointNo,
+    status: EndpointStatus,
+) {
+    let id = sim.world().ledger.endpoints.get(&no).map(|facts| facts.config.id);
+    let Some(id) = id else { return };
+    let Ok(Some(row)) = sim.store.endpoint(id).await else { return };
+    let mut config = row.config;
+    config.status = status;
+    config.version += 1;
+    let Some(endpoint) = prepared(sim, config) else { return };
+    let answer = runner.replace_endpoint(no, endpoint, None).await;
+    let status = status.as_str();
+    sim.world().note(&format!("endpoint {no} is {status}: {}", shown(&answer)));
+}
+
+fn prepared(sim: &Sim, config: EndpointConfig) -> Option<Arc<Endpoint>> {
+    let contract = sim.contracts.get(&config.contract)?.clone();
+    let mut world = sim.world();
+    let prepared = Endpoint::prepare(config, contract, &world.plan.limits, PlainHttp::Refused);
+    prepared
+        .map(Arc::new)
+        .map_err(|refusal| world.ledger.violated(format!("not an endpoint: {refusal:?}")))
+        .ok()
+}
+
+async fn cancel(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
+    let Some(tenant) = sim.world().ledger.ask_to_cancel(key) else { return };
+    let answer = runner.cancel_delivery(tenant, key, None).await;
+    sim.world().note(&format!("{key:?} is cancelled: {}", shown(&answer)));
+}
+
+async fn retry(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
+    let is_final = sim.state(key).is_some_and(DeliveryState::is_final);
+    let Some(tenant) = sim.world().ledger.tenant_of(key.event) else { return };
+    let seen = if is_final { Seen::Ended } else { Seen::Waiting };
+    let answer = runner.retry_delivery(tenant, key, seen, None).await;
+    let mut world = sim.world();
+    world.note(&format!("{key:?} is retried: {}", shown(&answer)));
+    if matches!(&answer, Err(refusal) if refusal.code == Code::Internal) {
+        world.ledger.violated(format!("a retry was answered by another call: {key:?}"));
+    }
+}

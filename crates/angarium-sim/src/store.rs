@@ -1,0 +1,286 @@
+//! The embedded store with faults: the real SQL, run in place, behind errors before a commit,
+//! errors after one, and delays.
+
+use crate::world::Sim;
+use angarium_core::batch::{BatchResult, Guard, ShardBatch};
+use angarium_core::endpoint::EndpointStatus;
+use angarium_core::id::{
+    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, TenantNo,
+};
+use angarium_core::lane::Lane;
+use angarium_core::time::Timestamp;
+use angarium_core::waiting::{DuePage, RecoveredEvent};
+use angarium_store::read::{
+    DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
+    Page, SequenceQuery, SequenceRow,
+};
+use angarium_store::{
+    AccountChange, AccountChanged, Accounts, ShardState, Store, StoreError, StoreResult,
+    StoredAnswer, Upkeep,
+};
+use async_trait::async_trait;
+use std::path::Path;
+use std::sync::Arc;
+
+/// See the module.
+pub(crate) struct FaultyStore(pub(crate) Arc<Sim>);
+
+/// How a write fails.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    None,
+    NotCommitted,
+    Lost,
+    AnswerLost,
+}
+
+impl FaultyStore {
+    fn draw_failure(&self) -> Failure {
+        let mut world = self.0.world();
+        let faults = world.plan.faults;
+        if world.fails(faults.not_committed) {
+            Failure::NotCommitted
+        } else if world.fails(faults.lost) {
+            Failure::Lost
+        } else if world.fails(faults.answer_lost) {
+            Failure::AnswerLost
+        } else {
+            Failure::None
+        }
+    }
+
+    /// Reads, with a delay on both sides: what is read may be old when it arrives.
+    async fn read<T>(
+        &self,
+        what: &str,
+        read: impl Future<Output = StoreResult<T>>,
+    ) -> StoreResult<T> {
+        let sim = &self.0;
+        let (before, after, is_failed) = {
+            let mut world = sim.world();
+            let rate = world.plan.faults.unreadable;
+            (world.delay(), world.delay(), world.fails(rate))
+        };
+        sim.pass(before).await;
+        if is_failed {
+            sim.world().note(&format!("{what} fails"));
+            return Err(StoreError::Unavailable("simulated".into()));
+        }
+        let result = read.await;
+        sim.pass(after).await;
+        result
+    }
+
+    /// Writes: nothing, or all of it, and perhaps nobody learns which.
+    async fn write<T>(
+        &self,
+        failure: Failure,
+        write: impl Future<Output = StoreResult<T>>,
+    ) -> StoreResult<T> {
+        let sim = &self.0;
+        let (before, after) = {
+            let mut world = sim.world();
+            (world.delay(), world.delay())
+        };
+        sim.pass(before).await;
+        match failure {
+            Failure::NotCommitted => {
+                return Err(StoreError::NotCommitted("simulated".into()));
+            }
+            Failure::Lost => return Err(StoreError::Ambiguous("simulated: it did not".into())),
+            Failure::None | Failure::AnswerLost => {}
+        }
+        let result = write.await;
+        // Between a commit and its answer the process may be killed.
+        sim.pass(after).await;
+        match failure {
+            Failure::AnswerLost => Err(StoreError::Ambiguous("simulated: it did".into())),
+            Failure::None | Failure::NotCommitted | Failure::Lost => result,
+        }
+    }
+
+    async fn commit_and_book(
+        &self,
+        batches: &Arc<Vec<ShardBatch>>,
+        now: Timestamp,
+    ) -> StoreResult<Vec<BatchResult>> {
+        let results = self.0.store.commit(Arc::clone(batches), now).await;
+        let mut world = self.0.world();
+        let at = world.now();
+        match &results {
+            Ok(results) => {
+                for line in world.ledger.committed(batches, results, at) {
+                    world.note(&line);
+                }
+            }
+            Err(error) => world.ledger.violated(format!("the store failed by itself: {error}")),
+        }
+        results
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn claim(
+        &self,
+        shards: &[ShardId],
+        now: Timestamp,
+    ) -> StoreResult<Vec<(ShardId, Epoch)>> {
+        let failure = self.draw_failure();
+        self.write(failure, self.0.store.claim(shards, now)).await
+    }
+
+    async fn commit(
+        &self,
+        batches: Arc<Vec<ShardBatch>>,
+        now: Timestamp,
+    ) -> StoreResult<Vec<BatchResult>> {
+        let failure = self.draw_failure();
+        let result = self.write(failure, self.commit_and_book(&batches, now)).await;
+        let mut world = self.0.world();
+        let at = world.now();
+        match &result {
+            Ok(results) => world.ledger.answered(&batches, results, at),
+            Err(error) => {
+                let shards: Vec<_> = batches.iter().map(|batch| batch.shard).collect();
+                world.ledger.interrupt(&shards);
+                world.note(&format!("commit fails: {error}"));
+            }
+        }
+        result
+    }
+
+    async fn load_shards(&self, shards: &[ShardId]) -> StoreResult<Vec<ShardState>> {
+        self.read("load_shards", self.0.store.load_shards(shards)).await
+    }
+
+    async fn events_above(
+        &self,
+        shards: &[(ShardId, EventKey)],
+        after: EventKey,
+        limit: usize,
+    ) -> StoreResult<(Vec<RecoveredEvent>, Option<EventKey>)> {
+        // Few at a time, so that there are pages.
+        let read = self.0.store.events_above(shards, after, limit.min(7));
+        self.read("events_above", read).await
+    }
+
+    async fn load_due(
+        &self,
+        endpoint: EndpointNo,
+        due_by: Timestamp,
+        skip: &[DeliveryKey],
+        limit: usize,
+        bytes: usize,
+    ) -> StoreResult<DuePage> {
+        self.read("load_due", self.0.store.load_due(endpoint, due_by, skip, limit, bytes)).await
+    }
+
+    async fn load_behind(
+        &self,
+        endpoint: EndpointNo,
+        lane: Lane,
+        limit: usize,
+        bytes: usize,
+    ) -> StoreResult<DuePage> {
+        self.read("load_behind", self.0.store.load_behind(endpoint, lane, limit, bytes)).await
+    }
+
+    async fn own_id_tail(&self) -> StoreResult<Vec<(TenantNo, Box<str>, EventKey)>> {
+        self.read("own_id_tail", self.0.store.own_id_tail()).await
+    }
+
+    async fn find_own_id(&self, tenant: TenantNo, own_id: &str) -> StoreResult<Option<EventKey>> {
+        self.read("find_own_id", self.0.store.find_own_id(tenant, own_id)).await
+    }
+
+    async fn accounts(&self) -> StoreResult<Accounts> {
+        self.0.store.accounts().await
+    }
+
+    async fn change_account(
+        &self,
+        change: AccountChange,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<AccountChanged> {
+        self.0.store.change_account(change, guard, now).await
+    }
+
+    async fn guarded_answer(
+        &self,
+        scope: &[u8; 32],
+        now: Timestamp,
+    ) -> StoreResult<Option<StoredAnswer>> {
+        self.0.store.guarded_answer(scope, now).await
+    }
+
+    async fn endpoint(&self, id: EndpointId) -> StoreResult<Option<EndpointRow>> {
+        self.0.store.endpoint(id).await
+    }
+
+    async fn endpoints(
+        &self,
+        environment: EnvironmentNo,
+        tenant: Option<TenantNo>,
+        status: Option<EndpointStatus>,
+        before: Option<EndpointNo>,
+        limit: usize,
+    ) -> StoreResult<Page<EndpointRow, EndpointNo>> {
+        self.0.store.endpoints(environment, tenant, status, before, limit).await
+    }
+
+    async fn endpoint_ids(
+        &self,
+        numbers: &[EndpointNo],
+    ) -> StoreResult<Vec<(EndpointNo, EndpointId)>> {
+        self.0.store.endpoint_ids(numbers).await
+    }
+
+    async fn event(&self, tenant: TenantNo, key: EventKey) -> StoreResult<Option<EventRow>> {
+        self.0.store.event(tenant, key).await
+    }
+
+    async fn events(&self, query: &EventQuery) -> StoreResult<Page<EventRow, EventKey>> {
+        self.0.store.events(query).await
+    }
+
+    async fn delivery(&self, key: DeliveryKey) -> StoreResult<Option<DeliveryWithAttempts>> {
+        self.0.store.delivery(key).await
+    }
+
+    async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+    ) -> StoreResult<Page<DeliveryRow, DeliveryKey>> {
+        self.0.store.deliveries(query).await
+    }
+
+    async fn deliveries_by_sequence(
+        &self,
+        query: SequenceQuery,
+    ) -> StoreResult<Page<SequenceRow, EventKey>> {
+        self.0.store.deliveries_by_sequence(query).await
+    }
+
+    async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
+        let failure = self.draw_failure();
+        self.write(failure, self.0.store.upkeep(now)).await
+    }
+
+    async fn depth(&self, now: Timestamp) -> StoreResult<Depth> {
+        self.0.store.depth(now).await
+    }
+
+    async fn ping(&self, now: Timestamp) -> StoreResult<()> {
+        self.0.store.ping(now).await
+    }
+
+    async fn backup(&self, to: &Path) -> StoreResult<()> {
+        self.0.store.backup(to).await
+    }
+
+    async fn close(&self) {
+        self.0.store.close().await;
+    }
+}

@@ -1,0 +1,43 @@
+//! What happened, line by line: a fingerprint of all of it, and the last lines for people.
+
+use angarium_core::time::Timestamp;
+use std::collections::VecDeque;
+
+/// Lines that are kept.
+const KEPT: usize = 80;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    hash: u64,
+    last: VecDeque<String>,
+}
+
+impl Trace {
+    pub(crate) fn new() -> Self {
+        Self { hash: 0xcbf2_9ce4_8422_2325, last: VecDeque::new() }
+    }
+
+    /// Adds a line.
+    pub(crate) fn note(&mut self, at: Timestamp, what: &str) {
+        let line = format!("{at} {what}");
+        // FNV-1a: the same on every machine and in every build.
+        for byte in line.bytes() {
+            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        if self.last.len() == KEPT {
+            self.last.pop_front();
+        }
+        self.last.push_back(line);
+    }
+
+    /// The fingerprint of every line so far.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The last lines.
+    pub(crate) fn into_last(self) -> Vec<String> {
+        self.last.into()
+    }
+}

@@ -161,7 +161,9 @@ impl<T> Shard<T> {
         }
     }
 
-    /// The deletion is durable: what is in memory is cancelled, then the rows, in slices.
+    /// The deletion is durable: what is in memory is cancelled, then the rows, in slices, once no
+    /// attempt is under way. The record of an attempt is the end of its delivery, whose row a slice
+    /// would cancel before.
     pub(super) fn deleted(&mut self, no: EndpointNo, at: Timestamp) {
         let Some(queue) = self.queues.get_mut(&no) else {
             return;
@@ -169,7 +171,14 @@ impl<T> Shard<T> {
         for (held, _) in queue.take_all() {
             self.cancel_held(no, &held, at);
         }
-        self.slice(cancel_waiting(no, at));
+        self.cancel_rows(no, at);
+    }
+
+    /// Cancels a deleted endpoint's rows, unless an attempt is under way whose record is to come.
+    pub(super) fn cancel_rows(&mut self, no: EndpointNo, at: Timestamp) {
+        if self.queues.get(&no).is_some_and(|queue| queue.in_flight() == 0) {
+            self.slice(cancel_waiting(no, at));
+        }
     }
 
     /// Takes a delivery out of memory into a row without a due time.

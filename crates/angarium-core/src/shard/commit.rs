@@ -187,7 +187,7 @@ impl<T> Shard<T> {
             self.held_bytes = self.held_bytes.saturating_sub(weight);
         }
         if deleted {
-            self.forget_deleted(write.key.endpoint);
+            self.cancel_rows(write.key.endpoint, now);
         }
     }
 

@@ -214,3 +214,36 @@ fn cancel_and_retry_hold_while_the_attempt_before_is_being_recorded() {
     assert!(bench.drain().is_empty());
     assert_eq!(bench.shard.held_bytes, 0);
 }
+
+#[test]
+fn what_is_in_flight_when_its_endpoint_is_deleted_ends_by_its_own_record() {
+    let mut bench = Bench::new();
+    let no = bench.add(|_| {});
+    bench.publish();
+    bench.commit();
+    // It waits long enough to get a row, which a slice would find.
+    bench.pass(Duration::from_secs(3));
+    let (high_water, now) = (bench.last_key, bench.now);
+    bench.shard.checkpoint(high_water, now);
+    bench.commit();
+    assert_eq!(bench.pending.len(), 1);
+    bench.delete(no);
+    let key = bench.end(Class::Success);
+    bench.commit();
+    assert_eq!(bench.ended, [(key, DeliveryState::Delivered)]);
+    assert!(bench.pending.is_empty() && !bench.shard.queues.contains_key(&no));
+}
+
+#[test]
+fn the_rows_of_a_deleted_endpoint_are_cancelled_once_nothing_is_in_flight() {
+    let mut bench = Bench::with_limits(Limits { endpoint_ready: 1, ..Limits::default() });
+    let no = bench.add(|config| config.concurrency = Some(1));
+    bench.publish_many(5);
+    bench.commit();
+    bench.delete(no);
+    bench.end(Class::ServerError);
+    bench.commit();
+    assert!(bench.ended.iter().all(|(_, state)| *state == DeliveryState::Cancelled));
+    assert_eq!((bench.ended.len(), bench.pending.len()), (5, 0));
+    assert!(!bench.shard.queues.contains_key(&no));
+}

@@ -95,7 +95,15 @@ impl<T> Shard<T> {
         let held_keys = queue.held_keys();
         let is_new = |row: &DueDelivery| !held_keys.contains(&(row.key.event, row.key.generation));
         let is_free = |row: &DueDelivery| !self.acted_on.contains(&row.key);
-        let deliveries = page.deliveries.into_iter().filter(is_new);
+        // So may one have been changed, and its commit have ended before the reading.
+        let is_current = |row: &DueDelivery| match rows {
+            Rows::Due(_) => queue.is_current(row.key),
+            Rows::Behind(lane) => queue.lanes.is_there(lane, row.key),
+        };
+        let were_read = !page.deliveries.is_empty();
+        let current: Vec<_> = page.deliveries.into_iter().filter(is_current).collect();
+        let all_gone = were_read && current.is_empty();
+        let deliveries = current.into_iter().filter(is_new);
         let held: Vec<_> = match rows {
             Rows::Due(_) => deliveries.filter(is_free).map(Held::of_row).collect(),
             // What stands behind one that a person is changing must wait for that to be durable.
@@ -106,6 +114,7 @@ impl<T> Shard<T> {
         match (rows, queue.is_open()) {
             (Rows::Due(_), false) => queue.end_load(page.next_due),
             (Rows::Behind(lane), false) => queue.lanes.not_loaded(lane),
+            (Rows::Behind(lane), true) if all_gone => queue.lanes.not_loaded(lane),
             (Rows::Due(_), true) => {
                 queue.end_load(page.next_due);
                 held.into_iter().for_each(|held| queue.push_ready(held));

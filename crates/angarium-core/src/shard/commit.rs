@@ -170,6 +170,7 @@ impl<T> Shard<T> {
         let Some((mut held, recorded)) = queue.free_slot(write.key) else {
             return;
         };
+        queue.row_changed(write.key);
         let weight = held.event.body.weight();
         if let (Recorded::Ended, Some(lane)) = (recorded, held.lane) {
             queue.head_ended(lane, now);
@@ -211,11 +212,14 @@ impl<T> Shard<T> {
             (RowActionKind::DueNow | RowActionKind::Redeliver, Some(queue)) => {
                 queue.note_unloaded(action.at);
             }
-            (RowActionKind::Cancel, Some(queue)) => match stood {
-                Some((lane, Standing::Head)) => queue.head_ended(lane, now),
-                Some((lane, Standing::Behind)) => queue.lanes.row_gone(lane),
-                None => {}
-            },
+            (RowActionKind::Cancel, Some(queue)) => {
+                queue.row_changed(key);
+                match stood {
+                    Some((lane, Standing::Head)) => queue.head_ended(lane, now),
+                    Some((lane, Standing::Behind)) => queue.lanes.row_gone(lane, key),
+                    None => {}
+                }
+            }
             (RowActionKind::DueNow | RowActionKind::Redeliver | RowActionKind::Cancel, None) => {}
         }
         fx.replies.push((ticket, Reply::Delivery(key)));

@@ -41,6 +41,8 @@ struct Line {
     /// The first of them, as recovery found it.
     first_stored: Option<EventKey>,
     loading: Option<Loading>,
+    /// Rows that a commit took away while they were being read.
+    gone: Vec<DeliveryKey>,
 }
 
 /// Rows are being read.
@@ -201,10 +203,16 @@ impl Lanes {
         self.to_load.append(&mut self.too_early);
     }
 
+    /// Whether a row that was read is still there.
+    pub(super) fn is_there(&self, lane: Lane, key: DeliveryKey) -> bool {
+        self.lines.get(&lane).is_none_or(|line| !line.gone.contains(&key))
+    }
+
     /// Rows that were asked for, in the order of their events; the head is given back.
     pub(super) fn loaded(&mut self, lane: Lane, rows: Vec<Held>, commits: Commits) -> Option<Held> {
         let line = self.lines.get_mut(&lane)?;
         let loading = line.loading.take()?;
+        line.gone.clear();
         let may_come = [loading.commits, commits].contains(&Commits::UnderWay);
         if rows.is_empty() && may_come {
             self.too_early.insert(lane);
@@ -222,6 +230,7 @@ impl Lanes {
     pub(super) fn not_loaded(&mut self, lane: Lane) {
         if let Some(line) = self.lines.get_mut(&lane) {
             line.loading = None;
+            line.gone.clear();
             self.to_load.insert(lane);
         }
     }
@@ -261,11 +270,11 @@ impl Lanes {
     }
 
     /// A row that waited behind is gone.
-    pub(super) fn row_gone(&mut self, lane: Lane) {
+    pub(super) fn row_gone(&mut self, lane: Lane, key: DeliveryKey) {
         if let Some(line) = self.lines.get_mut(&lane) {
             line.stored = line.stored.saturating_sub(1);
+            line.gone.extend(line.loading.map(|_| key));
         }
-        // It was not the head's turn; but an empty line is forgotten.
         if self.lines.get(&lane).is_some_and(Line::is_empty) {
             self.lines.remove(&lane);
         }

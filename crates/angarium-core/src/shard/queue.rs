@@ -44,6 +44,9 @@ pub(super) struct Queue {
     /// The earliest due time among the rows that are not in memory.
     unloaded: Option<Timestamp>,
     loading: bool,
+    /// Deliveries whose rows a commit changed while due rows were being read: what is read of them
+    /// is out of date.
+    outdated: BTreeSet<(EventKey, Generation)>,
 }
 
 impl Queue {
@@ -63,6 +66,7 @@ impl Queue {
             reserved: 0,
             unloaded: None,
             loading: false,
+            outdated: BTreeSet::new(),
         }
     }
 

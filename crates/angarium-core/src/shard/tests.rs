@@ -317,41 +317,51 @@ impl Bench {
     /// Answers the loads that were asked for.
     fn load(&mut self) {
         for load in std::mem::take(&mut self.loads) {
-            let due = |(key, row): (&DeliveryKey, &Row)| {
-                let wanted = key.endpoint == load.endpoint && !load.skip.contains(key);
-                let due = match load.rows {
-                    Rows::Due(_) => row.0,
-                    Rows::Behind(lane) => {
-                        let is_behind = (row.3, row.4) == (Some(lane), DeliveryState::Queued);
-                        is_behind.then_some(T0)
-                    }
-                };
-                due.filter(|_| wanted).map(|due| (due, *key))
+            let page = self.page(&load);
+            self.answer(&load, page);
+        }
+    }
+
+    /// Answers one load with what was read for it.
+    fn answer(&mut self, load: &Load, page: DuePage) {
+        let now = self.now;
+        self.act(|shard, fx| shard.loaded(load.endpoint, load.rows, page, now, fx));
+    }
+
+    /// What the store reads for a load now.
+    fn page(&self, load: &Load) -> DuePage {
+        let due = |(key, row): (&DeliveryKey, &Row)| {
+            let wanted = key.endpoint == load.endpoint && !load.skip.contains(key);
+            let due = match load.rows {
+                Rows::Due(_) => row.0,
+                Rows::Behind(lane) => {
+                    let is_behind = (row.3, row.4) == (Some(lane), DeliveryState::Queued);
+                    is_behind.then_some(T0)
+                }
             };
-            let mut rows: Vec<_> = self.pending.iter().filter_map(due).collect();
-            rows.sort_unstable();
-            let due_by = match load.rows {
-                Rows::Due(by) => by,
-                Rows::Behind(_) => T0,
-            };
-            let ready = rows.iter().take_while(|(due, _)| *due <= due_by).count();
-            let taken = ready.min(load.limit);
-            let page = DuePage {
-                next_due: rows.get(taken).map(|(due, _)| *due),
-                deliveries: rows[..taken]
-                    .iter()
-                    .map(|(due, key)| DueDelivery {
-                        key: *key,
-                        sequence: self.pending[key].1,
-                        attempts: self.pending[key].2,
-                        lane: self.pending[key].3,
-                        due: *due,
-                        event: self.events[&key.event].clone(),
-                    })
-                    .collect(),
-            };
-            let now = self.now;
-            self.act(|shard, fx| shard.loaded(load.endpoint, load.rows, page, now, fx));
+            due.filter(|_| wanted).map(|due| (due, *key))
+        };
+        let mut rows: Vec<_> = self.pending.iter().filter_map(due).collect();
+        rows.sort_unstable();
+        let due_by = match load.rows {
+            Rows::Due(by) => by,
+            Rows::Behind(_) => T0,
+        };
+        let ready = rows.iter().take_while(|(due, _)| *due <= due_by).count();
+        let taken = ready.min(load.limit);
+        DuePage {
+            next_due: rows.get(taken).map(|(due, _)| *due),
+            deliveries: rows[..taken]
+                .iter()
+                .map(|(due, key)| DueDelivery {
+                    key: *key,
+                    sequence: self.pending[key].1,
+                    attempts: self.pending[key].2,
+                    lane: self.pending[key].3,
+                    due: *due,
+                    event: self.events[&key.event].clone(),
+                })
+                .collect(),
         }
     }
 

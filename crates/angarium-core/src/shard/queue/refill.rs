@@ -1,6 +1,7 @@
 //! What a queue reads back from the store: rows that are due, and those that wait in its lanes.
 
 use super::{Held, Queue};
+use crate::id::DeliveryKey;
 use crate::lane::Lane;
 use crate::limits::Limits;
 use crate::shard::held::LoadWish;
@@ -35,9 +36,22 @@ impl Queue {
     /// Ends a load; rows that were noted meanwhile stay noted.
     pub(in crate::shard) fn end_load(&mut self, next_due: Option<Timestamp>) {
         self.loading = false;
+        self.outdated.clear();
         if let Some(due) = next_due {
             self.note_unloaded(due);
         }
+    }
+
+    /// A commit changed a delivery's row, or took it away.
+    pub(in crate::shard) fn row_changed(&mut self, key: DeliveryKey) {
+        if self.loading {
+            self.outdated.insert((key.event, key.generation));
+        }
+    }
+
+    /// Whether what is read of a due row is still true.
+    pub(in crate::shard) fn is_current(&self, key: DeliveryKey) -> bool {
+        !self.outdated.contains(&(key.event, key.generation))
     }
 
     /// A lane whose next rows are to be read now.

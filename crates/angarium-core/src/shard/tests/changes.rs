@@ -247,3 +247,33 @@ fn the_rows_of_a_deleted_endpoint_are_cancelled_once_nothing_is_in_flight() {
     assert_eq!((bench.ended.len(), bench.pending.len()), (5, 0));
     assert!(!bench.shard.queues.contains_key(&no));
 }
+
+#[test]
+fn what_was_cancelled_while_its_row_was_being_read_is_not_sent() {
+    for ordering in [Ordering::None, Ordering::Endpoint] {
+        let mut bench = Bench::with_limits(Limits { endpoint_ready: 1, ..Limits::default() });
+        bench.add(|config| {
+            config.concurrency = Some(1);
+            config.ordering = Some(ordering.clone());
+        });
+        bench.publish_many(4);
+        bench.commit();
+        let first = bench.end(Class::Success);
+        bench.commit();
+        while bench.loads.is_empty() {
+            bench.end(Class::Success);
+            bench.commit();
+        }
+        let load = bench.loads.remove(0);
+        let page = bench.page(&load);
+        let cancelled = page.deliveries[0].key;
+        let (ticket, action) = bench.action(cancelled);
+        let now = bench.now;
+        bench.act(|shard, fx| shard.cancel(ticket, action, now, fx));
+        bench.commit();
+        bench.answer(&load, page);
+        let sent = bench.drain();
+        assert!(![first, cancelled].iter().any(|key| sent.contains(key)), "{ordering:?}");
+        assert_eq!((bench.ended.len(), bench.pending.len()), (4, 0), "{ordering:?}");
+    }
+}

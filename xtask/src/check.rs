@@ -1,6 +1,6 @@
 //! What CI runs, in the order in which it fails soonest. Every step's output is shown as it comes.
 
-use crate::{assurance, tidy};
+use crate::{assurance, sim, tidy};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use std::time::Instant;
 pub(crate) enum Depth {
     /// Format, clippy, tidy and unit tests.
     Quick,
-    /// All tests, the table of promises, licences and bans too.
+    /// All tests, the simulation, the table of promises, licences and bans too.
     Whole,
 }
 
@@ -30,6 +30,7 @@ pub(crate) fn run(root: &Path, depth: Depth) -> Result<()> {
         Depth::Quick => cargo(root, "unit tests", &[&tests[..], &["--lib", "--bins"]].concat()),
         Depth::Whole => {
             cargo(root, "tests", &tests)?;
+            step("simulation", || sim::run(root, &sim::Options::of_a_check()))?;
             step("assurance", || assurance::run(root, &build))?;
             deny(root)
         }

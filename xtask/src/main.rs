@@ -2,11 +2,13 @@
 //!
 //! `cargo xtask check` is exactly what CI runs; `cargo xtask tidy` keeps the rules that neither the
 //! compiler nor clippy can; `cargo xtask bench` compares the release binary with the relay floor;
+//! `cargo xtask sim` breaks simulated processes, stores and receivers and checks what was promised;
 //! `cargo xtask assurance` says which promise of the published pages which test shows.
 
 mod assurance;
 mod bench;
 mod check;
+mod sim;
 mod tidy;
 
 use anyhow::{Context, Result};
@@ -33,6 +35,8 @@ enum Command {
     Tidy,
     /// Every promise of the published pages, the tests that show it, and whether it holds
     Assurance,
+    /// Simulated crashes, store faults and bad receivers, each run decided by a seed
+    Sim(sim::Options),
     /// Cost and speed of the release binary, alternating with the relay floor
     Bench(bench::Options),
 }
@@ -54,6 +58,7 @@ fn run(command: Command) -> Result<()> {
         Command::Check { quick: false } => check::run(&root, check::Depth::Whole),
         Command::Tidy => tidy::run(&root),
         Command::Assurance => assurance::run(&root, assurance::ALONE),
+        Command::Sim(options) => sim::run(&root, &options),
         Command::Bench(options) => bench::run(&root, &options),
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Ledger {
     lanes: BTreeMap<(EndpointNo, Lane), BTreeSet<EventKey>>,
     /// Attempts whose record is not committed and answered.
     outstanding: BTreeMap<EndpointNo, BTreeSet<DeliveryKey>>,
+    /// Shards without a machine: what begins now was given out by the one that is gone.
+    out: BTreeSet<ShardId>,
     /// Attempts whose record a crash or a commit of unknown result may have lost.
     interrupted: BTreeSet<DeliveryKey>,
     cancels_asked: BTreeSet<DeliveryKey>,
@@ -115,14 +117,21 @@ impl Ledger {
     }
 
     /// Every machine is gone.
-    pub(crate) fn interrupt_all(&mut self) {
+    pub(crate) fn interrupt_all(&mut self, now: Timestamp) {
         let all: Vec<_> = ShardId::all().collect();
-        self.interrupt(&all);
+        self.interrupt(&all, now);
     }
 
     /// The machines of these shards are gone: what they had under way may be sent again.
-    pub(crate) fn interrupt(&mut self, shards: &[ShardId]) {
+    pub(crate) fn interrupt(&mut self, shards: &[ShardId], now: Timestamp) {
         self.counts.interruptions += 1;
+        self.out.extend(shards);
+        for facts in self.endpoints.values_mut() {
+            // The next machine begins with what is committed.
+            if shards.contains(&ShardId::of(facts.config.tenant)) {
+                facts.in_force = (facts.config.status, now);
+            }
+        }
         let endpoints = &self.endpoints;
         let is_of = |no: &EndpointNo| {
             let tenant = endpoints.get(no).map(|facts| facts.config.tenant);
@@ -130,6 +139,11 @@ impl Ledger {
         };
         let gone = self.outstanding.extract_if(.., |no, _| is_of(no));
         self.interrupted.extend(gone.flat_map(|(_, keys)| keys));
+    }
+
+    /// Machines are made of what is committed now.
+    pub(crate) fn taken_over(&mut self, shards: &[ShardId]) {
+        self.out.retain(|shard| !shards.contains(shard));
     }
 
     /// Endpoints of a tenant that every event must match which is published now, and those that

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -18,6 +19,9 @@ struct Options {
     /// The first of them
     #[arg(long, default_value_t = 1)]
     from: u64,
+    /// Lines of a failing run that are shown, the last ones
+    #[arg(long, default_value_t = 60)]
+    lines: usize,
 }
 
 /// Seeds that failed once, one a line; what follows a `#` says why.
@@ -44,24 +48,46 @@ fn simulate(options: &Options) -> Result<()> {
     };
     let started = Instant::now();
     let mut sums = Sums::default();
+    let mut broken = Vec::new();
     for seed in seeds {
-        let report = angarium_sim::run_twice(seed)?;
+        let report = angarium_sim::run_twice(seed, options.lines)?;
         sums.add(&report);
         let is_broken = !report.violations.is_empty();
         if is_broken || options.seed.is_some() {
             show(&report);
         }
         if is_broken {
-            sums.show(started.elapsed());
-            bail!("seed {seed} breaks a promise: `cargo xtask sim --seed {seed}`");
+            keep(seed, &report.violations[0])?;
+            broken.push(seed);
         }
     }
     sums.show(started.elapsed());
-    Ok(())
+    match broken.first() {
+        None => Ok(()),
+        Some(first) => {
+            bail!(
+                "seeds {broken:?} break a promise: `cargo xtask sim --seed {first}` shows the first"
+            )
+        }
+    }
+}
+
+/// Keeps a seed that failed, so that it runs first from now on.
+fn keep(seed: u64, why: &str) -> Result<()> {
+    if regressions()?.contains(&seed) {
+        return Ok(());
+    }
+    let file = regressions_file();
+    let mut kept = std::fs::OpenOptions::new().append(true).open(&file)?;
+    writeln!(kept, "{seed} # {why}").with_context(|| shown(&file))
+}
+
+fn regressions_file() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(REGRESSIONS)
 }
 
 fn regressions() -> Result<Vec<u64>> {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(REGRESSIONS);
+    let file = regressions_file();
     let text = std::fs::read_to_string(&file).with_context(|| shown(&file))?;
     let numbers = text.lines().filter_map(|line| line.split('#').next());
     let numbers = numbers.map(str::trim).filter(|number| !number.is_empty());
@@ -69,7 +95,7 @@ fn regressions() -> Result<Vec<u64>> {
 }
 
 fn shown(file: &Path) -> String {
-    format!("cannot read {}", file.display())
+    format!("cannot read or write {}", file.display())
 }
 
 fn show(report: &angarium_sim::Report) {

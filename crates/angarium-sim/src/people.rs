@@ -4,15 +4,13 @@
 use crate::plan::{CONTRACT, EndpointPlan, Plan, Wishes};
 use crate::random::Random;
 use crate::world::{BEGIN, World};
-use angarium_core::endpoint::{
-    DeliveryOverride, EndpointConfig, EndpointSecrets, EndpointStatus,
-};
+use angarium_core::endpoint::{DeliveryOverride, EndpointConfig, EndpointSecrets, EndpointStatus};
 use angarium_core::event::{DataKind, EventType, NewEvent};
 use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, TenantNo};
 use angarium_core::limits::Limits;
 use angarium_core::retry::RetrySpec;
 use angarium_core::subscription::Subscription;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +26,9 @@ pub(crate) struct People {
     pub(crate) asked: Vec<EndpointPlan>,
     /// Publishes whose answer did not come.
     pub(crate) unanswered: BTreeMap<u64, Order>,
+    /// Pairs that were asked to be delivered anew: each once, so that a request tells which of
+    /// them it is.
+    pub(crate) redelivered: BTreeSet<(EventKey, EndpointNo)>,
     /// Events that were promised to be delivered, by their number.
     pub(crate) promised: BTreeMap<u64, EventKey>,
 }
@@ -61,6 +62,7 @@ impl People {
             to_make: plan.endpoints.iter().cloned().collect(),
             asked: Vec::new(),
             unanswered: BTreeMap::new(),
+            redelivered: BTreeSet::new(),
             promised: BTreeMap::new(),
         }
     }

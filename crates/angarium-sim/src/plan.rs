@@ -106,13 +106,14 @@ impl Plan {
 
 /// Small, so that what happens at a limit happens often.
 fn limits(random: &mut Random) -> Limits {
-    let mut limits = Limits::default();
-    limits.endpoint_window = random.size(1, 4);
-    limits.node_window = random.size(2, 16);
-    limits.endpoint_ready = random.pick(&[1, 2, 4, 8, 64, 2_048]).unwrap_or(8);
-    limits.shard_ready_bytes = random.pick(&[300, 1_000, 4_000, 1_000_000]).unwrap_or(4_000);
-    limits.shard_uncommitted = random.pick(&[2, 8, 8_192]).unwrap_or(8_192);
-    limits
+    Limits {
+        endpoint_window: random.size(1, 4),
+        node_window: random.size(2, 16),
+        endpoint_ready: random.pick(&[1, 2, 4, 8, 64, 2_048]).unwrap_or(8),
+        shard_ready_bytes: random.pick(&[300, 1_000, 4_000, 1_000_000]).unwrap_or(4_000),
+        shard_uncommitted: random.pick(&[2, 8, 8_192]).unwrap_or(8_192),
+        ..Limits::default()
+    }
 }
 
 impl EndpointPlan {

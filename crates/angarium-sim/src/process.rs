@@ -120,7 +120,7 @@ async fn settle(sim: &Arc<Sim>, runner: &Arc<Runner>) {
         }
     }
     let mut world = sim.world();
-    let waiting = waiting(sim, &world);
+    let waiting = waiting(sim, &world).map(|(key, state)| (world.ledger.name(key), state));
     let what = format!("no rest {REST_WITHIN} s after the last fault: {waiting:?}");
     world.ledger.violated(what);
 }
@@ -131,14 +131,10 @@ fn is_at_rest(sim: &Sim) -> bool {
 }
 
 /// A delivery that has not ended.
-fn waiting(
-    sim: &Sim,
-    world: &crate::world::World,
-) -> Option<(DeliveryKey, Option<DeliveryState>)> {
+fn waiting(sim: &Sim, world: &crate::world::World) -> Option<(DeliveryKey, Option<DeliveryState>)> {
     let all = world.ledger.all_deliveries().into_iter();
-    let open = all.filter(|key| {
-        world.ledger.deliveries.get(key).is_none_or(|facts| facts.ended.is_none())
-    });
+    let open = all
+        .filter(|key| world.ledger.deliveries.get(key).is_none_or(|facts| facts.ended.is_none()));
     let mut states = open.map(|key| (key, sim.state(key)));
     states.find(|(_, state)| !state.is_some_and(DeliveryState::is_final))
 }
@@ -163,8 +159,7 @@ async fn publish(sim: &Arc<Sim>, runner: &Arc<Runner>, order: Order) {
         world.ledger.audience(tenant)
     };
     let own_id = event.own_id.clone();
-    let answer =
-        runner.publish(tenant, event, Audience::Matching, Lookup::NotYet, None).await;
+    let answer = runner.publish(tenant, event, Audience::Matching, Lookup::NotYet, None).await;
     // The answer may not reach anybody any more.
     sim.point().await;
     let mut world = sim.world();
@@ -219,12 +214,7 @@ async fn delete(sim: &Arc<Sim>, runner: &Arc<Runner>, no: EndpointNo) {
 }
 
 /// As the API does it: the newest version is read, changed and put in its place.
-async fn set_status(
-    sim: &Arc<Sim>,
-    runner: &Arc<Runner>,
-    no: EndpointNo,
-    status: EndpointStatus,
-) {
+async fn set_status(sim: &Arc<Sim>, runner: &Arc<Runner>, no: EndpointNo, status: EndpointStatus) {
     let id = sim.world().ledger.endpoints.get(&no).map(|facts| facts.config.id);
     let Some(id) = id else { return };
     let Ok(Some(row)) = sim.store.endpoint(id).await else { return };
@@ -250,16 +240,23 @@ fn prepared(sim: &Sim, config: EndpointConfig) -> Option<Arc<Endpoint>> {
 async fn cancel(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
     let Some(tenant) = sim.world().ledger.ask_to_cancel(key) else { return };
     let answer = runner.cancel_delivery(tenant, key, None).await;
-    sim.world().note(&format!("{key:?} is cancelled: {}", shown(&answer)));
+    let mut world = sim.world();
+    let name = world.ledger.name(key);
+    world.note(&format!("{name} is cancelled: {}", shown(&answer)));
 }
 
 async fn retry(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
     let is_final = sim.state(key).is_some_and(DeliveryState::is_final);
     let Some(tenant) = sim.world().ledger.tenant_of(key.event) else { return };
+    let pair = (key.event, key.endpoint);
+    if is_final && !sim.world().people.redelivered.insert(pair) {
+        return;
+    }
     let seen = if is_final { Seen::Ended } else { Seen::Waiting };
     let answer = runner.retry_delivery(tenant, key, seen, None).await;
     let mut world = sim.world();
-    world.note(&format!("{key:?} is retried: {}", shown(&answer)));
+    let name = world.ledger.name(key);
+    world.note(&format!("{name} is retried: {}", shown(&answer)));
     if matches!(&answer, Err(refusal) if refusal.code == Code::Internal) {
         world.ledger.violated(format!("a retry was answered by another call: {key:?}"));
     }

@@ -34,7 +34,9 @@ enum End {
     /// The connection breaks before it arrives.
     Broken,
     /// Accepted or not, there is no answer.
-    Silence { accepted: bool },
+    Silence {
+        accepted: bool,
+    },
 }
 
 impl Course {
@@ -95,7 +97,7 @@ impl Transport for Receivers {
         let course = {
             let mut world = sim.world();
             let now = world.now();
-                        world.ledger.started(endpoint, number, sequence, now, |key| sim.state(key));
+            world.ledger.started(endpoint, number, sequence, now, |key| sim.state(key));
             world.note(&format!("endpoint {endpoint}: event {number} is sent"));
             let mood = world.asked(endpoint).map_or(Mood::Healthy, |plan| plan.mood);
             Course::draw(&mut world, mood, ordering_key)

@@ -52,13 +52,13 @@ static CONTRACTS: LazyLock<Arc<ContractLibrary>> = LazyLock::new(|| {
     Arc::new(library)
 });
 
-/// Runs a seed twice; a second run that differs is a violation.
+/// Runs a seed twice; a second run that differs is a violation. Keeps the last so many lines.
 ///
 /// # Errors
 /// When the simulation itself cannot be set up.
-pub fn run_twice(seed: u64) -> Result<Report> {
-    let mut report = run(seed)?;
-    let again = run(seed)?;
+pub fn run_twice(seed: u64, lines: usize) -> Result<Report> {
+    let mut report = run(seed, lines)?;
+    let again = run(seed, lines)?;
     if again.trace != report.trace {
         report.violations.push("the same seed ran in two ways".into());
         report.last.push("-- the second run:".into());
@@ -67,11 +67,11 @@ pub fn run_twice(seed: u64) -> Result<Report> {
     Ok(report)
 }
 
-/// Runs a seed.
+/// Runs a seed once. Keeps the last so many lines.
 ///
 /// # Errors
 /// When the simulation itself cannot be set up.
-pub fn run(seed: u64) -> Result<Report> {
+pub fn run(seed: u64, lines: usize) -> Result<Report> {
     let plan = Plan::draw(seed);
     let store = SqliteStore::open(SqliteConfig {
         path: None,
@@ -80,7 +80,7 @@ pub fn run(seed: u64) -> Result<Report> {
         mode: Mode::InPlace,
     })?;
     let tenants = make_tenants(&store, plan.tenants)?;
-    let sim = Arc::new(Sim::new(seed, plan, store, Arc::clone(&CONTRACTS)));
+    let sim = Arc::new(Sim::new(seed, plan, store, Arc::clone(&CONTRACTS), lines));
     sim.world().people.tenants = tenants;
     while in_a_process(async { live(&sim).await })? == Ended::Early {
         if sim.world().turns_in_circles() {

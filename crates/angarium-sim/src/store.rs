@@ -66,6 +66,7 @@ impl FaultyStore {
             sim.world().note(&format!("{what} fails"));
             return Err(StoreError::Unavailable("simulated".into()));
         }
+        sim.world().note(what);
         let result = read.await;
         sim.pass(after).await;
         result
@@ -143,7 +144,7 @@ impl Store for FaultyStore {
             Ok(results) => world.ledger.answered(&batches, results, at),
             Err(error) => {
                 let shards: Vec<_> = batches.iter().map(|batch| batch.shard).collect();
-                world.ledger.interrupt(&shards);
+                world.ledger.interrupt(&shards, at);
                 world.note(&format!("commit fails: {error}"));
             }
         }
@@ -151,7 +152,11 @@ impl Store for FaultyStore {
     }
 
     async fn load_shards(&self, shards: &[ShardId]) -> StoreResult<Vec<ShardState>> {
-        self.read("load_shards", self.0.store.load_shards(shards)).await
+        let states = self.read("load_shards", self.0.store.load_shards(shards)).await;
+        if states.is_ok() {
+            self.0.world().ledger.taken_over(shards);
+        }
+        states
     }
 
     async fn events_above(
@@ -173,7 +178,9 @@ impl Store for FaultyStore {
         limit: usize,
         bytes: usize,
     ) -> StoreResult<DuePage> {
-        self.read("load_due", self.0.store.load_due(endpoint, due_by, skip, limit, bytes)).await
+        let what = format!("endpoint {endpoint}: load_due by {due_by}, {limit} but {}", skip.len());
+        let read = self.0.store.load_due(endpoint, due_by, skip, limit, bytes);
+        self.read(&what, read).await
     }
 
     async fn load_behind(
@@ -183,7 +190,8 @@ impl Store for FaultyStore {
         limit: usize,
         bytes: usize,
     ) -> StoreResult<DuePage> {
-        self.read("load_behind", self.0.store.load_behind(endpoint, lane, limit, bytes)).await
+        let what = format!("endpoint {endpoint}: load_behind, {limit}");
+        self.read(&what, self.0.store.load_behind(endpoint, lane, limit, bytes)).await
     }
 
     async fn own_id_tail(&self) -> StoreResult<Vec<(TenantNo, Box<str>, EventKey)>> {

@@ -3,19 +3,18 @@
 use angarium_core::time::Timestamp;
 use std::collections::VecDeque;
 
-/// Lines that are kept.
-const KEPT: usize = 80;
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Trace {
     hash: u64,
+    kept: usize,
     last: VecDeque<String>,
 }
 
 impl Trace {
-    pub(crate) fn new() -> Self {
-        Self { hash: 0xcbf2_9ce4_8422_2325, last: VecDeque::new() }
+    /// Keeps the last so many lines.
+    pub(crate) fn new(kept: usize) -> Self {
+        Self { kept, hash: 0xcbf2_9ce4_8422_2325, last: VecDeque::new() }
     }
 
     /// Adds a line.
@@ -25,7 +24,7 @@ impl Trace {
         for byte in line.bytes() {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-        if self.last.len() == KEPT {
+        if self.last.len() >= self.kept {
             self.last.pop_front();
         }
         self.last.push_back(line);

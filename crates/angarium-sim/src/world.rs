@@ -76,6 +76,7 @@ impl Sim {
         plan: Plan,
         store: SqliteStore,
         contracts: Arc<ContractLibrary>,
+        lines: usize,
     ) -> Self {
         let life = Life {
             began: BEGIN,
@@ -88,7 +89,7 @@ impl Sim {
             people: People::new(seed, &plan),
             ledger: Ledger::new(&plan.limits),
             plan,
-            trace: Trace::new(),
+            trace: Trace::new(lines),
             chance: Random::new(seed, 2),
             jitter: Random::new(seed, 3),
             calm: false,
@@ -138,7 +139,7 @@ impl Sim {
         world.life.began = now + Duration::from_millis(world.chance.between(1, 2_000));
         world.life.origin = None;
         world.life.state = Alive::No;
-        world.ledger.interrupt_all();
+        world.ledger.interrupt_all(now);
     }
 
     /// A place where the process may be killed: nothing that comes after it takes place then.

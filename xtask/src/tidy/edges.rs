@@ -48,6 +48,7 @@ const RULES: [Rule; 4] = [
     Rule {
         krate: "angarium",
         forbidden: &[
+            "angarium-sim",
             "reqwest",
             "ureq",
             "openssl-sys",
@@ -58,7 +59,7 @@ const RULES: [Rule; 4] = [
             "rustls-pemfile",
         ],
         reach: Reach::Whole,
-        why: "banned: deny.toml says what stands in its place",
+        why: "never shipped, or banned: deny.toml says what stands in its place",
     },
 ];
 

@@ -36,7 +36,7 @@ impl Ledger {
     /// Endpoints that are paused or disabled.
     pub(crate) fn switched_off(&self) -> Vec<EndpointNo> {
         let off = self.endpoints.iter().filter(|(_, facts)| {
-            facts.deleted == Knowledge::Unasked && facts.config.status != EndpointStatus::Active
+            facts.deleted != Knowledge::Certain && facts.config.status != EndpointStatus::Active
         });
         off.map(|(no, _)| *no).collect()
     }
@@ -61,9 +61,10 @@ impl Ledger {
     /// Judges what the store shows of a delivery at the end. `attempts` is how many its schedule
     /// has.
     pub(crate) fn judge(&mut self, key: DeliveryKey, row: Option<&DeliveryRow>, attempts: usize) {
+        let name = self.name(key);
         let Some(row) = row.filter(|row| row.state.is_final()) else {
             let state = row.map(|row| row.state);
-            return self.violated(format!("{key:?} is lost: it is {state:?} at the end"));
+            return self.violated(format!("{name} is lost: {state:?} at the end"));
         };
         let facts = self.deliveries.get(&key);
         let booked = facts.and_then(|facts| facts.ended);
@@ -72,7 +73,7 @@ impl Ledger {
         if booked.is_some_and(|booked| booked != row.state) || tried != row.attempts {
             let (state, shown) = (row.state, row.attempts);
             let what = format!("{booked:?} after {tried} attempts, shown {state:?} after {shown}");
-            self.violated(format!("{key:?} ended {what}"));
+            self.violated(format!("{name} ended {what}"));
         }
         let endpoint = self.endpoints.get(&key.endpoint);
         let is_sound = match row.state {
@@ -88,7 +89,7 @@ impl Ledger {
         if !is_sound {
             let (state, tried) = (row.state, row.attempts);
             self.violated(format!(
-                "{key:?} is {state:?} after {tried} of {attempts} attempts, received {received} times"
+                "{name} is {state:?} after {tried} of {attempts} attempts, received {received}"
             ));
         }
     }

@@ -26,8 +26,7 @@ impl Ledger {
             };
             for (write, key) in batch.events.iter().zip(&given.events) {
                 self.event(write, *key);
-                let number = self.number(*key);
-                lines.push(format!("shard {}: event {number} is {}", batch.shard, key.get()));
+                lines.push(self.shown(*key));
             }
             for write in &batch.deliveries {
                 lines.push(self.delivery(write));
@@ -35,7 +34,9 @@ impl Ledger {
             for (action, done) in batch.actions.iter().zip(&given.actions) {
                 let key = done.map(|done| done.key);
                 self.action(action, key);
-                lines.push(format!("{:?} {:?} makes {key:?}", action.kind, action.key));
+                let name = self.name(action.key);
+                let made = key.map(|key| self.name(key));
+                lines.push(format!("{name}: {:?} makes {made:?}", action.kind));
             }
             self.endpoints(batch, given, now, &mut lines);
             if let Some(checkpoint) = &batch.checkpoint {
@@ -54,7 +55,7 @@ impl Ledger {
     ) {
         for (batch, result) in batches.iter().zip(results) {
             let BatchResult::Committed(given) = result else {
-                self.interrupt(&[batch.shard]);
+                self.interrupt(&[batch.shard], now);
                 continue;
             };
             for write in batch.deliveries.iter().filter(|write| write.attempt.is_some()) {
@@ -77,6 +78,22 @@ impl Ledger {
 
     fn number(&self, key: EventKey) -> u64 {
         self.numbers.iter().find(|(_, other)| **other == key).map_or(0, |(number, _)| *number)
+    }
+
+    /// A delivery as people read it in a trace.
+    pub(crate) fn name(&self, key: DeliveryKey) -> String {
+        let (number, endpoint) = (self.number(key.event), key.endpoint);
+        match key.generation.get() {
+            0 => format!("event {number} to {endpoint}"),
+            again => format!("event {number} to {endpoint}, again {again}"),
+        }
+    }
+
+    fn shown(&self, key: EventKey) -> String {
+        let fanout = self.events.get(&key).map_or(&[][..], |facts| &facts.fanout);
+        let to: Vec<_> =
+            fanout.iter().map(|to| format!("{} {:?}", to.endpoint, to.start)).collect();
+        format!("event {} is committed for {}", self.number(key), to.join(", "))
     }
 
     fn event(&mut self, write: &EventWrite, key: EventKey) {
@@ -137,7 +154,8 @@ impl Ledger {
             FanoutStart::Suppressed => {
                 self.ends(delivery, DeliveryState::Suppressed);
                 if !was_disabled {
-                    self.violated(format!("{delivery:?} is suppressed by an endpoint that is on"));
+                    let number = key.get();
+                    self.violated(format!("{number} is suppressed by {no}, which is on"));
                 }
                 return;
             }
@@ -163,15 +181,24 @@ impl Ledger {
         let n = write.attempt.as_ref().map_or(expected, |attempt| attempt.n);
         if write.attempts != expected || n != expected {
             let after = write.attempts;
-            self.violated(format!("{key:?}: attempt {n} makes {after} after {before}"));
+            let name = self.name(key);
+            self.violated(format!("{name}: attempt {n} makes {after} after {before}"));
         }
         if is_over {
-            self.violated(format!("{key:?} is written after its end: {:?}", write.next));
+            let name = self.name(key);
+            self.violated(format!("{name}: is written after its end: {:?}", write.next));
         }
         if let NextState::Ended { state, .. } = write.next {
             self.ends(key, state);
         }
-        format!("{key:?} {:?} after {} attempts", write.next, write.attempts)
+        let name = self.name(key);
+        let standing = match write.next {
+            NextState::Queued => "queued".to_owned(),
+            NextState::Pending { due: Some(due) } => format!("pending until {due}"),
+            NextState::Pending { due: None } => "parked".to_owned(),
+            NextState::Ended { state, .. } => state.as_str().to_owned(),
+        };
+        format!("{name}: {standing}, {} attempts", write.attempts)
     }
 
     pub(super) fn ends(&mut self, key: DeliveryKey, state: DeliveryState) {
@@ -190,7 +217,8 @@ impl Ledger {
         match &action.kind {
             RowActionKind::Cancel => {
                 if self.deliveries.get(&key).is_some_and(|facts| facts.ended.is_some()) {
-                    self.violated(format!("{key:?} is cancelled after its end"));
+                    let name = self.name(key);
+                    self.violated(format!("{name}: is cancelled after its end"));
                 }
                 self.ends(key, DeliveryState::Cancelled);
             }

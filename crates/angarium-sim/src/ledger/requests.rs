@@ -3,7 +3,7 @@
 use super::{Knowledge, Ledger};
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::EndpointStatus;
-use angarium_core::id::{DeliveryKey, EndpointNo, EventKey};
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId};
 use angarium_core::time::Timestamp;
 
 impl Ledger {
@@ -95,11 +95,17 @@ impl Ledger {
         if self.interrupted.remove(&key) {
             self.counts.repeated += 1;
         }
+        let tenant = self.tenant_of(key.event).unwrap_or_default();
+        if self.out.contains(&ShardId::of(tenant)) {
+            self.interrupted.insert(key);
+            return;
+        }
         let under_way = self.outstanding.entry(endpoint).or_default();
         let is_new = under_way.insert(key);
         let here = under_way.len();
         let window = self.endpoints.get(&endpoint).and_then(|facts| facts.config.concurrency);
-        let everywhere: usize = self.outstanding.values().map(std::collections::BTreeSet::len).sum();
+        let everywhere: usize =
+            self.outstanding.values().map(std::collections::BTreeSet::len).sum();
         if !is_new {
             self.violated(format!("event {number} is sent to {endpoint} twice at once"));
         }

@@ -5,8 +5,8 @@ mod endpoint;
 
 use super::signature::{Algorithm, SignatureRule, ValuePart};
 use super::{
-    AfterDeadLetter, Contract, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope,
-    Order, OrderedBy, RequestShape,
+    Contract, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope, OrderedBy,
+    RequestShape,
 };
 use crate::endpoint::DeliveryMethod;
 use crate::retry::{RetryPolicy, RetrySpec};
@@ -131,18 +131,14 @@ impl fmt::Display for KeyRule {
     }
 }
 
-impl fmt::Display for Order {
+impl fmt::Display for OrderedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = match self.line {
+        let line = match self {
             OrderedBy::Nothing => return writeln!(f, "  in no order"),
             OrderedBy::Key => "events of one ordering key in order",
             OrderedBy::Endpoint => "all events of an endpoint in order",
         };
-        let after = match self.after_dead_letter {
-            AfterDeadLetter::Continue => "the next one goes",
-            AfterDeadLetter::Hold => "its line waits for a person",
-        };
-        writeln!(f, "  {line}; after a dead letter {after}")
+        writeln!(f, "  {line}; after a dead letter the next one goes")
     }
 }
 

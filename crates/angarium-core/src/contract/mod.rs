@@ -66,28 +66,10 @@ pub struct Contract {
     keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,
-    order: WrittenOrder,
+    order: Option<OrderedBy>,
     health: HealthPolicy,
     rules: EndpointRules,
     api: Option<ManagementApi>,
-}
-
-/// What a contract says of the order; what it leaves open is the system's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WrittenOrder {
-    /// What stands in one line.
-    pub line: Option<OrderedBy>,
-    /// What a dead letter does to its line.
-    pub after_dead_letter: Option<AfterDeadLetter>,
-}
-
-/// In which order an endpoint's deliveries go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Order {
-    /// What stands in one line.
-    pub line: OrderedBy,
-    /// What a dead letter does to its line.
-    pub after_dead_letter: AfterDeadLetter,
 }
 
 /// What stands in one line.
@@ -100,26 +82,6 @@ pub enum OrderedBy {
     Key,
     /// All of the endpoint's events.
     Endpoint,
-}
-
-/// What a dead letter does to its line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AfterDeadLetter {
-    /// The next delivery goes.
-    #[default]
-    Continue,
-    /// The next one waits for a person.
-    Hold,
-}
-
-impl AfterDeadLetter {
-    /// The text in contracts and the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            AfterDeadLetter::Continue => "continue",
-            AfterDeadLetter::Hold => "hold",
-        }
-    }
 }
 
 /// When an endpoint is switched off.
@@ -224,17 +186,13 @@ impl Contract {
         &self.rules
     }
 
-    /// In which order an endpoint's deliveries go.
-    pub fn order(&self) -> Order {
-        let WrittenOrder { line, after_dead_letter } = self.order;
-        Order {
-            line: line.unwrap_or_default(),
-            after_dead_letter: after_dead_letter.unwrap_or_default(),
-        }
+    /// What an endpoint's deliveries are ordered by.
+    pub fn order(&self) -> OrderedBy {
+        self.order.unwrap_or_default()
     }
 
     /// What it says itself of the order.
-    pub fn written_order(&self) -> WrittenOrder {
+    pub fn written_order(&self) -> Option<OrderedBy> {
         self.order
     }
 

@@ -4,21 +4,19 @@ use super::values::{one_of, read_count, read_share, read_span, read_timeout};
 use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
 use crate::contract::source::{Item, Section};
-use crate::contract::{AfterDeadLetter, HealthPolicy, OrderedBy, WrittenOrder};
+use crate::contract::{HealthPolicy, OrderedBy};
 use crate::limits::Limits;
 use crate::retry::{self, GrowingSpec, RetryPolicy, RetrySpec};
 use std::time::Duration;
 
 const LINES: &[(&str, OrderedBy)] =
     &[("none", OrderedBy::Nothing), ("key", OrderedBy::Key), ("endpoint", OrderedBy::Endpoint)];
-const AFTER_DEAD_LETTER: &[(&str, AfterDeadLetter)] =
-    &[("continue", AfterDeadLetter::Continue), ("hold", AfterDeadLetter::Hold)];
 
 /// When it is tried again.
 pub(super) struct Delivery {
     pub(super) timeout: Duration,
     pub(super) retry: RetryPolicy,
-    pub(super) order: WrittenOrder,
+    pub(super) order: Option<OrderedBy>,
 }
 
 pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<Delivery> {
@@ -34,11 +32,8 @@ pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<D
             spot.error(fault.cured_by("write it like { base = \"5s\", cap = \"1h\" }"))
         })
     });
-    let line = section.read_optional("ordering", |item| one_of(&item, LINES));
-    let after = section.read_optional("after_dead_letter", |item| one_of(&item, AFTER_DEAD_LETTER));
-    let (timeout, retry, line, after_dead_letter, ()) =
-        together((timeout, retry, line, after, section.finish()))?;
-    let order = WrittenOrder { line, after_dead_letter };
+    let order = section.read_optional("ordering", |item| one_of(&item, LINES));
+    let (timeout, retry, order, ()) = together((timeout, retry, order, section.finish()))?;
     Ok(Delivery { timeout, retry, order })
 }
 

@@ -6,7 +6,7 @@ use super::markdown::{Markdown, code};
 use super::members::place_of;
 use super::words::{and, count, span, times};
 use crate::contract::template::Placeholder;
-use crate::contract::{AfterDeadLetter, Contract, OrderedBy, ValidationRule};
+use crate::contract::{Contract, OrderedBy, ValidationRule};
 use crate::retry::RetryPolicy;
 use std::time::Duration;
 
@@ -131,15 +131,8 @@ fn schedule(page: &mut Markdown, waits: &[Duration]) {
 }
 
 fn order(contract: &Contract) -> String {
-    let order = contract.order();
-    let next = match order.after_dead_letter {
-        AfterDeadLetter::Continue => "When it has failed for good, the next one goes.",
-        AfterDeadLetter::Hold => {
-            "When it has failed for good, those behind it wait until it is \
-                                  sent again or taken away."
-        }
-    };
-    match order.line {
+    let next = "When it has failed for good, the next one goes.";
+    match contract.order() {
         OrderedBy::Nothing => match place_of(&contract.request, &Placeholder::Sequence) {
             Some(sequence) => format!(
                 "**Order is not promised**: deliveries go side by side, and a retry comes later \

@@ -217,3 +217,24 @@ async fn an_http2_connection_that_grew_old_is_replaced() {
     }
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
+
+/// A frame of HTTP/2 without payload, which acknowledges nothing: `SETTINGS` as they are.
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+#[tokio::test]
+async fn http2_frames_without_end_are_cut_by_their_bytes() {
+    let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat();
+    let unknown = [&[0, 0, 1, 0xee, 0, 0, 0, 0, 0][..], &[7]].concat();
+    let hint = [&[0, 0, 13, 1, 4, 0, 0, 0, 1, 0, 7][..], b":status", &[3], b"103"].concat();
+    let window = [&[0, 0, 4, 8, 0, 0, 0, 0, 0][..], &[0, 0, 0, 1]].concat();
+    for unit in [SETTINGS.to_vec(), ping, unknown, hint, window] {
+        let authority = Authority::new();
+        let acceptor = authority.acceptor(for_name("localhost"), &["h2"]);
+        let flood = Turn::Repeat(Bytes::from(unit.repeat(1_000)));
+        let turns = vec![Turn::SayThen(Bytes::from_static(SETTINGS), Box::new(flood))];
+        let receiver = Receiver::tls(turns, acceptor).await;
+        let exchange = send(&authority.egress(), &https(&receiver)).await;
+        assert_eq!(exchange.outcome.class(), Class::Protocol, "{:?} {unit:?}", exchange.outcome);
+        assert!(exchange.took < TIMEOUT / 2, "cut by size, not by time: {unit:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! One HTTP/2 connection, shared by the attempts of one endpoint. Its machine is a task that ends
 //! with the last handle: with the pool's and with those of the attempts under way.
 
+use super::allowance::Allowance;
 use super::answer::{Answer, Appetite, Beginning};
 use super::config::EgressLimits;
 use super::exchange::{Message, Sent, describe};
@@ -23,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 pub(super) struct Http2 {
     sender: SendRequest<Full<Bytes>>,
     writing: Writing,
+    allowance: Allowance,
     pub(super) opened: Instant,
     _machine: Arc<Machine>,
 }
@@ -38,10 +40,11 @@ impl Drop for Machine {
 
 impl Http2 {
     pub(super) async fn open(wire: Wire, limits: &EgressLimits) -> Result<Self, Outcome> {
-        let writing = wire.writing();
+        let (writing, allowance) = (wire.writing(), wire.allowance());
         let head_bytes = u32::try_from(limits.head_bytes).unwrap_or(u32::MAX);
         let (sender, machine) = Builder::new(TokioExecutor::new())
             .max_header_list_size(head_bytes)
+            .initial_stream_window_size(window(limits))
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| describe(&error))?;
@@ -50,6 +53,7 @@ impl Http2 {
         Ok(Self {
             sender,
             writing,
+            allowance,
             opened: Instant::now(),
             _machine: Arc::new(Machine(task.abort_handle())),
         })
@@ -67,6 +71,7 @@ impl Http2 {
         limits: &EgressLimits,
         deadline: Instant,
     ) -> Sent {
+        let _reading = self.allowance.begin();
         if let Err(outcome) = address(&mut message, destination) {
             return Sent::Lost(outcome);
         }
@@ -97,6 +102,12 @@ impl Http2 {
             false => Phase::Head,
         }
     }
+}
+
+/// What a peer may send of a body before it is read: no more than is read at all.
+fn window(limits: &EgressLimits) -> u32 {
+    const LEAST: u32 = 65_535;
+    u32::try_from(limits.body_read_bytes).map_or(LEAST, |bytes| bytes.max(LEAST))
 }
 
 async fn read(mut body: Incoming, beginning: &mut Beginning) {

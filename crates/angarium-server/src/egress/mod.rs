@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+mod allowance;
 mod answer;
 mod config;
 mod dial;

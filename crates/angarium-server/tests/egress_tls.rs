@@ -238,3 +238,18 @@ async fn http2_frames_without_end_are_cut_by_their_bytes() {
         assert!(exchange.took < TIMEOUT / 2, "cut by size, not by time: {unit:?}");
     }
 }
+
+#[tokio::test]
+async fn an_http2_connection_on_which_an_attempt_waited_in_vain_takes_no_other() {
+    let authority = Authority::new();
+    let acceptor = authority.acceptor(for_name("localhost"), &["h2"]);
+    let turns = vec![Turn::Say(Bytes::from_static(SETTINGS)), Turn::Hang];
+    let receiver = Receiver::tls(turns, acceptor).await;
+    let egress = authority.egress();
+    for connections in 1..=3 {
+        let short = Duration::from_millis(200);
+        let exchange = egress.send(ENDPOINT, request(&https(&receiver)), short).await;
+        assert_eq!(exchange.outcome.class(), Class::Timeout, "{:?}", exchange.outcome);
+        assert_eq!(receiver.connections(), connections);
+    }
+}

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -25,6 +26,8 @@ pub(super) struct Http2 {
     sender: SendRequest<Full<Bytes>>,
     writing: Writing,
     allowance: Allowance,
+    /// An attempt waited in vain: the peer may be gone, and takes no new exchange.
+    retired: Arc<AtomicBool>,
     pub(super) opened: Instant,
     _machine: Arc<Machine>,
 }
@@ -54,13 +57,14 @@ impl Http2 {
             sender,
             writing,
             allowance,
+            retired: Arc::default(),
             opened: Instant::now(),
             _machine: Arc::new(Machine(task.abort_handle())),
         })
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready() && !self.sender.is_closed()
+        !self.retired.load(Ordering::Relaxed) && self.sender.is_ready() && !self.sender.is_closed()
     }
 
     /// Makes one exchange, as `Http1::exchange` does; a body that is cut resets its stream only.
@@ -76,7 +80,10 @@ impl Http2 {
             return Sent::Lost(outcome);
         }
         let response = match timeout_at(deadline, self.sender.try_send_request(message)).await {
-            Err(_elapsed) => return Sent::Lost(Outcome::TimedOut(self.phase())),
+            Err(_elapsed) => {
+                self.retired.store(true, Ordering::Relaxed);
+                return Sent::Lost(Outcome::TimedOut(self.phase()));
+            }
             Ok(Err(mut lost)) => {
                 return match lost.take_message() {
                     Some(message) => Sent::Unsent(message),

@@ -1,6 +1,6 @@
 //! What CI runs, in the order in which it fails soonest. Every step's output is shown as it comes.
 
-use crate::tidy;
+use crate::{assurance, tidy};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use std::time::Instant;
 pub(crate) enum Depth {
     /// Format, clippy, tidy and unit tests.
     Quick,
-    /// All tests, licences and bans too.
+    /// All tests, the table of promises, licences and bans too.
     Whole,
 }
 
@@ -24,11 +24,13 @@ pub(crate) fn run(root: &Path, depth: Depth) -> Result<()> {
     step("tidy", || tidy::run(root))?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--all-features", "--locked"];
     cargo(root, "clippy", &[&clippy[..], &["--", "-D", "warnings"]].concat())?;
-    let tests = ["test", "--workspace", "--all-features", "--locked"];
+    let build = ["--workspace", "--all-features", "--locked"];
+    let tests = [&["test"][..], &build].concat();
     match depth {
         Depth::Quick => cargo(root, "unit tests", &[&tests[..], &["--lib", "--bins"]].concat()),
         Depth::Whole => {
             cargo(root, "tests", &tests)?;
+            step("assurance", || assurance::run(root, &build))?;
             deny(root)
         }
     }

@@ -23,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that CI runs: format, clippy, tidy, tests, licences and bans
+    /// Everything that CI runs: format, clippy, tidy, tests, promises, licences and bans
     Check {
         /// Only what is quick: unit tests, no test that starts the server
         #[arg(long)]
@@ -53,7 +53,7 @@ fn run(command: Command) -> Result<()> {
         Command::Check { quick: true } => check::run(&root, check::Depth::Quick),
         Command::Check { quick: false } => check::run(&root, check::Depth::Whole),
         Command::Tidy => tidy::run(&root),
-        Command::Assurance => assurance::run(&root),
+        Command::Assurance => assurance::run(&root, assurance::ALONE),
         Command::Bench(options) => bench::run(&root, &options),
     }
 }

@@ -3,6 +3,7 @@
 //! The directory is the store's accounts as of the last commit. A publish costs a hash of its key
 //! and two look-ups here; nothing is awaited and nothing is read from the store.
 
+use crate::schema::{compile, violation};
 use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant, Validation};
 use angarium_core::id::{ApiKeyId, EnvironmentNo, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
@@ -22,18 +23,13 @@ pub struct EventTypeEntry {
 }
 
 impl EventTypeEntry {
-    /// Compiles the schema. References can fetch nothing, and patterns run in linear time
-    /// (reliability-security.md, P8 and R44).
+    /// Compiles the schema.
     ///
     /// # Errors
     /// `invalid_schema`.
     pub fn try_new(config: EventTypeConfig) -> Result<Self, Refusal> {
-        let compile = |schema| {
-            jsonschema::options()
-                .with_pattern_options(jsonschema::PatternOptions::regex())
-                .build(schema)
-                .map_err(|e| Refusal::field(Code::InvalidSchema, "schema", e.to_string()))
-        };
+        let compile =
+            |schema| compile(schema).map_err(|e| Refusal::field(Code::InvalidSchema, "schema", e));
         let validator = config.schema.as_ref().map(compile).transpose()?;
         Ok(Self { config, validator })
     }
@@ -44,14 +40,7 @@ impl EventTypeEntry {
             Validation::Off => return None,
             Validation::Warn | Validation::Reject => self.validator.as_ref()?,
         };
-        let value = match serde_json::from_slice(data) {
-            Ok(value) => value,
-            Err(error) => return Some(error.to_string()),
-        };
-        let error = validator.validate(&value).err()?;
-        // The place is named and the value is not: data does not belong into logs and answers.
-        let place = error.instance_path().to_string();
-        Some(format!("data{place}: {}", error.masked()))
+        violation(validator, data)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The only source of randomness: ids, keys, jitter.
 
 use angarium_core::time::Jitter;
+use std::fmt::Debug;
 
-/// Draws random numbers; the simulator replaces it.
-pub trait Entropy: Send + Sync + 'static {
+/// Draws random numbers; the simulator and the tests replace it.
+pub trait Entropy: Debug + Send + Sync + 'static {
     /// Fills a buffer with random bytes.
     fn fill(&self, bytes: &mut [u8]);
 

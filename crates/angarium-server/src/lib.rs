@@ -18,5 +18,6 @@ pub mod metrics;
 mod in_order;
 mod panics;
 mod rotation;
+pub mod schema;
 
 pub mod server;

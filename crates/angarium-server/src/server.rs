@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::contract_api::{Collision, first_collision};
 use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers};
-use crate::entropy::{Entropy, OsEntropy};
+use crate::entropy::Entropy;
 use crate::http::{self, ConnectionLimits};
 use crate::rotation;
 use crate::runner::{self, Parts, Runner};
@@ -52,6 +52,8 @@ pub struct ServerConfig {
     pub grace: Duration,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
+    /// What draws random numbers.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 /// Why a server does not start.
@@ -165,7 +167,7 @@ async fn start_on(
     contracts: Arc<ContractLibrary>,
 ) -> Result<RunningServer, StartError> {
     let clock = Arc::clone(&config.clock);
-    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let entropy = Arc::clone(&config.entropy);
     let (listener, address) = listen(config.listen).await?;
     let given = config.admin_key.as_ref();
     let new_admin_key = ensure_admin_key(&**store, given, &*clock, &*entropy).await?;

@@ -7,7 +7,7 @@ use std::io::Write;
 /// Which form an answer takes.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Output {
-    /// Prints the API's JSON instead of a table.
+    /// Prints JSON instead of text for people.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -45,6 +45,11 @@ impl Output {
             table.add_row([name.clone(), cell(value)]);
         }
         line(&table.trim_fmt());
+    }
+
+    /// Prints an answer that has a form of its own for people.
+    pub(crate) fn answer(self, json: &Value, text: &str) {
+        line(&if self.json { pretty(json) } else { text.to_owned() });
     }
 
     /// Says that something is done, where the API has no body.

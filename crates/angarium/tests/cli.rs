@@ -63,7 +63,27 @@ const CASES: &[Case] = &[
     Case {
         arguments: &["contract", "check", "bad-contract.toml"],
         status: 1,
-        says: &["bad-contract.toml:", "1 of 1 contracts cannot be used"],
+        says: &["1 of 1 contracts cannot be used"],
+    },
+    Case {
+        arguments: &["contract", "check"],
+        status: 2,
+        says: &["required arguments were not provided", "<FILE>"],
+    },
+    Case {
+        arguments: &["contract", "new", "--name=Acme!"],
+        status: 1,
+        says: &["--name: a contract's name has 1 to 63 characters of a-z 0-9 -"],
+    },
+    Case {
+        arguments: &["contract", "new", "--output=bad-contract.toml"],
+        status: 1,
+        says: &["bad-contract.toml is there already, and stays as it is"],
+    },
+    Case {
+        arguments: &["contract", "docs", "aioka", "--base-url", "https://a.b/$(x)"],
+        status: 2,
+        says: &["--base-url", "http:// or https://"],
     },
     Case {
         arguments: &["contract", "show", "nonsense"],
@@ -104,6 +124,25 @@ fn wrong_usage_is_refused_with_a_reason_a_cure_and_a_status() {
             assert!(said.contains(words), "{:?} does not say `{words}`:\n{said}", case.arguments);
         }
     }
+}
+
+#[test]
+fn the_page_of_contracts_is_printed_in_each_form_or_written_to_a_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let printed = |arguments: &[&str]| {
+        let output = angarium(directory.path(), &[&["contract", "docs"], arguments].concat());
+        let failed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{failed}");
+        String::from_utf8(output.stdout).expect("it is text")
+    };
+    let page = printed(&["aioka", "--base-url", "https://api.aioka.io/"]);
+    assert!(page.starts_with("# AIOKA webhooks\n"), "{page}");
+    assert!(page.contains("curl -X POST https://api.aioka.io/v1/webhooks "), "{page}");
+    let document = printed(&["anduin", "anduin-legacy", "--format", "openapi"]);
+    assert!(document.contains("\"openapi\": \"3.1.0\"") && document.contains("/api/v1/webhooks"));
+    assert_eq!(printed(&["standard", "--format", "html", "--output", "page.html"]), "");
+    let file = std::fs::read_to_string(directory.path().join("page.html")).expect("the page");
+    assert!(file.starts_with("<!doctype html>") && file.contains("default-src 'none'"), "{file}");
 }
 
 #[test]

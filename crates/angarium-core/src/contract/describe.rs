@@ -1,78 +1,83 @@
-//! A contract in words, for `angarium contract show`.
+//! A contract in words, for `angarium contract show`: everything that its file says.
 
-use super::rules::{EndpointRules, TypesRule, ValidationRule};
+mod api;
+mod endpoint;
+
 use super::signature::{Algorithm, SignatureRule, ValuePart};
-use super::{Contract, KeyPresence, KeyScope};
-use crate::destination::Scheme;
+use super::{
+    AfterDeadLetter, Contract, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope,
+    Order, OrderedBy, RequestShape,
+};
 use crate::endpoint::DeliveryMethod;
 use crate::retry::{RetryPolicy, RetrySpec};
 use crate::time::print_span;
 use std::fmt;
 
-/// Catalog, request, signature and schedule, as readable text.
+/// Catalog, request, signature, keys, schedule, rules and calls, as readable text.
 impl fmt::Display for Contract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.name, self.title)?;
+        if let Some(description) = &self.description {
+            writeln!(f, "{}", description.trim_end())?;
+        }
         writeln!(f, "\nEvents")?;
         for event in &self.events {
-            writeln!(f, "  {}\n    {}", event.name, event.description)?;
-            writeln!(f, "    example: {}", event.example)?;
+            write!(f, "{event}")?;
         }
-        writeln!(f, "\nRequest")?;
-        let methods = self.request.methods.iter().map(|method| method_name(*method));
-        writeln!(f, "  method: {}", methods.collect::<Vec<_>>().join(" or "))?;
-        for (name, template) in &self.request.headers {
-            writeln!(f, "  header {name}: {}", template.written)?;
-        }
-        for (name, template) in &self.request.query {
-            writeln!(f, "  query {name}={} (GET)", template.written)?;
-        }
-        if let Some(body) = &self.request.body {
-            writeln!(f, "  body: {body} (POST)")?;
-        }
-        self.describe_signature(f)?;
-        writeln!(f, "\nDelivery")?;
-        writeln!(f, "  a 2xx within {} is success", print_span(self.timeout))?;
-        writeln!(f, "  {}", Schedule(&self.retry))?;
-        writeln!(f, "\nEndpoints")?;
-        if !self.plans.is_empty() {
-            writeln!(f, "  plans: {}", self.plans.join(", "))?;
-        }
-        write!(f, "{}", self.rules)
-    }
-}
-
-impl Contract {
-    fn describe_signature(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\nRequest\n{}", self.request)?;
         writeln!(f, "\nSignature")?;
-        let Some(keys) = &self.keys else {
-            return writeln!(f, "  none");
-        };
         for rule in &self.signatures {
             write!(f, "{rule}")?;
         }
-        let whose = match keys.scope {
-            KeyScope::Endpoint => "each endpoint has its own key",
-            KeyScope::Tenant => "a tenant's endpoints share one key",
-        };
-        let presence = match keys.presence {
-            KeyPresence::Required => "",
-            KeyPresence::Optional => "; without one, deliveries are not signed",
-        };
-        writeln!(f, "  {whose}{presence}")?;
-        match keys.overlap.is_zero() {
-            true => writeln!(f, "  a rotated key stops signing at once")?,
-            false => writeln!(
-                f,
-                "  a rotated key signs beside the new one for {}",
-                print_span(keys.overlap)
-            )?,
+        match &self.keys {
+            None => writeln!(f, "  none")?,
+            Some(keys) => write!(f, "\nKeys\n{keys}")?,
         }
-        writeln!(f, "  retired keys that stay known: {}", keys.priors)?;
-        match keys.rotate_every {
+        writeln!(f, "\nDelivery\n  a 2xx within {} is success", print_span(self.timeout))?;
+        writeln!(f, "  {}\n{}{}", Schedule(&self.retry), self.order, self.health)?;
+        writeln!(f, "Endpoints")?;
+        if !self.plans.is_empty() {
+            writeln!(f, "  plans: {}", self.plans.join(", "))?;
+        }
+        write!(f, "{}", self.rules)?;
+        match &self.api {
             None => Ok(()),
-            Some(age) => writeln!(f, "  a key is rotated when it is {} old", print_span(age)),
+            Some(api) => write!(f, "\nAPI\n{api}"),
         }
+    }
+}
+
+impl fmt::Display for EventDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  {}\n    {}", self.name, self.description)?;
+        writeln!(f, "    example: {}", self.example)?;
+        match &self.schema {
+            None => Ok(()),
+            Some(schema) => writeln!(f, "    schema: {schema}"),
+        }
+    }
+}
+
+impl fmt::Display for RequestShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let methods = self.methods.iter().map(|method| method_name(*method));
+        writeln!(f, "  method: {}", methods.collect::<Vec<_>>().join(" or "))?;
+        if let Some(content_type) = &self.content_type {
+            writeln!(f, "  content type: {}", content_type.written)?;
+        }
+        for (written, (_, template)) in self.written_headers.iter().zip(&self.headers) {
+            writeln!(f, "  header {written}: {}", template.written)?;
+        }
+        for (name, template) in &self.query {
+            writeln!(f, "  query {name}={} (GET)", template.written)?;
+        }
+        if let Some(body) = &self.body {
+            writeln!(f, "  body: {body} (POST)")?;
+        }
+        for (name, meaning) in &self.meanings {
+            writeln!(f, "  {name}: {meaning}")?;
+        }
+        writeln!(f, "  times of the gateway: {}", self.time.name())
     }
 }
 
@@ -81,7 +86,7 @@ impl fmt::Display for SignatureRule {
         let known = Algorithm::NAMES.iter().find(|(_, algorithm)| *algorithm == self.algorithm);
         let algorithm = known.map_or("", |(name, _)| name);
         let content = |number: &usize| &self.contents[*number].written;
-        write!(f, "  {}: ", self.header)?;
+        write!(f, "  {}: ", self.written_header)?;
         for part in &self.value {
             match part {
                 ValuePart::Literal(text) => f.write_str(text)?,
@@ -92,35 +97,89 @@ impl fmt::Display for SignatureRule {
                 }
             }
         }
-        writeln!(f, "\n    with a key of {}", self.key.describe())
+        writeln!(f, "\n    with a key of {}", self.key.describe())?;
+        match &self.join {
+            None => Ok(()),
+            Some(join) => writeln!(f, "    values of several keys are joined by {join:?}"),
+        }
     }
 }
 
-impl fmt::Display for EndpointRules {
+impl fmt::Display for KeyRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let schemes = self.schemes.iter().map(|scheme| match scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        });
-        writeln!(f, "  URLs: {}", schemes.collect::<Vec<_>>().join(" or "))?;
-        match self.types {
-            TypesRule::Any => writeln!(f, "  types: any")?,
-            TypesRule::Catalog => writeln!(f, "  types: only those that there are")?,
-        }
-        if let Some(most) = self.max_per_key {
-            writeln!(f, "  at most {most} made with one key of a tenant")?;
-        }
-        if let Some(plan) = &self.plan {
-            writeln!(f, "  from the plan {plan}")?;
-        }
-        writeln!(f, "  name: {}", self.name.describe())?;
-        writeln!(f, "  description: {}", self.description.describe())?;
-        let Some(validation) = &self.validation else {
-            return Ok(());
+        let whose = match self.scope {
+            KeyScope::Endpoint => "each endpoint has its own key",
+            KeyScope::Tenant => "a tenant's endpoints share one key",
         };
-        let ValidationRule { method, header, status, timeout } = validation;
-        let (method, timeout) = (method_name(*method), print_span(*timeout));
-        writeln!(f, "  a new URL answers {method} with {status} and its {header} in {timeout}")
+        let presence = match self.presence {
+            KeyPresence::Required => "",
+            KeyPresence::Optional => "; without one, deliveries are not signed",
+        };
+        writeln!(f, "  {whose}{presence}")?;
+        match self.overlap.is_zero() {
+            true => writeln!(f, "  a rotated key stops signing at once")?,
+            false => {
+                let overlap = print_span(self.overlap);
+                writeln!(f, "  a rotated key signs beside the new one for {overlap}")?;
+            }
+        }
+        writeln!(f, "  retired keys that stay known: {}", self.priors)?;
+        match self.rotate_every {
+            None => Ok(()),
+            Some(age) => writeln!(f, "  a key is rotated when it is {} old", print_span(age)),
+        }
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = match self.line {
+            OrderedBy::Nothing => return writeln!(f, "  in no order"),
+            OrderedBy::Key => "events of one ordering key in order",
+            OrderedBy::Endpoint => "all events of an endpoint in order",
+        };
+        let after = match self.after_dead_letter {
+            AfterDeadLetter::Continue => "the next one goes",
+            AfterDeadLetter::Hold => "its line waits for a person",
+        };
+        writeln!(f, "  {line}; after a dead letter {after}")
+    }
+}
+
+impl fmt::Display for HealthPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.disable_after_failed_deliveries {
+            None => writeln!(f, "  an endpoint is never switched off"),
+            Some(count) => {
+                writeln!(
+                    f,
+                    "  an endpoint is switched off after {count} failed deliveries in a row"
+                )
+            }
+        }
+    }
+}
+
+struct Schedule<'a>(&'a RetryPolicy);
+
+impl fmt::Display for Schedule<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.to_spec(), self.0) {
+            (RetrySpec::List(waits), _) if waits.is_empty() => f.write_str("no retries"),
+            (RetrySpec::List(waits), RetryPolicy::List { spread, .. }) if *spread > 0.0 => {
+                let (waits, percent) = (waits.join(", "), spread * 100.0);
+                write!(f, "retries after {waits}, each up to {percent:.0} % longer")
+            }
+            (RetrySpec::List(waits), _) => write!(f, "retries after {}", waits.join(", ")),
+            (RetrySpec::Growing(growing), _) => write!(
+                f,
+                "retries after {}, growing by {} up to {}, for {}",
+                growing.base,
+                growing.factor.unwrap_or(2.0),
+                growing.cap,
+                growing.window.unwrap_or_default()
+            ),
+        }
     }
 }
 
@@ -131,21 +190,18 @@ fn method_name(method: DeliveryMethod) -> &'static str {
     }
 }
 
-struct Schedule<'a>(&'a RetryPolicy);
-
-impl fmt::Display for Schedule<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.to_spec() {
-            RetrySpec::List(waits) if waits.is_empty() => f.write_str("no retries"),
-            RetrySpec::List(waits) => write!(f, "retries after {}", waits.join(", ")),
-            RetrySpec::Growing(growing) => write!(
-                f,
-                "retries after {}, growing by {} up to {}, for {}",
-                growing.base,
-                growing.factor.unwrap_or(2.0),
-                growing.cap,
-                growing.window.unwrap_or_default()
-            ),
-        }
-    }
+/// Rows under each other, every column as wide as its widest cell.
+fn columns(rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<_> = rows.collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let line = |row: &Vec<String>| {
+        let cell =
+            |(column, cell): (usize, &String)| format!("{cell:width$}  ", width = width(column));
+        let line: String = row.iter().enumerate().map(cell).collect();
+        format!("  {}\n", line.trim_end())
+    };
+    rows.iter().map(line).collect()
 }

@@ -4,6 +4,8 @@
 //! depend on each other, and gather the mistakes of all. A mistake that only follows from another
 //! one is not told.
 
+use super::Contract;
+use super::source::place;
 use std::fmt;
 
 /// What a reader makes of a part of the file, or everything that is wrong with it.
@@ -35,6 +37,21 @@ pub(super) enum About {
     Missing(String),
     /// An unknown key stands where probably this one was meant.
     Meant(String),
+}
+
+impl ContractError {
+    /// A mistake that shows only beside other contracts, at a path of the file.
+    pub fn at(
+        contract: &Contract,
+        path: &[&str],
+        reason: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Self {
+        let (line, column) = place(&contract.text, path);
+        let (reason, cure) = (reason.into(), Some(cure.into()));
+        let file = contract.file.to_string();
+        Self { file, line, column, reason, cure, about: About::Value }
+    }
 }
 
 impl fmt::Display for ContractError {

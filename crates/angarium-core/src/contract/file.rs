@@ -26,7 +26,9 @@ impl Contract {
     /// Everything that is wrong with it, each with its line, its reason and its cure.
     pub fn parse(file: &str, text: &str, limits: &Limits) -> Result<Self, ContractMistakes> {
         let top = Source::parse(file, text)?;
-        read_contract(top, limits).map_err(ContractMistakes::settled)
+        let mut contract = read_contract(top, limits).map_err(ContractMistakes::settled)?;
+        (contract.file, contract.text) = (file.into(), text.into());
+        Ok(contract)
     }
 }
 
@@ -64,6 +66,8 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
     let (request, signatures, keys, Delivery { timeout, retry, order }) = sent;
     let health = health.unwrap_or_default();
     Ok(Contract {
+        file: Box::default(),
+        text: Box::default(),
         name,
         title,
         description,

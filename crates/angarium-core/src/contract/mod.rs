@@ -19,6 +19,7 @@ mod signer;
 mod source;
 mod template;
 mod time_form;
+mod weakness;
 
 #[cfg(test)]
 mod tests;
@@ -29,17 +30,20 @@ pub use library::ContractLibrary;
 pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
 pub use signer::{Signer, TenantSigner};
 pub use time_form::TimeForm;
+pub use weakness::{ContractWarning, Weakness};
 
 pub(crate) use key::{Encoding, KeyForm, KeyUse};
 pub(crate) use signature::{Algorithm, Content, ContentPart, SignatureRule, ValuePart};
 pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
+use crate::account::EventTypeConfig;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::retry::RetryPolicy;
 use api::ManagementApi;
 use http::HeaderName;
+use serde_json::Value;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -50,6 +54,8 @@ pub(crate) const TIMEOUTS: RangeInclusive<Duration> =
 /// A contract, compiled once at load.
 #[derive(Debug)]
 pub struct Contract {
+    file: Box<str>,
+    text: Box<str>,
     name: String,
     title: String,
     description: Option<String>,
@@ -118,6 +124,18 @@ pub struct EventDescription {
     pub schema: Option<serde_json::Value>,
 }
 
+/// A type that an environment has beside those of its contracts.
+impl From<&EventTypeConfig> for EventDescription {
+    fn from(config: &EventTypeConfig) -> Self {
+        Self {
+            name: EventType::from_stored(&config.name),
+            description: config.description.clone(),
+            example: config.example.as_ref().map_or_else(|| "{}".to_owned(), Value::to_string),
+            schema: config.schema.clone(),
+        }
+    }
+}
+
 /// The request of a delivery, but for its signatures.
 #[derive(Debug)]
 pub(crate) struct RequestShape {
@@ -137,6 +155,11 @@ pub(crate) struct RequestShape {
 }
 
 impl Contract {
+    /// The file's own text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Its name, unique on a server.
     pub fn name(&self) -> &str {
         &self.name
@@ -212,7 +235,7 @@ impl Contract {
     pub(crate) fn written_header<'a>(&'a self, name: &'a HeaderName) -> &'a str {
         let signed = self.signatures.iter().map(|rule| &rule.written_header);
         let mut written = self.request.written_headers.iter().chain(signed);
-        let same = |written: &&Box<str>| written.eq_ignore_ascii_case(name.as_str());
-        written.find(same).map_or(name.as_str(), |written| written)
+        let found = written.find(|written| written.eq_ignore_ascii_case(name.as_str()));
+        found.map_or(name.as_str(), |written| written)
     }
 }

@@ -105,6 +105,8 @@ pub struct ValidationRule {
     pub method: DeliveryMethod,
     /// The header that carries the key, there and back.
     pub header: HeaderName,
+    /// The header as the file writes it.
+    pub written_header: Box<str>,
     /// The only status that passes.
     pub status: u16,
     /// How long the answer may take.

@@ -5,7 +5,8 @@
 
 mod tree;
 
-use self::tree::{texts, to_json};
+pub(super) use self::tree::place;
+use self::tree::{line_and_column, texts, to_json};
 use super::error::{About, ContractError, ContractMistakes, Read, each};
 use super::fault::{Fault, nearest};
 use super::missing;
@@ -45,12 +46,11 @@ impl<'a> Source<'a> {
     }
 
     fn error(&self, at: Range<usize>, fault: Fault) -> ContractError {
-        let before = self.text.get(..at.start).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let (line, column) = line_and_column(self.text, at.start);
         ContractError {
             file: self.file.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column,
             reason: fault.reason,
             cure: fault.cure,
             about: About::Value,

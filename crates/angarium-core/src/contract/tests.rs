@@ -8,6 +8,7 @@ use crate::secret::{SecretText, SigningKey};
 use crate::time::Timestamp;
 
 mod mistakes;
+mod weaknesses;
 
 const SOUND: &str = r#"contract = "x"
 title = "X"

@@ -31,6 +31,11 @@ impl TimeForm {
     /// The forms that are text.
     pub(super) const TEXTS: &[(&str, TimeForm)] = Self::NAMES.split_at(3).0;
 
+    /// As a contract writes it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, form)| *form == self).map_or("", |(name, _)| name)
+    }
+
     /// The time as text.
     pub fn text(self, time: Timestamp) -> String {
         match self {

@@ -57,6 +57,12 @@ impl<T> Shard<T> {
             self.open.checkpoint_committed(checkpoint.upto);
         }
         self.high_water = self.high_water.max(given.high_water);
+        for (no, due) in std::mem::take(&mut self.recovered_rows) {
+            if let Some(queue) = self.queues.get_mut(&no) {
+                queue.note_unloaded(due);
+            }
+            touched.push(no);
+        }
         touched.sort_unstable();
         touched.dedup();
         for no in touched {

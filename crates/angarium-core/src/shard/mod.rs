@@ -73,6 +73,8 @@ pub struct Shard<T> {
     /// Tenants whose sequence numbers changed since the last checkpoint.
     dirty_tenants: BTreeSet<TenantNo>,
     high_water: EventKey,
+    /// Rows that recovery writes with the first commit, and when they are due.
+    recovered_rows: Vec<(EndpointNo, Timestamp)>,
 }
 
 /// What a shard holds of a tenant.
@@ -213,6 +215,7 @@ impl<T> Shard<T> {
             own_ids: OwnIds::default(),
             dirty_tenants: BTreeSet::new(),
             high_water: checkpoint,
+            recovered_rows: Vec::new(),
         }
     }
 

@@ -112,7 +112,8 @@ impl<T> Shard<T> {
                 queue.push_ready(held);
             }
             EndpointStatus::Active => {
-                queue.note_unloaded(held.due);
+                // A load that begins before the commit would not find the row.
+                self.recovered_rows.push((no, held.due));
                 let next = NextState::Pending { due: Some(held.due) };
                 self.write_held(no, &held, next);
             }

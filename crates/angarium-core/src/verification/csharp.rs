@@ -1,6 +1,7 @@
 //! C#, with the standard library of .NET; which has no Ed25519.
 
-use super::plan::{Key, Origin, Plan, Run, Value};
+use super::origin::Origin;
+use super::plan::{Key, Plan, Run, Value};
 use super::quote::{Quoting, four_digits};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
 use crate::contract::{Algorithm, Encoding};
@@ -16,23 +17,29 @@ pub(super) fn print(plan: &Plan<'_>) -> Option<String> {
     };
     let parameters = plan.parameters(Language::CSharp).into_iter();
     let parameters: Vec<_> = parameters.map(declaration).collect();
-    let tolerance = match plan.timestamp {
-        Some(_) => {
-            format!("    private const long Tolerance = {TOLERANCE_SECONDS}; // seconds\n\n")
-        }
-        None => String::new(),
-    };
+    let tolerance = plan.when_timed(&format!(
+        "    private const long Tolerance = {TOLERANCE_SECONDS}; // seconds\n\n"
+    ));
     Some(format!(
-        "{imports}\n// Verifies the webhooks of {title}.\npublic static class Webhooks\n{{\n{tolerance}\
-         {doc}    public static bool Verify(\n        {parameters})\n    {{\n\
-         {received}{facts}{fresh}{compare}    }}\n\n{sign}\n{SAME}}}\n",
+        "{imports}
+// Verifies the webhooks of {title}.
+public static class Webhooks
+{{
+{tolerance}{doc}    public static bool Verify(
+        {parameters})
+    {{
+{received}{facts}{fresh}{compare}    }}
+
+{sign}
+{SAME}}}
+",
         imports = imports(plan),
         title = plan.title,
         doc = doc(plan),
         parameters = parameters.join(",\n        "),
         received = received(plan),
         facts = facts(plan),
-        fresh = plan.timestamp.as_ref().map(|_| FRESHNESS).unwrap_or_default(),
+        fresh = plan.when_timed(FRESHNESS),
         compare = compare(plan),
         sign = sign(plan, hash),
     ))
@@ -80,22 +87,9 @@ fn imports(plan: &Plan<'_>) -> String {
 }
 
 fn doc(plan: &Plan<'_>) -> String {
-    let [what, how] = prose::promise(plan);
-    let mut doc = prose::lines(&what, "    // ", "    // ") + "    //\n";
-    doc += &(prose::lines(&how, "    // ", "    // ") + "    //\n");
+    let mut doc = prose::intro(plan, "    // ");
     for parameter in plan.parameters(Language::CSharp) {
-        let text = match parameter {
-            Parameter::Headers => {
-                "finds a header in any case, or null: `name => Request.Headers[name]`"
-            }
-            Parameter::Now => "the time, if it is not the clock's",
-            Parameter::Method
-            | Parameter::Body
-            | Parameter::Query
-            | Parameter::Payload
-            | Parameter::Id
-            | Parameter::Secrets => prose::parameter(parameter),
-        };
+        let text = prose::parameter(Language::CSharp, parameter);
         let declared = declaration(parameter).trim_end_matches(" = null");
         let name = declared.rsplit(' ').next().unwrap_or_default();
         doc += &prose::lines(&format!("{name}: {text}."), "    // ", "    //     ");
@@ -119,8 +113,10 @@ fn received(plan: &Plan<'_>) -> String {
             let time = timestamp.as_ref().map_or_else(String::new, |name| {
                 let (length, name) = (name.len(), TEXT.quote(name));
                 format!(
-                    "        var timed = items.FirstOrDefault(item => item.StartsWith({name}, \
-                     StringComparison.Ordinal));\n        var timestamp = timed?[{length}..];\n"
+                    "        var timed = items.FirstOrDefault(
+            item => item.StartsWith({name}, StringComparison.Ordinal));
+        var timestamp = timed?[{length}..];
+"
                 )
             });
             let all = plan.candidates().1;
@@ -134,8 +130,9 @@ fn received(plan: &Plan<'_>) -> String {
                 Some(Origin::Header(_) | Origin::Member(_)) | None => ("", 1),
             };
             format!(
-                "        var match = Regex.Match({header}, {regex});\n{time}        \
-                 var signature = match.Groups[{group}].Value;\n"
+                "        var match = Regex.Match({header}, {regex});
+{time}        var signature = match.Groups[{group}].Value;
+"
             )
         }
     }
@@ -150,11 +147,17 @@ fn facts(plan: &Plan<'_>) -> String {
             let path: String =
                 path.iter().map(|name| format!(".GetProperty(\"{name}\")")).collect();
             facts += &format!(
-                "        string? id;\n        try\n        {{\n            \
-                 using var json = JsonDocument.Parse(body);\n            \
-                 id = json.RootElement{path}.GetString();\n        }}\n        \
-                 catch (Exception) // not the JSON that was sent\n        {{\n            \
-                 return false;\n        }}\n"
+                "        string? id;
+        try
+        {{
+            using var json = JsonDocument.Parse(body);
+            id = json.RootElement{path}.GetString();
+        }}
+        catch (Exception) // not the JSON that was sent
+        {{
+            return false;
+        }}
+"
             );
         }
     }
@@ -179,8 +182,12 @@ fn compare(plan: &Plan<'_>) -> String {
         return format!("        return secrets.Any(secret => Same({sign}, {one}));\n");
     }
     format!(
-        "        return secrets.Any(secret =>\n        {{\n            var expected = {sign};\n            \
-         return {all}.Any({one} => Same(expected, {one}));\n        }});\n"
+        "        return secrets.Any(secret =>
+        {{
+            var expected = {sign};
+            return {all}.Any({one} => Same(expected, {one}));
+        }});
+"
     )
 }
 
@@ -205,10 +212,16 @@ fn sign(plan: &Plan<'_>, hash: &str) -> String {
     };
     let text = plan.candidate.around(&encoded, " + ", |text| TEXT.quote(text));
     format!(
-        "    private static string Sign(string secret, params byte[][] content)\n    {{\n        \
-         var key = {key};\n        \
-         using var mac = IncrementalHash.CreateHMAC(HashAlgorithmName.{hash}, key);\n        \
-         foreach (var part in content)\n        {{\n            mac.AppendData(part);\n        }}\n        \
-         return {text};\n    }}\n"
+        "    private static string Sign(string secret, params byte[][] content)
+    {{
+        var key = {key};
+        using var mac = IncrementalHash.CreateHMAC(HashAlgorithmName.{hash}, key);
+        foreach (var part in content)
+        {{
+            mac.AppendData(part);
+        }}
+        return {text};
+    }}
+"
     )
 }

@@ -1,6 +1,7 @@
 //! Go, with its standard library.
 
-use super::plan::{Key, Origin, Part, Plan, Run, Value};
+use super::origin::Origin;
+use super::plan::{Key, Part, Plan, Run, Value};
 use super::quote::{Quoting, four_digits};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
 use crate::contract::{Algorithm, Encoding};
@@ -9,14 +10,19 @@ const TEXT: Quoting = Quoting { mark: '"', special: &[], control: four_digits };
 
 pub(super) fn print(plan: &Plan<'_>) -> String {
     let parameters: Vec<_> = plan.parameters(Language::Go).into_iter().map(declaration).collect();
-    let tolerance = match plan.timestamp {
-        Some(_) => format!("const tolerance = {TOLERANCE_SECONDS} // seconds\n\n"),
-        None => String::new(),
-    };
+    let tolerance =
+        plan.when_timed(&format!("const tolerance = {TOLERANCE_SECONDS} // seconds\n\n"));
     format!(
-        "// Package webhooks verifies the webhooks of {title}.\npackage webhooks\n\n\
-         import (\n{imports})\n\n{tolerance}{pattern}{doc}\
-         func Verify({parameters}) bool {{\n{received}{facts}{fresh}{content}{compare}}}\n\n{sign}",
+        "// Package webhooks verifies the webhooks of {title}.
+package webhooks
+
+import (
+{imports})
+
+{tolerance}{pattern}{doc}func Verify({parameters}) bool {{
+{received}{facts}{fresh}{content}{compare}}}
+
+{sign}",
         title = plan.title,
         imports = imports(plan),
         pattern = pattern(plan),
@@ -24,7 +30,7 @@ pub(super) fn print(plan: &Plan<'_>) -> String {
         parameters = parameters.join(", "),
         received = received(plan),
         facts = facts(plan),
-        fresh = plan.timestamp.as_ref().map(|_| FRESHNESS).unwrap_or_default(),
+        fresh = plan.when_timed(FRESHNESS),
         content = content(plan),
         compare = compare(plan),
         sign = sign(plan),
@@ -75,16 +81,14 @@ fn imports(plan: &Plan<'_>) -> String {
 }
 
 fn doc(plan: &Plan<'_>) -> String {
-    let [what, how] = prose::promise(plan);
-    let what = what.replacen("Tells", "Verify tells", 1);
-    let mut doc = prose::lines(&what, "// ", "// ") + "//\n" + &prose::lines(&how, "// ", "// ");
-    doc += "//\n";
+    let intro = prose::intro(plan, "// ");
+    let mut doc = intro.replacen("Tells", "Verify tells", 1);
     for parameter in plan.parameters(Language::Go) {
         if matches!(parameter, Parameter::Headers | Parameter::Now) {
             continue;
         }
         let name = declaration(parameter).split(' ').next().unwrap_or_default();
-        let line = format!("  - {name}: {}.", prose::parameter(parameter));
+        let line = format!("  - {name}: {}.", prose::parameter(Language::Go, parameter));
         doc += &prose::lines(&line, "// ", "//     ");
     }
     doc
@@ -95,7 +99,12 @@ fn pattern(plan: &Plan<'_>) -> String {
         return String::new();
     };
     let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
-    format!("var pattern = regexp.MustCompile({})\n\n", TEXT.quote(&format!("^{regex}$")))
+    format!(
+        "var pattern = regexp.MustCompile({})
+
+",
+        TEXT.quote(&format!("^{regex}$"))
+    )
 }
 
 fn received(plan: &Plan<'_>) -> String {
@@ -114,9 +123,14 @@ fn received(plan: &Plan<'_>) -> String {
             let time = timestamp.as_ref().map_or_else(String::new, |name| {
                 let (length, name) = (name.len(), TEXT.quote(name));
                 format!(
-                    "\tvar timestamp string\n\tfor _, item := range items {{\n\t\t\
-                     if strings.HasPrefix(item, {name}) {{\n\t\t\ttimestamp = item[{length}:]\n\t\t\t\
-                     break\n\t\t}}\n\t}}\n"
+                    "\tvar timestamp string
+\tfor _, item := range items {{
+\t\tif strings.HasPrefix(item, {name}) {{
+\t\t\ttimestamp = item[{length}:]
+\t\t\tbreak
+\t\t}}
+\t}}
+"
                 )
             });
             format!("\t{all} := strings.Split({value}, {separator})\n{time}")
@@ -127,8 +141,12 @@ fn received(plan: &Plan<'_>) -> String {
                 Some(Origin::Header(_) | Origin::Member(_)) | None => "signature := match[1]",
             };
             format!(
-                "\tmatch := pattern.FindStringSubmatch({header})\n\tif match == nil {{\n\t\t\
-                 return false\n\t}}\n\t{groups}\n"
+                "\tmatch := pattern.FindStringSubmatch({header})
+\tif match == nil {{
+\t\treturn false
+\t}}
+\t{groups}
+"
             )
         }
     }
@@ -152,12 +170,20 @@ fn member(path: &[String]) -> String {
     let mut field = "string".to_owned();
     for (depth, name) in path.iter().enumerate().rev() {
         let indent = "\t".repeat(depth + 1);
-        field = format!("struct {{\n{indent}\tMember {field} `json:\"{name}\"`\n{indent}}}");
+        field = format!(
+            "struct {{
+{indent}\tMember {field} `json:\"{name}\"`
+{indent}}}"
+        );
     }
     let members = ".Member".repeat(path.len());
     format!(
-        "\tvar event {field}\n\tif err := json.Unmarshal(body, &event); err != nil {{\n\t\t\
-         return false\n\t}}\n\tid := event{members}\n"
+        "\tvar event {field}
+\tif err := json.Unmarshal(body, &event); err != nil {{
+\t\treturn false
+\t}}
+\tid := event{members}
+"
     )
 }
 
@@ -191,20 +217,36 @@ fn compare(plan: &Plan<'_>) -> String {
     let expected = match plan.key {
         Key::Text => format!("\t\texpected := sign(secret, {content})\n"),
         Key::Decoded { .. } => format!(
-            "\t\texpected, err := sign(secret, {content})\n\t\tif err != nil {{\n\t\t\t\
-             continue // not a secret of this form\n\t\t}}\n"
+            "\t\texpected, err := sign(secret, {content})
+\t\tif err != nil {{
+\t\t\tcontinue // not a secret of this form
+\t\t}}
+"
         ),
     };
     let same = |indent: &str| {
         format!(
-            "{indent}if hmac.Equal(expected, []byte({one})) {{\n{indent}\treturn true\n{indent}}}\n"
+            "{indent}if hmac.Equal(expected, []byte({one})) {{
+{indent}\treturn true
+{indent}}}
+"
         )
     };
     let tries = match plan.is_list() {
-        true => format!("\t\tfor _, {one} := range {all} {{\n{}\t\t}}\n", same("\t\t\t")),
+        true => format!(
+            "\t\tfor _, {one} := range {all} {{
+{}\t\t}}
+",
+            same("\t\t\t")
+        ),
         false => same("\t\t"),
     };
-    format!("\tfor _, secret := range secrets {{\n{expected}{tries}\t}}\n\treturn false\n")
+    format!(
+        "\tfor _, secret := range secrets {{
+{expected}{tries}\t}}
+\treturn false
+"
+    )
 }
 
 fn sign(plan: &Plan<'_>) -> String {
@@ -216,8 +258,11 @@ fn sign(plan: &Plan<'_>) -> String {
                 prefix => format!("strings.TrimPrefix(secret, {})", TEXT.quote(prefix)),
             };
             let decode = format!(
-                "\tkey, err := {}.DecodeString({text})\n\tif err != nil {{\n\t\t\
-                 return nil, err\n\t}}\n",
+                "\tkey, err := {}.DecodeString({text})
+\tif err != nil {{
+\t\treturn nil, err
+\t}}
+",
                 package(*encoding)
             );
             ("([]byte, error)", decode, "key")
@@ -238,8 +283,10 @@ fn sign(plan: &Plan<'_>) -> String {
     let text = plan.candidate.around(&encoded, " + ", |text| TEXT.quote(text));
     let nil = if answer == "[]byte" { "" } else { ", nil" };
     format!(
-        "func sign(secret string, content []byte) {answer} {{\n{decode}{steps}\t\
-         return []byte({text}){nil}\n}}\n"
+        "func sign(secret string, content []byte) {answer} {{
+{decode}{steps}\treturn []byte({text}){nil}
+}}
+"
     )
 }
 

@@ -1,6 +1,7 @@
 //! Java, with its standard library; which has no JSON, so an id in the body is an argument.
 
-use super::plan::{Key, Origin, Plan, Run, Value};
+use super::origin::Origin;
+use super::plan::{Key, Plan, Run, Value};
 use super::quote::{Quoting, octal};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
 use crate::contract::{Algorithm, Encoding};
@@ -9,23 +10,28 @@ const TEXT: Quoting = Quoting { mark: '"', special: &[], control: octal };
 
 pub(super) fn print(plan: &Plan<'_>) -> String {
     let parameters: Vec<_> = plan.parameters(Language::Java).into_iter().map(declaration).collect();
-    let tolerance = match plan.timestamp {
-        Some(_) => {
-            format!("    private static final long TOLERANCE = {TOLERANCE_SECONDS}; // seconds\n\n")
-        }
-        None => String::new(),
-    };
+    let tolerance = plan.when_timed(&format!(
+        "    private static final long TOLERANCE = {TOLERANCE_SECONDS}; // seconds\n\n"
+    ));
     format!(
-        "{imports}\n/** Verifies the webhooks of {title}. */\npublic final class Webhooks {{\n\
-         {tolerance}    private Webhooks() {{}}\n\n{doc}    public static boolean verify(\n            \
-         {parameters}) {{\n{received}{facts}{fresh}{compare}    }}\n\n{sign}}}\n",
+        "{imports}
+/** Verifies the webhooks of {title}. */
+public final class Webhooks {{
+{tolerance}    private Webhooks() {{}}
+
+{doc}    public static boolean verify(
+            {parameters}) {{
+{received}{facts}{fresh}{compare}    }}
+
+{sign}}}
+",
         imports = imports(plan),
         title = plan.title,
         doc = doc(plan),
         parameters = parameters.join(", "),
         received = received(plan),
         facts = facts(plan),
-        fresh = plan.timestamp.as_ref().map(|_| FRESHNESS).unwrap_or_default(),
+        fresh = plan.when_timed(FRESHNESS),
         compare = compare(plan),
         sign = sign(plan),
     )
@@ -61,7 +67,6 @@ fn imports(plan: &Plan<'_>) -> String {
     let is_pattern = matches!(plan.value, Value::Pattern(_));
     let quotes = matches!(&plan.value, Value::List { separator, .. } if !is_plain(separator));
     let imports = [
-        ("static java.nio.charset.StandardCharsets.UTF_8", true),
         ("java.security.GeneralSecurityException", true),
         ("java.security.KeyFactory", !hmac),
         ("java.security.MessageDigest", true),
@@ -73,7 +78,6 @@ fn imports(plan: &Plan<'_>) -> String {
         ("java.util.Base64", plan.uses(Encoding::Base64)),
         ("java.util.HexFormat", plan.uses(Encoding::Hex)),
         ("java.util.List", true),
-        ("java.util.Objects", true),
         ("java.util.function.UnaryOperator", true),
         ("java.util.regex.Matcher", is_pattern),
         ("java.util.regex.Pattern", is_pattern || quotes),
@@ -81,47 +85,23 @@ fn imports(plan: &Plan<'_>) -> String {
         ("javax.crypto.spec.SecretKeySpec", hmac),
     ];
     let used = imports.iter().filter(|(_, used)| *used);
-    let line = |(name, _): &(&str, bool)| match name.starts_with("static") {
-        true => format!("import {name};\n\n"),
-        false => format!("import {name};\n"),
-    };
-    used.map(line).collect()
+    let used: String = used.map(|(name, _)| format!("import {name};\n")).collect();
+    format!("{STATIC_IMPORTS}\n{used}")
 }
 
+const STATIC_IMPORTS: &str = "import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNullElse;
+";
+
 fn doc(plan: &Plan<'_>) -> String {
-    let [what, how] = prose::promise(plan);
-    let how = how.replace('{', "&#123;").replace('@', "&#64;");
-    let how = backticks(&how).replace("&#123;", "{");
-    let mut doc = format!("    /**\n{}", prose::lines(&what, "     * ", "     * "));
-    doc += &format!("     *\n{}     *\n", prose::lines(&format!("<p>{how}"), "     * ", "     * "));
+    let intro = prose::intro(plan, "     * ").replace('@', "&#64;");
+    let mut doc = "    /**\n".to_owned() + &intro.replacen("* The", "* <p>The", 1);
     for parameter in plan.parameters(Language::Java) {
-        let text = match parameter {
-            Parameter::Headers => {
-                "finds a header in any case, or null, as <code>request::getHeader</code> does"
-            }
-            Parameter::Method
-            | Parameter::Body
-            | Parameter::Query
-            | Parameter::Payload
-            | Parameter::Id
-            | Parameter::Secrets
-            | Parameter::Now => prose::parameter(parameter),
-        };
+        let text = prose::parameter(Language::Java, parameter);
         let name = declaration(parameter).rsplit(' ').next().unwrap_or_default();
         doc += &prose::lines(&format!("@param {name} {text}"), "     * ", "     *     ");
     }
     doc + "     */\n"
-}
-
-/// `x` as Javadoc shows code.
-fn backticks(text: &str) -> String {
-    let mut parts = text.split('`');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for (number, part) in parts.enumerate() {
-        out += if number % 2 == 0 { "<code>" } else { "</code>" };
-        out += part;
-    }
-    out
 }
 
 /// `String.split` takes a regular expression.
@@ -130,7 +110,7 @@ fn is_plain(separator: &str) -> bool {
 }
 
 fn header(name: &str) -> String {
-    format!("Objects.requireNonNullElse(header.apply(\"{name}\"), \"\")")
+    format!("requireNonNullElse(header.apply(\"{name}\"), \"\")")
 }
 
 fn received(plan: &Plan<'_>) -> String {
@@ -156,8 +136,9 @@ fn received(plan: &Plan<'_>) -> String {
                 )
             });
             format!(
-                "        String received = {header}{join};\n        \
-                 String[] {all} = received.split({by});\n{time}"
+                "        String received = {header}{join};
+        String[] {all} = received.split({by});
+{time}"
             )
         }
         Value::Pattern(parts) => {
@@ -168,9 +149,14 @@ fn received(plan: &Plan<'_>) -> String {
                 Some(Origin::Header(_) | Origin::Member(_)) | None => ("", 1),
             };
             format!(
-                "        Matcher match =\n                Pattern.compile({regex})\n                        \
-                 .matcher({header});\n        if (!match.matches()) {{\n            return false;\n        \
-                 }}\n{time}        String signature = match.group({group});\n"
+                "        Matcher match =
+                Pattern.compile({regex})
+                        .matcher({header});
+        if (!match.matches()) {{
+            return false;
+        }}
+{time}        String signature = match.group({group});
+"
             )
         }
     }
@@ -200,23 +186,30 @@ fn compare(plan: &Plan<'_>) -> String {
     let (one, all) = plan.candidates();
     let same = |indent: &str| {
         format!(
-            "{indent}if (MessageDigest.isEqual(expected, {one}.getBytes(UTF_8))) {{\n{indent}    \
-             return true;\n{indent}}}\n"
+            "{indent}if (MessageDigest.isEqual(expected, {one}.getBytes(UTF_8))) {{
+{indent}    return true;
+{indent}}}
+"
         )
     };
     let tries = match plan.is_list() {
         true => {
             let indent = "            ";
             format!(
-                "{indent}for (String {one} : {all}) {{\n{}{indent}}}\n",
+                "{indent}for (String {one} : {all}) {{
+{}{indent}}}
+",
                 same("                ")
             )
         }
         false => same("            "),
     };
     format!(
-        "        for (String secret : secrets) {{\n            \
-         byte[] expected = sign(secret, {});\n{tries}        }}\n        return false;\n",
+        "        for (String secret : secrets) {{
+            byte[] expected = sign(secret, {});
+{tries}        }}
+        return false;
+",
         arguments.join(", ")
     )
 }
@@ -237,9 +230,12 @@ fn sign(plan: &Plan<'_>) -> String {
     };
     let hmac = |name: &str| {
         format!(
-            "            Mac mac = Mac.getInstance(\"{name}\");\n            \
-             mac.init(new SecretKeySpec(key, \"{name}\"));\n            \
-             for (byte[] part : content) {{\n                mac.update(part);\n            }}\n"
+            "            Mac mac = Mac.getInstance(\"{name}\");
+            mac.init(new SecretKeySpec(key, \"{name}\"));
+            for (byte[] part : content) {{
+                mac.update(part);
+            }}
+"
         )
     };
     let (steps, bytes) = match plan.algorithm {
@@ -254,10 +250,15 @@ fn sign(plan: &Plan<'_>) -> String {
     let text = plan.candidate.around(&encoded, " + ", |text| TEXT.quote(text));
     let text = if text == encoded { text } else { format!("({text})") };
     format!(
-        "    private static byte[] sign(String secret, byte[]... content) {{\n        \
-         byte[] key = {key};\n        try {{\n{steps}            return {text}.getBytes(UTF_8);\n        \
-         }} catch (GeneralSecurityException missing) {{\n            \
-         throw new IllegalStateException(missing); // every Java has it\n        }}\n    }}\n"
+        "    private static byte[] sign(String secret, byte[]... content) {{
+        byte[] key = {key};
+        try {{
+{steps}            return {text}.getBytes(UTF_8);
+        }} catch (GeneralSecurityException missing) {{
+            throw new IllegalStateException(missing); // every Java has it
+        }}
+    }}
+"
     )
 }
 

@@ -1,6 +1,7 @@
 //! JavaScript, with Node's standard library.
 
-use super::plan::{Key, Origin, Part, Plan, Run, Value};
+use super::origin::Origin;
+use super::plan::{Key, Part, Plan, Run, Value};
 use super::quote::{Quoting, four_digits};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
 use crate::contract::{Algorithm, Encoding};
@@ -13,15 +14,18 @@ pub(super) fn print(plan: &Plan<'_>) -> String {
         Algorithm::HmacSha256 | Algorithm::HmacSha512 => "createHmac, timingSafeEqual",
         Algorithm::Ed25519 => "createPrivateKey, sign as signWith, timingSafeEqual",
     };
-    let tolerance = match plan.timestamp {
-        Some(_) => format!("const TOLERANCE = {TOLERANCE_SECONDS}; // seconds\n\n"),
-        None => String::new(),
-    };
+    let tolerance =
+        plan.when_timed(&format!("const TOLERANCE = {TOLERANCE_SECONDS}; // seconds\n\n"));
     let parameters: Vec<_> = plan.parameters(Language::JavaScript).into_iter().map(name).collect();
-    let facts = received(plan) + &facts(plan) + freshness(plan);
+    let facts = received(plan) + &facts(plan) + &plan.when_timed(FRESHNESS);
     format!(
-        "import {{ {names} }} from \"node:crypto\";\n\n{tolerance}{doc}\
-         export function verify({parameters}) {{\n{facts}{compare}}}\n\n{sign}\n{SAME}",
+        "import {{ {names} }} from \"node:crypto\";
+
+{tolerance}{doc}export function verify({parameters}) {{
+{facts}{compare}}}
+
+{sign}
+{SAME}",
         doc = doc(plan),
         parameters = parameters.join(", "),
         compare = compare(plan),
@@ -49,22 +53,16 @@ fn name(parameter: Parameter) -> &'static str {
 }
 
 fn doc(plan: &Plan<'_>) -> String {
-    let [what, how] = prose::promise(plan);
-    let how = prose::lines(&how, " * ", " * ");
-    let mut doc = format!("/**\n{} *\n{how} *\n", prose::lines(&what, " * ", " * "));
+    let mut doc = "/**\n".to_owned() + &prose::intro(plan, " * ");
     for parameter in plan.parameters(Language::JavaScript) {
-        let (kind, text) = match parameter {
-            Parameter::Headers => (
-                "Object",
-                "the headers of the request, their names in lower case, as `request.headers` of Node has them",
-            ),
-            Parameter::Body | Parameter::Query | Parameter::Payload => {
-                ("Buffer|string", prose::parameter(parameter))
-            }
-            Parameter::Method | Parameter::Id => ("string", prose::parameter(parameter)),
-            Parameter::Secrets => ("string[]", prose::parameter(parameter)),
-            Parameter::Now => ("number", "the unix time in seconds, if it is not the clock's"),
+        let kind = match parameter {
+            Parameter::Headers => "Object",
+            Parameter::Body | Parameter::Query | Parameter::Payload => "Buffer|string",
+            Parameter::Method | Parameter::Id => "string",
+            Parameter::Secrets => "string[]",
+            Parameter::Now => "number",
         };
+        let text = prose::parameter(Language::JavaScript, parameter);
         let name = name(parameter).split(' ').next().unwrap_or_default();
         let line = format!("@param {{{kind}}} {name} {text}.");
         doc += &prose::lines(&line, " * ", " *   ");
@@ -104,8 +102,10 @@ fn received(plan: &Plan<'_>) -> String {
                 _ => "signature",
             };
             format!(
-                "  const match = new RegExp({regex}).exec({header});\n  \
-                 if (!match) return false;\n  const [, {groups}] = match;\n"
+                "  const match = new RegExp({regex}).exec({header});
+  if (!match) return false;
+  const [, {groups}] = match;
+"
             )
         }
     }
@@ -119,8 +119,13 @@ fn facts(plan: &Plan<'_>) -> String {
         Some(Origin::Member(path)) => {
             let path: String = path.iter().map(|name| format!("?.[\"{name}\"]")).collect();
             facts += &format!(
-                "  let id;\n  try {{\n    id = JSON.parse(body){path};\n  }} catch {{\n    \
-                 return false; // not the JSON that was sent\n  }}\n"
+                "  let id;
+  try {{
+    id = JSON.parse(body){path};
+  }} catch {{
+    return false; // not the JSON that was sent
+  }}
+"
             );
         }
     }
@@ -130,12 +135,9 @@ fn facts(plan: &Plan<'_>) -> String {
     facts
 }
 
-fn freshness(plan: &Plan<'_>) -> &'static str {
-    let check = "  // A timestamp that is no number is as far off as can be.
+const FRESHNESS: &str = "  // A timestamp that is no number is as far off as can be.
   if (!(Math.abs(now - Number(timestamp)) <= TOLERANCE)) return false;
 ";
-    plan.timestamp.as_ref().map(|_| check).unwrap_or_default()
-}
 
 fn compare(plan: &Plan<'_>) -> String {
     let sign = format!("sign(secret, {})", content(plan).join(", "));
@@ -144,8 +146,11 @@ fn compare(plan: &Plan<'_>) -> String {
     }
     let (one, all) = plan.candidates();
     format!(
-        "  return secrets.some((secret) => {{\n    const expected = {sign};\n    \
-         return {all}.some(({one}) => same(expected, {one}));\n  }});\n"
+        "  return secrets.some((secret) => {{
+    const expected = {sign};
+    return {all}.some(({one}) => same(expected, {one}));
+  }});
+"
     )
 }
 
@@ -189,8 +194,9 @@ fn sign(plan: &Plan<'_>) -> String {
                 _ => (
                     "...content",
                     format!(
-                        "  const hmac = {hmac};\n  \
-                         for (const part of content) hmac.update(part);\n"
+                        "  const hmac = {hmac};
+  for (const part of content) hmac.update(part);
+"
                     ),
                     "hmac".to_owned(),
                 ),
@@ -203,7 +209,12 @@ fn sign(plan: &Plan<'_>) -> String {
         Algorithm::Ed25519 => format!("{mac}.toString(\"{encoding}\")"),
     };
     let text = plan.candidate.around(&digest, " + ", |text| TEXT.quote(text));
-    format!("function sign(secret, {parts}) {{\n{steps}  return {text};\n}}\n")
+    format!(
+        "function sign(secret, {parts}) {{
+{steps}  return {text};
+}}
+"
+    )
 }
 
 /// The secret is the seed of the key, which PKCS #8 wraps in 16 bytes (RFC 8410).

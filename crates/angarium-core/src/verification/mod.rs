@@ -5,10 +5,13 @@
 //! library (in Rust with named crates). Every program compares in constant time, says that the raw
 //! body is needed, and answers false, never with an error, to whatever an attacker may send.
 
+mod choice;
+mod origin;
 mod plan;
+mod value;
+
 mod prose;
 mod quote;
-mod value;
 
 mod csharp;
 mod go;

@@ -1,6 +1,7 @@
 //! PHP, with its standard library.
 
-use super::plan::{Key, Origin, Part, Plan, Run, Value};
+use super::origin::Origin;
+use super::plan::{Key, Part, Plan, Run, Value};
 use super::quote::Quoting;
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
 use crate::contract::{Algorithm, Encoding};
@@ -10,19 +11,26 @@ const TEXT: Quoting = Quoting { mark: '\'', special: &[], control: |control| con
 
 pub(super) fn print(plan: &Plan<'_>) -> String {
     let parameters: Vec<_> = plan.parameters(Language::Php).into_iter().map(declaration).collect();
-    let tolerance = match plan.timestamp {
-        Some(_) => format!("const TOLERANCE = {TOLERANCE_SECONDS}; // seconds\n\n"),
-        None => String::new(),
-    };
+    let tolerance =
+        plan.when_timed(&format!("const TOLERANCE = {TOLERANCE_SECONDS}; // seconds\n\n"));
     format!(
-        "<?php\n\ndeclare(strict_types=1);\n\nnamespace Webhooks;\n\n{tolerance}{doc}\
-         function verify({parameters}): bool\n{{\n    $headers = array_change_key_case($headers);\n\
-         {received}{facts}{fresh}{content}{compare}}}\n\n{sign}",
+        "<?php
+
+declare(strict_types=1);
+
+namespace Webhooks;
+
+{tolerance}{doc}function verify({parameters}): bool
+{{
+    $headers = array_change_key_case($headers);
+{received}{facts}{fresh}{content}{compare}}}
+
+{sign}",
         doc = doc(plan),
         parameters = parameters.join(", "),
         received = received(plan),
         facts = facts(plan),
-        fresh = plan.timestamp.as_ref().map(|_| FRESHNESS).unwrap_or_default(),
+        fresh = plan.when_timed(FRESHNESS),
         content = content(plan),
         compare = compare(plan),
         sign = sign(plan),
@@ -48,25 +56,9 @@ fn declaration(parameter: Parameter) -> &'static str {
 }
 
 fn doc(plan: &Plan<'_>) -> String {
-    let [what, how] = prose::promise(plan);
-    let how = prose::lines(&how, " * ", " * ");
-    let mut doc = format!("/**\n{} *\n{how} *\n", prose::lines(&what, " * ", " * "));
+    let mut doc = "/**\n".to_owned() + &prose::intro(plan, " * ");
     for parameter in plan.parameters(Language::Php) {
-        let text = match parameter {
-            Parameter::Headers => {
-                "the headers of the request in any case, as getallheaders() has them"
-            }
-            Parameter::Body => {
-                "the RAW body, as file_get_contents('php://input') has it; JSON that was parsed and \
-                 printed again has other bytes"
-            }
-            Parameter::Now => "the unix time, if it is not the clock's",
-            Parameter::Method
-            | Parameter::Query
-            | Parameter::Payload
-            | Parameter::Id
-            | Parameter::Secrets => prose::parameter(parameter),
-        };
+        let text = prose::parameter(Language::Php, parameter);
         let declared = declaration(parameter);
         let declared = declared.trim_end_matches(" = null").replace("array $s", "string[] $s");
         doc += &prose::lines(&format!("@param {declared} {text}."), " * ", " *     ");
@@ -91,8 +83,9 @@ fn received(plan: &Plan<'_>) -> String {
             let time = timestamp.as_ref().map_or_else(String::new, |name| {
                 let (length, name) = (name.len(), TEXT.quote(name));
                 format!(
-                    "    $times = array_filter($items, fn ($item) => str_starts_with($item, {name}));\
-                     \n    $timestamp = substr(current($times) ?: '', {length});\n"
+                    "    $isTime = fn ($item) => str_starts_with($item, {name});
+    $timestamp = substr(current(array_filter($items, $isTime)) ?: '', {length});
+"
                 )
             });
             format!("    ${} = explode({separator}, {value});\n{time}", plan.candidates().1)
@@ -105,8 +98,11 @@ fn received(plan: &Plan<'_>) -> String {
                 Some(Origin::Header(_) | Origin::Member(_)) | None => "$signature",
             };
             format!(
-                "    if (!preg_match({regex}, {header}, $match)) {{\n        return false;\n    }}\n    \
-                 [, {groups}] = $match;\n"
+                "    if (!preg_match({regex}, {header}, $match)) {{
+        return false;
+    }}
+    [, {groups}] = $match;
+"
             )
         }
     }
@@ -150,18 +146,29 @@ fn compare(plan: &Plan<'_>) -> String {
     let (one, all) = plan.candidates();
     let same = |indent: &str| {
         format!(
-            "{indent}if (hash_equals($expected, ${one})) {{\n{indent}    return true;\n{indent}}}\n"
+            "{indent}if (hash_equals($expected, ${one})) {{
+{indent}    return true;
+{indent}}}
+"
         )
     };
     let tries = match plan.is_list() {
         true => {
-            format!("        foreach (${all} as ${one}) {{\n{}        }}\n", same("            "))
+            format!(
+                "        foreach (${all} as ${one}) {{
+{}        }}
+",
+                same("            ")
+            )
         }
         false => same("        "),
     };
     format!(
-        "    foreach ($secrets as $secret) {{\n        $expected = sign($secret, ${content});\n{tries}    \
-         }}\n    return false;\n"
+        "    foreach ($secrets as $secret) {{
+        $expected = sign($secret, ${content});
+{tries}    }}
+    return false;
+"
     )
 }
 
@@ -200,7 +207,10 @@ fn sign(plan: &Plan<'_>) -> String {
     };
     let text = plan.candidate.around(&encoded, " . ", |text| TEXT.quote(text));
     format!(
-        "function sign(string $secret, string $content): string\n{{\n{steps}{more}    \
-         return {text};\n}}\n"
+        "function sign(string $secret, string $content): string
+{{
+{steps}{more}    return {text};
+}}
+"
     )
 }

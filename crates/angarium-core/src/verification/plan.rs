@@ -4,10 +4,10 @@
 //! would have and compare the two. So a plan says how to find the candidates in the header, and how
 //! to write what each must be.
 
+use super::choice::strongest;
+use super::origin::Origin;
 use super::{Language, Parameter};
-use crate::contract::{
-    Algorithm, Content, ContentPart, Contract, Encoding, KeyForm, KeyUse, SignatureRule, ValuePart,
-};
+use crate::contract::{Algorithm, ContentPart, Contract, Encoding, KeyForm, KeyUse, SignatureRule};
 use crate::endpoint::DeliveryMethod;
 
 /// All that a program needs to know.
@@ -17,6 +17,8 @@ pub(super) struct Plan<'a> {
     pub(super) title: String,
     /// The header with the signature, in lower case.
     pub(super) header: &'a str,
+    /// The same as the contract writes it.
+    pub(super) written_header: &'a str,
     pub(super) algorithm: Algorithm,
     /// How one candidate is written.
     pub(super) candidate: Candidate,
@@ -140,17 +142,6 @@ pub(super) enum Key<'a> {
     Decoded { prefix: &'a str, encoding: Encoding },
 }
 
-/// Where a signed fact is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin<'a> {
-    /// In the signature header itself.
-    Value,
-    /// In this header.
-    Header(&'a str),
-    /// In the body's JSON, below these members.
-    Member(Vec<String>),
-}
-
 impl<'a> Plan<'a> {
     /// What must be checked; `None` where the contract does not sign.
     ///
@@ -170,20 +161,18 @@ impl<'a> Plan<'a> {
         let content = &rule.contents[chosen];
         let (candidate, value) = super::value::take_apart(rule, chosen, encoding)?;
         let signs = |part: &ContentPart| content.parts.contains(part);
-        let timestamp = match rule.value.contains(&ValuePart::Timestamp) {
-            true => Some(Origin::Value),
-            false => header_of(contract, "{timestamp}"),
-        };
+        let timestamp = Origin::of_timestamp(contract, rule);
         if timestamp.is_none() && signs(&ContentPart::Timestamp) {
             return Err("`{timestamp}` is signed, and neither the signature's value nor a header \
                         whose value is exactly `{timestamp}` tells it"
                 .to_owned());
         }
-        let id = signs(&ContentPart::Id).then(|| id_of(contract)).transpose()?;
+        let id = signs(&ContentPart::Id).then(|| Origin::of_id(contract)).transpose()?;
         let others = rule.contents.iter().enumerate().filter(|(number, _)| *number != chosen);
         Ok(Self {
             title: super::prose::plain(contract.title()),
             header: rule.header.as_str(),
+            written_header: contract.written_header(&rule.header),
             algorithm: rule.algorithm,
             candidate,
             value,
@@ -252,6 +241,11 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Code that is there only where a delivery has a timestamp.
+    pub(super) fn when_timed(&self, code: &str) -> String {
+        self.timestamp.as_ref().map(|_| code.to_owned()).unwrap_or_default()
+    }
+
     /// Whether several candidates must be tried.
     pub(super) fn is_list(&self) -> bool {
         matches!(self.value, Value::List { .. })
@@ -295,78 +289,4 @@ impl<'a> Key<'a> {
             KeyUse::Bytes => Key::Decoded { prefix: &form.prefix, encoding: form.encoding },
         }
     }
-}
-
-/// The content that binds the most, of those that the value has a signature of: above all what is
-/// delivered, then the timestamp.
-fn strongest(contract: &Contract, rule: &SignatureRule) -> Result<(usize, Encoding), String> {
-    let signature = |part: &ValuePart| match part {
-        ValuePart::Hex(content) => Some((*content, Encoding::Hex)),
-        ValuePart::Base64(content) => Some((*content, Encoding::Base64)),
-        ValuePart::Literal(_) | ValuePart::Timestamp => None,
-    };
-    let strength = |(number, _): &(usize, Encoding)| {
-        let content = &rule.contents[*number];
-        let facts = content.parts.iter().filter(|part| !matches!(part, ContentPart::Literal(_)));
-        let timestamp = content.parts.contains(&ContentPart::Timestamp);
-        (binds_delivery(contract, content), timestamp, facts.count())
-    };
-    // Of equals the last one wins, so the first one stands last.
-    let chosen = rule.value.iter().rev().filter_map(signature).max_by_key(strength);
-    match chosen {
-        None => Err("the signature's `value` has no signature: no `{hex}`, no `{base64}`".into()),
-        Some((number, _)) if !binds_delivery(contract, &rule.contents[number]) => Err(format!(
-            "`{}` is signed, which has not the whole of what is delivered: a POST needs `{{body}}`, \
-             a GET `{{query}}`, both have `{{payload}}`",
-            rule.contents[number].written
-        )),
-        Some(chosen) => Ok(chosen),
-    }
-}
-
-fn binds_delivery(contract: &Contract, content: &Content) -> bool {
-    contract.methods().iter().all(|method| {
-        let carrier = match method {
-            DeliveryMethod::Post => ContentPart::Body,
-            DeliveryMethod::Get => ContentPart::Query,
-        };
-        content.parts.contains(&ContentPart::Payload) || content.parts.contains(&carrier)
-    })
-}
-
-fn header_of<'a>(contract: &'a Contract, placeholder: &str) -> Option<Origin<'a>> {
-    let mut headers = contract.request.headers.iter();
-    let (name, _) = headers.find(|(_, template)| &*template.written == placeholder)?;
-    Some(Origin::Header(name.as_str()))
-}
-
-fn id_of(contract: &Contract) -> Result<Origin<'_>, String> {
-    let placeholder = "{event.id}";
-    let member = || match (contract.methods(), &contract.request.body) {
-        ([DeliveryMethod::Post], Some(body)) => {
-            let template = serde_json::from_str(&body.to_string()).ok()?;
-            member_of(&template, placeholder).map(Origin::Member)
-        }
-        _ => None,
-    };
-    header_of(contract, placeholder).or_else(member).ok_or_else(|| {
-        "`{id}` is signed, and neither a header nor a member of every delivery's body whose value is \
-         exactly `{event.id}` tells it"
-            .to_owned()
-    })
-}
-
-/// The names that lead to a text; none where code could not write them plainly.
-fn member_of(template: &serde_json::Value, text: &str) -> Option<Vec<String>> {
-    let plain = |name: &str| {
-        name.starts_with(|first: char| first.is_ascii_alphabetic())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-    };
-    template.as_object()?.iter().filter(|(name, _)| plain(name)).find_map(|(name, value)| {
-        let below = match value.as_str() {
-            Some(found) => (found == text).then(Vec::new)?,
-            None => member_of(value, text)?,
-        };
-        Some([vec![name.clone()], below].concat())
-    })
 }

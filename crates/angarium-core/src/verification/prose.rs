@@ -1,7 +1,7 @@
 //! What the programs say of themselves: the same sentences in every language.
 
 use super::plan::{Key, Part, PatternPart, Plan, Raw, Value};
-use super::{Parameter, TOLERANCE_SECONDS};
+use super::{Language, Parameter, TOLERANCE_SECONDS};
 use crate::contract::{Algorithm, Encoding};
 
 /// Width of a printed line, with its indentation.
@@ -13,21 +13,28 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if kept(c) { c } else { ' ' }).collect()
 }
 
-/// What the function promises, a paragraph each.
-pub(super) fn promise(plan: &Plan<'_>) -> [String; 2] {
+/// What the function promises: two paragraphs of lines that begin with `prefix`, each with an empty
+/// line after it.
+pub(super) fn intro(plan: &Plan<'_>, prefix: &str) -> String {
     let what = format!("Tells whether a delivery comes from {}.", plan.title);
     let mut how = vec![signature(plan)];
     how.extend(weaker(plan));
     how.push(key(plan));
     how.extend(freshness(plan));
-    [what, how.join(" ")]
+    let empty = prefix.trim_end();
+    let paragraph = |text: &str| lines(text, prefix, prefix) + empty + "\n";
+    paragraph(&what) + &paragraph(&how.join(" "))
 }
 
-/// What an argument is; the languages say themselves what they take as headers and as time.
-pub(super) fn parameter(parameter: Parameter) -> &'static str {
+/// What an argument is, without a full stop.
+pub(super) fn parameter(language: Language, parameter: Parameter) -> &'static str {
     match parameter {
-        Parameter::Headers => "the headers of the request",
+        Parameter::Headers => headers(language),
         Parameter::Method => "the method of the request, in capitals",
+        Parameter::Body if language == Language::Php => {
+            "the RAW body, as file_get_contents('php://input') has it; JSON that was parsed and \
+             printed again has other bytes"
+        }
         Parameter::Body => {
             "the RAW body, byte for byte as it arrived; JSON that was parsed and printed again has \
              other bytes"
@@ -42,12 +49,49 @@ pub(super) fn parameter(parameter: Parameter) -> &'static str {
             "the secrets that are good now: the current one, and the prior one while it is being \
              replaced"
         }
-        Parameter::Now => "the current time",
+        Parameter::Now => now(language),
+    }
+}
+
+/// How a language finds a header, whatever the case of its name.
+fn headers(language: Language) -> &'static str {
+    match language {
+        Language::Python => {
+            "the headers of the request, found in any case, as Flask and Django have them; a plain \
+             dict must have their names in lower case"
+        }
+        Language::JavaScript => {
+            "the headers of the request, their names in lower case, as `request.headers` of Node \
+             has them"
+        }
+        Language::Go => "the headers of the request",
+        Language::Java => "finds a header in any case, or null, as `request::getHeader` does",
+        Language::Ruby => {
+            "the headers of the request, found in any case, as Rails has them; a Hash must have \
+             their names in lower case"
+        }
+        Language::Php => "the headers of the request in any case, as getallheaders() has them",
+        Language::CSharp => "finds a header in any case, or null: `name => Request.Headers[name]`",
+        Language::Rust => {
+            "finds a header in any case; with the crate `http`: `|name| \
+             headers.get(name)?.to_str().ok()`"
+        }
+    }
+}
+
+fn now(language: Language) -> &'static str {
+    match language {
+        Language::Python | Language::Php => "the unix time, if it is not the clock's",
+        Language::JavaScript => "the unix time in seconds, if it is not the clock's",
+        Language::Ruby => "a Time, if it is not the clock's",
+        Language::CSharp => "the time, if it is not the clock's",
+        Language::Go | Language::Java => "the current time",
+        Language::Rust => "such as `SystemTime::now()`",
     }
 }
 
 fn signature(plan: &Plan<'_>) -> String {
-    let header = format!("The header `{}`", plan.header);
+    let header = format!("The header `{}`", plan.written_header);
     let mac = mac(plan);
     let around = match (&*plan.candidate.before, &*plan.candidate.after) {
         ("", "") => String::new(),

@@ -1,6 +1,7 @@
 //! Python, with its standard library.
 
-use super::plan::{Key, Origin, Part, Plan, Run, Value};
+use super::origin::Origin;
+use super::plan::{Key, Part, Plan, Run, Value};
 use super::quote::{Quoting, octal};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
 use crate::contract::{Algorithm, Encoding};
@@ -18,14 +19,23 @@ pub(super) fn print(plan: &Plan<'_>) -> Option<String> {
     let parameters: Vec<_> = plan.parameters(Language::Python).into_iter().map(name).collect();
     let parameters = parameters.join(", ");
     let tolerance = match plan.timestamp {
-        Some(_) => format!("TOLERANCE = {TOLERANCE_SECONDS}  # seconds\n\n\n"),
+        Some(_) => format!(
+            "TOLERANCE = {TOLERANCE_SECONDS}  # seconds
+
+
+"
+        ),
         None => "\n".to_owned(),
     };
-    let facts = received(plan) + &facts(plan) + freshness(plan);
+    let facts = received(plan) + &facts(plan) + &plan.when_timed(FRESHNESS);
     let compare = compare(plan);
     let sign = sign(plan, hash);
     Some(format!(
-        "{imports}\n{tolerance}def verify({parameters}):\n{doc}{facts}{content}{compare}\n\n{sign}"
+        "{imports}
+{tolerance}def verify({parameters}):
+{doc}{facts}{content}{compare}
+
+{sign}"
     ))
 }
 
@@ -53,22 +63,10 @@ fn imports(plan: &Plan<'_>) -> String {
 }
 
 fn doc(plan: &Plan<'_>) -> String {
-    let [what, how] = prose::promise(plan);
-    let mut doc = format!("    \"\"\"{what}\n\n{}\n", prose::lines(&how, "    ", "    "));
+    let intro = prose::intro(plan, "    ");
+    let mut doc = intro.replacen("Tells", "\"\"\"Tells", 1);
     for parameter in plan.parameters(Language::Python) {
-        let text = match parameter {
-            Parameter::Headers => {
-                "the headers of the request, found in any case, as Flask and Django have them; a \
-                 plain dict must have their names in lower case"
-            }
-            Parameter::Now => "the unix time, if it is not the clock's",
-            Parameter::Method
-            | Parameter::Body
-            | Parameter::Query
-            | Parameter::Payload
-            | Parameter::Id
-            | Parameter::Secrets => prose::parameter(parameter),
-        };
+        let text = prose::parameter(Language::Python, parameter);
         let bytes = match parameter {
             Parameter::Body | Parameter::Query | Parameter::Payload => " (bytes)",
             Parameter::Headers
@@ -118,8 +116,11 @@ fn received(plan: &Plan<'_>) -> String {
                 _ => "(signature,)",
             };
             format!(
-                "    match = re.fullmatch({regex}, {header})\n    if not match:\n        \
-                 return False\n    {groups} = match.groups()\n"
+                "    match = re.fullmatch({regex}, {header})
+    if not match:
+        return False
+    {groups} = match.groups()
+"
             )
         }
     }
@@ -133,8 +134,11 @@ fn facts(plan: &Plan<'_>) -> String {
         Some(Origin::Member(path)) => {
             let path: String = path.iter().map(|name| format!("[\"{name}\"]")).collect();
             facts += &format!(
-                "    try:\n        event_id = json.loads(body){path}.encode()\n    \
-                 except Exception:  # not the JSON that was sent\n        return False\n"
+                "    try:
+        event_id = json.loads(body){path}.encode()
+    except Exception:  # not the JSON that was sent
+        return False
+"
             );
         }
     }
@@ -144,16 +148,13 @@ fn facts(plan: &Plan<'_>) -> String {
     facts
 }
 
-fn freshness(plan: &Plan<'_>) -> &'static str {
-    let check = "    try:
+const FRESHNESS: &str = "    try:
         age = int(time.time() if now is None else now) - int(timestamp)
     except ValueError:
         return False
     if abs(age) > TOLERANCE:
         return False
 ";
-    plan.timestamp.as_ref().map(|_| check).unwrap_or_default()
-}
 
 /// The line that puts the signed bytes together; none where they are the body itself.
 fn content(plan: &Plan<'_>) -> String {
@@ -192,8 +193,12 @@ fn compare(plan: &Plan<'_>) -> String {
         return format!("    return any({same} for secret in secrets)\n");
     }
     format!(
-        "    return any(\n        {same}\n        for secret in secrets\n        \
-         for {one} in {all}\n    )\n"
+        "    return any(
+        {same}
+        for secret in secrets
+        for {one} in {all}
+    )
+"
     )
 }
 
@@ -218,7 +223,11 @@ fn sign(plan: &Plan<'_>, hash: &str) -> String {
         Encoding::Base64 => format!("base64.b64encode({mac})"),
     };
     let text = plan.candidate.around(&text, " + ", bytes);
-    format!("def sign(secret, content):\n{steps}    return {text}\n")
+    format!(
+        "def sign(secret, content):
+{steps}    return {text}
+"
+    )
 }
 
 fn bytes(text: &str) -> String {
@@ -229,6 +238,7 @@ fn bytes(text: &str) -> String {
 fn bytes_inside(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'"' | b'\\' => format!("\\{}", char::from(byte)),
+        b'\n' => "\\n".to_owned(),
         b' '..=b'~' => char::from(byte).to_string(),
         other => format!("\\x{other:02x}"),
     };

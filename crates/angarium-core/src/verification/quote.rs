@@ -33,17 +33,26 @@ impl Quoting {
     }
 }
 
-/// `\u000a`: Java, C#, JavaScript.
+/// `\u0001`: JavaScript, Go, C#.
 pub(super) fn four_digits(control: char) -> String {
-    format!("\\u{:04x}", u32::from(control))
+    named(control).unwrap_or_else(|| format!("\\u{:04x}", u32::from(control)))
 }
 
-/// `\u{a}`: Rust, Ruby, PHP.
+/// `\u{1}`: Rust, Ruby.
 pub(super) fn in_braces(control: char) -> String {
-    format!("\\u{{{:x}}}", u32::from(control))
+    named(control).unwrap_or_else(|| format!("\\u{{{:x}}}", u32::from(control)))
 }
 
-/// `\012`: octal, which Java reads after it has read `\u`.
+/// `\001`: Python, and Java, which would read `\u0001` before it reads the literal.
 pub(super) fn octal(control: char) -> String {
-    format!("\\{:03o}", u32::from(control))
+    named(control).unwrap_or_else(|| format!("\\{:03o}", u32::from(control)))
+}
+
+fn named(control: char) -> Option<String> {
+    match control {
+        '\n' => Some("\\n".to_owned()),
+        '\r' => Some("\\r".to_owned()),
+        '\t' => Some("\\t".to_owned()),
+        _unnamed => None,
+    }
 }

@@ -1,6 +1,7 @@
 //! Ruby, with its standard library.
 
-use super::plan::{Key, Origin, Part, Plan, Value};
+use super::origin::Origin;
+use super::plan::{Key, Part, Plan, Value};
 use super::quote::{Quoting, in_braces};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
 use crate::contract::{Algorithm, Encoding};
@@ -10,27 +11,36 @@ const TEXT: Quoting = Quoting { mark: '"', special: &['#'], control: in_braces }
 pub(super) fn print(plan: &Plan<'_>) -> String {
     let parameters: Vec<_> = plan.parameters(Language::Ruby).into_iter().map(name).collect();
     let json = matches!(plan.id, Some(Origin::Member(_))).then_some("require \"json\"\n");
-    let tolerance = match plan.timestamp {
-        Some(_) => format!("  TOLERANCE = {TOLERANCE_SECONDS} # seconds\n\n"),
-        None => String::new(),
-    };
+    let tolerance = plan.when_timed(&format!("  TOLERANCE = {TOLERANCE_SECONDS} # seconds\n\n"));
     format!(
-        "# frozen_string_literal: true\n\n{json}require \"openssl\"\n\n\
-         # Verifies the webhooks of {title}.\nmodule Webhooks\n{tolerance}  module_function\n\n{doc}  \
-         def verify({parameters})\n{received}{facts}{fresh}{compare}  end\n\n{sign}end\n",
+        "# frozen_string_literal: true
+
+{json}require \"openssl\"
+
+# Verifies the webhooks of {title}.
+module Webhooks
+{tolerance}  module_function
+
+{doc}  def verify({parameters})
+{received}{facts}{fresh}{compare}  end
+
+{sign}end
+",
         json = json.unwrap_or_default(),
         title = plan.title,
         doc = doc(plan),
         parameters = parameters.join(", "),
         received = received(plan),
         facts = facts(plan),
-        fresh = plan.timestamp.as_ref().map(|_| FRESHNESS).unwrap_or_default(),
+        fresh = plan.when_timed(FRESHNESS),
         compare = compare(plan),
         sign = sign(plan),
     )
 }
 
-const FRESHNESS: &str = "    return false if (now.to_i - timestamp.to_i).abs > TOLERANCE\n\n";
+const FRESHNESS: &str = "    return false if (now.to_i - timestamp.to_i).abs > TOLERANCE
+
+";
 
 fn name(parameter: Parameter) -> &'static str {
     match parameter {
@@ -46,23 +56,9 @@ fn name(parameter: Parameter) -> &'static str {
 }
 
 fn doc(plan: &Plan<'_>) -> String {
-    let [what, how] = prose::promise(plan);
-    let mut doc = prose::lines(&what, "  # ", "  # ") + "  #\n";
-    doc += &(prose::lines(&how, "  # ", "  # ") + "  #\n");
+    let mut doc = prose::intro(plan, "  # ");
     for parameter in plan.parameters(Language::Ruby) {
-        let text = match parameter {
-            Parameter::Headers => {
-                "the headers of the request, found in any case, as Rails has them; a Hash must have \
-                 their names in lower case"
-            }
-            Parameter::Now => "a Time, if it is not the clock's",
-            Parameter::Method
-            | Parameter::Body
-            | Parameter::Query
-            | Parameter::Payload
-            | Parameter::Id
-            | Parameter::Secrets => prose::parameter(parameter),
-        };
+        let text = prose::parameter(Language::Ruby, parameter);
         let name = name(parameter).split(' ').next().unwrap_or_default();
         doc += &prose::lines(&format!("{name}:: {text}."), "  # ", "  #   ");
     }
@@ -100,8 +96,11 @@ fn received(plan: &Plan<'_>) -> String {
                 Some(Origin::Header(_) | Origin::Member(_)) | None => "signature,",
             };
             format!(
-                "    match = Regexp.new({regex}).match({header})\n    return false unless match\n\n    \
-                 {groups} = match.captures\n"
+                "    match = Regexp.new({regex}).match({header})
+    return false unless match
+
+    {groups} = match.captures
+"
             )
         }
     }
@@ -115,8 +114,12 @@ fn facts(plan: &Plan<'_>) -> String {
         Some(Origin::Member(path)) => {
             let path: Vec<_> = path.iter().map(|name| TEXT.quote(name)).collect();
             facts += &format!(
-                "    begin\n      id = JSON.parse(body).dig({}).to_s\n    \
-                 rescue StandardError # not the JSON that was sent\n      return false\n    end\n",
+                "    begin
+      id = JSON.parse(body).dig({}).to_s
+    rescue StandardError # not the JSON that was sent
+      return false
+    end
+",
                 path.join(", ")
             );
         }
@@ -136,8 +139,11 @@ fn compare(plan: &Plan<'_>) -> String {
         return format!("    secrets.any? {{ |secret| OpenSSL.secure_compare({sign}, {one}) }}\n");
     }
     format!(
-        "    secrets.any? do |secret|\n      expected = {sign}\n      \
-         {all}.any? {{ |{one}| OpenSSL.secure_compare(expected, {one}) }}\n    end\n"
+        "    secrets.any? do |secret|
+      expected = {sign}
+      {all}.any? {{ |{one}| OpenSSL.secure_compare(expected, {one}) }}
+    end
+"
     )
 }
 
@@ -157,8 +163,9 @@ fn sign(plan: &Plan<'_>) -> String {
     };
     let hmac = |hash: &str| {
         format!(
-            "    mac = OpenSSL::HMAC.new({key}, \"{hash}\")\n    \
-             content.each {{ |part| mac << part }}\n"
+            "    mac = OpenSSL::HMAC.new({key}, \"{hash}\")
+    content.each {{ |part| mac << part }}
+"
         )
     };
     let (steps, bytes) = match plan.algorithm {
@@ -174,13 +181,19 @@ fn sign(plan: &Plan<'_>) -> String {
         }
     };
     let text = plan.candidate.around(&encoded, " + ", |text| TEXT.quote(text));
-    format!("  def sign(secret, *content)\n{steps}    {text}\n  end\n")
+    format!(
+        "  def sign(secret, *content)
+{steps}    {text}
+  end
+"
+    )
 }
 
 /// The secret is the seed of the key, which PKCS #8 wraps in 16 bytes (RFC 8410).
 fn ed25519(seed: &str) -> String {
     format!(
-        "    wrapped = [\"302e020100300506032b657004220420\"].pack(\"H*\")\n    \
-         key = OpenSSL::PKey.read(wrapped + {seed})\n"
+        "    wrapped = [\"302e020100300506032b657004220420\"].pack(\"H*\")
+    key = OpenSSL::PKey.read(wrapped + {seed})
+"
     )
 }

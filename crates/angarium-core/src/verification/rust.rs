@@ -1,6 +1,7 @@
 //! Rust, with the crates that the code names.
 
-use super::plan::{Key, Origin, Part, PatternPart, Plan, Value};
+use super::origin::Origin;
+use super::plan::{Key, Part, PatternPart, Plan, Value};
 use super::quote::{Quoting, in_braces};
 use super::value::encoded_length;
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
@@ -18,18 +19,20 @@ pub(super) fn print(plan: &Plan<'_>) -> Option<String> {
     };
     let parameters = plan.parameters(Language::Rust).into_iter();
     let parameters: String = parameters.map(|it| format!("    {},\n", declaration(it))).collect();
-    let tolerance = match plan.timestamp {
-        Some(_) => format!("const TOLERANCE: u64 = {TOLERANCE_SECONDS}; // seconds\n\n"),
-        None => String::new(),
-    };
+    let tolerance =
+        plan.when_timed(&format!("const TOLERANCE: u64 = {TOLERANCE_SECONDS}; // seconds\n\n"));
     Some(format!(
-        "{imports}\n{tolerance}{doc}pub fn verify<'h>(\n{parameters}) -> bool {{\n\
-         {received}{facts}{fresh}{content}{compare}}}\n\n{sign}{pattern}",
+        "{imports}
+{tolerance}{doc}pub fn verify<'h>(
+{parameters}) -> bool {{
+{received}{facts}{fresh}{content}{compare}}}
+
+{sign}{pattern}",
         imports = imports(plan, hash),
         doc = doc(plan),
         received = received(plan),
         facts = facts(plan),
-        fresh = plan.timestamp.as_ref().map(|_| FRESHNESS).unwrap_or_default(),
+        fresh = plan.when_timed(FRESHNESS),
         content = content(plan),
         compare = compare(plan),
         sign = sign(plan, hash),
@@ -83,23 +86,9 @@ fn imports(plan: &Plan<'_>, hash: &str) -> String {
 }
 
 fn doc(plan: &Plan<'_>) -> String {
-    let [what, how] = prose::promise(plan);
-    let mut doc = prose::lines(&what, "/// ", "/// ") + "///\n";
-    doc += &(prose::lines(&how, "/// ", "/// ") + "///\n");
+    let mut doc = prose::intro(plan, "/// ");
     for parameter in plan.parameters(Language::Rust) {
-        let text = match parameter {
-            Parameter::Headers => {
-                "finds a header in any case; with the crate `http`: `|name| \
-                 headers.get(name)?.to_str().ok()`"
-            }
-            Parameter::Now => "such as `SystemTime::now()`",
-            Parameter::Method
-            | Parameter::Body
-            | Parameter::Query
-            | Parameter::Payload
-            | Parameter::Id
-            | Parameter::Secrets => prose::parameter(parameter),
-        };
+        let text = prose::parameter(Language::Rust, parameter);
         let name = declaration(parameter).split(':').next().unwrap_or_default();
         doc += &prose::lines(&format!("* `{name}`: {text}."), "/// ", "///   ");
     }
@@ -127,14 +116,19 @@ fn received(plan: &Plan<'_>) -> String {
             let value = match join.is_empty() {
                 true => format!("    let {all} = {header}.split({by});\n"),
                 false => {
-                    format!("    let value = {header}{join};\n    let {all} = value.split({by});\n")
+                    format!(
+                        "    let value = {header}{join};
+    let {all} = value.split({by});
+"
+                    )
                 }
             };
             let time = timestamp.as_ref().map_or_else(String::new, |name| {
                 let name = TEXT.quote(name);
                 format!(
-                    "    let timestamp = items.clone().find_map(|item| item.strip_prefix({name}));\n    \
-                     let timestamp = timestamp.unwrap_or_default();\n"
+                    "    let timestamp = items.clone().find_map(|item| item.strip_prefix({name}));
+    let timestamp = timestamp.unwrap_or_default();
+"
                 )
             });
             value + &time
@@ -145,7 +139,10 @@ fn received(plan: &Plan<'_>) -> String {
                 Some(Origin::Header(_) | Origin::Member(_)) | None => "signature",
             };
             format!(
-                "    let Some({groups}) = take_apart({header}) else {{\n        return false;\n    }};\n"
+                "    let Some({groups}) = take_apart({header}) else {{
+        return false;
+    }};
+"
             )
         }
     }
@@ -162,9 +159,10 @@ fn pattern(plan: &Plan<'_>) -> String {
             format!("    let rest = rest.strip_prefix({})?;\n", TEXT.quote(text))
         }
         PatternPart::Timestamp => {
-            "    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());\n    \
-             let (timestamp, rest) = rest.split_at(end);\n"
-                .to_owned()
+            "    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (timestamp, rest) = rest.split_at(end);
+"
+            .to_owned()
         }
         PatternPart::Signature => {
             let length = length(plan.candidate.encoding);
@@ -179,8 +177,11 @@ fn pattern(plan: &Plan<'_>) -> String {
         Some(Origin::Header(_) | Origin::Member(_)) | None => ("&str", "signature"),
     };
     format!(
-        "\nfn take_apart(rest: &str) -> Option<{answer}> {{\n{}    \
-         rest.is_empty().then_some({groups})\n}}\n",
+        "
+fn take_apart(rest: &str) -> Option<{answer}> {{
+{}    rest.is_empty().then_some({groups})
+}}
+",
         parts.iter().map(step).collect::<String>()
     )
 }
@@ -193,8 +194,9 @@ fn facts(plan: &Plan<'_>) -> String {
         Some(Origin::Member(path)) => {
             let pointer = TEXT.quote(&format!("/{}", path.join("/")));
             facts += &format!(
-                "    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();\n    \
-                 let id = json.pointer({pointer}).and_then(|id| id.as_str()).unwrap_or_default();\n"
+                "    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let id = json.pointer({pointer}).and_then(|id| id.as_str()).unwrap_or_default();
+"
             );
         }
     }
@@ -209,7 +211,7 @@ fn content(plan: &Plan<'_>) -> String {
         return String::new();
     }
     let part = |part: &Part<'_>| match part {
-        Part::Literal(text) if text.is_ascii() => format!("b{}", TEXT.quote(text)),
+        Part::Literal(text) if is_plain(text) => format!("b{}", TEXT.quote(text)),
         Part::Literal(text) => format!("{}.as_bytes()", TEXT.quote(text)),
         Part::Id => "id.as_bytes()".to_owned(),
         Part::Timestamp => "timestamp.as_bytes()".to_owned(),
@@ -224,23 +226,35 @@ fn content(plan: &Plan<'_>) -> String {
     format!("    let content = [{}].concat();\n", parts.join(", "))
 }
 
+/// A byte string takes neither other characters nor `\u`.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte))
+}
+
 fn compare(plan: &Plan<'_>) -> String {
     let content = match plan.content[..] {
         [Part::Raw(raw)] => raw.name(),
         _ => "&content",
     };
     let (one, all) = plan.candidates();
-    let each =
-        format!("secrets\n        .iter()\n        .filter_map(|secret| sign(secret, {content}))");
+    let each = format!(
+        "secrets
+        .iter()
+        .filter_map(|secret| sign(secret, {content}))"
+    );
     match plan.is_list() {
         true => format!(
-            "    {each}\n        .any(|expected| {{\n            \
-             let expected = expected.as_bytes();\n            \
-             {all}.clone().any(|{one}| expected.ct_eq({one}.as_bytes()).into())\n        }})\n"
+            "    {each}
+        .any(|expected| {{
+            let expected = expected.as_bytes();
+            {all}.clone().any(|{one}| expected.ct_eq({one}.as_bytes()).into())
+        }})
+"
         ),
         false => format!(
-            "    {each}\n        \
-             .any(|expected| expected.as_bytes().ct_eq({one}.as_bytes()).into())\n"
+            "    {each}
+        .any(|expected| expected.as_bytes().ct_eq({one}.as_bytes()).into())
+"
         ),
     }
 }
@@ -273,8 +287,11 @@ fn sign(plan: &Plan<'_>, hash: &str) -> String {
         }
     };
     format!(
-        "fn sign(secret: &str, content: &[u8]) -> Option<String> {{\n{steps}    \
-         let mut mac = Hmac::<{hash}>::new_from_slice({key}).ok()?;\n    mac.update(content);\n    \
-         Some({text})\n}}\n"
+        "fn sign(secret: &str, content: &[u8]) -> Option<String> {{
+{steps}    let mut mac = Hmac::<{hash}>::new_from_slice({key}).ok()?;
+    mac.update(content);
+    Some({text})
+}}
+"
     )
 }

@@ -46,7 +46,7 @@ fn challenge(auth: &Authentication) -> HeaderValue {
 
 /// The answer to a GET, with its tag; 304 where the caller has it already.
 pub(super) fn tagged(answer: Answer, request: &HeaderMap) -> Response {
-    let tag = format!("\"{}\"", hex::encode(&digest(&SHA256, &answer.body).as_ref()[..16]));
+    let tag = tag(&answer.body);
     let mut response = match knows(request, &tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => answer.into_response(),
@@ -59,8 +59,13 @@ pub(super) fn tagged(answer: Answer, request: &HeaderMap) -> Response {
     response
 }
 
+/// The name of a body: the same bytes have the same.
+pub(crate) fn tag(body: &[u8]) -> String {
+    format!("\"{}\"", hex::encode(&digest(&SHA256, body).as_ref()[..16]))
+}
+
 /// Whether `If-None-Match` names this tag, alone or in a list, or any (RFC 9110, 13.1.2).
-fn knows(request: &HeaderMap, tag: &str) -> bool {
+pub(crate) fn knows(request: &HeaderMap, tag: &str) -> bool {
     let values = request.get_all(header::IF_NONE_MATCH).iter();
     let mut named = values.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
     named.any(|named| {

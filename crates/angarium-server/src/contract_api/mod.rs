@@ -19,6 +19,7 @@ mod operate;
 mod route;
 
 pub(crate) use address::is_of_server;
+pub(crate) use answer::{knows, tag};
 pub(crate) use collision::{Collision, first_collision};
 
 use crate::api::problem::{self, Problem};

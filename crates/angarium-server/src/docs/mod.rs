@@ -12,9 +12,9 @@ pub use origin::Origin;
 
 use crate::api::problem::{Problem, not_found};
 use crate::api::{App, Named};
+use crate::contract_api::{knows, tag};
 use angarium_core::account::Environment;
 use angarium_core::contract::page::Page;
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -83,7 +83,9 @@ pub fn answer(
     let contracts = environment.contracts.iter().filter_map(|name| app.contracts.get(name));
     let contracts: Vec<_> = contracts.cloned().collect();
     let base_url = origin.base_url(environment);
-    let page = Page::new(&environment.title, &contracts, &base_url, &app.limits);
+    let own = app.directory.event_types(environment.no);
+    let own: Vec<_> = own.iter().map(|entry| (&entry.config).into()).collect();
+    let page = Page::new(&environment.title, &contracts, &base_url, &app.limits).with_events(&own);
     let (content_type, policy, text) = match form {
         Form::Html => {
             let HtmlPage { text, policy } =
@@ -98,8 +100,8 @@ pub fn answer(
 
 /// An answer with an `ETag`; 304 where the caller's is the same.
 fn with_tag(text: String, content_type: &'static str, policy: &str, asked: &HeaderMap) -> Response {
-    let tag = format!("\"{}\"", hex::encode(&digest(&SHA256, text.as_bytes()).as_ref()[..16]));
-    let mut response = match is_known(asked, &tag) {
+    let tag = tag(text.as_bytes());
+    let mut response = match knows(asked, &tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => text.into_response(),
     };
@@ -114,10 +116,4 @@ fn with_tag(text: String, content_type: &'static str, policy: &str, asked: &Head
     let policy = format!("{policy}; frame-ancestors 'none'");
     headers.insert(header::CONTENT_SECURITY_POLICY, own(&policy));
     response
-}
-
-fn is_known(asked: &HeaderMap, tag: &str) -> bool {
-    let tags = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = tags.flat_map(|list| list.split(',')).map(str::trim);
-    tags.any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod contracts;
+mod docs;
 mod endpoints;
 mod events;
 mod idempotency;

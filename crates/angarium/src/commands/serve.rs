@@ -6,6 +6,7 @@ use crate::{logs, machine};
 use angarium_core::address::AddressPolicy;
 use angarium_core::endpoint::PlainHttp;
 use angarium_server::clock::SystemClock;
+use angarium_server::entropy::OsEntropy;
 use angarium_server::server::{Server, ServerConfig};
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
 use anyhow::Context;
@@ -115,6 +116,7 @@ fn server_config(
         limits: settings.limits(descriptors),
         grace: settings.grace,
         clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
     })
 }
 

@@ -137,6 +137,7 @@ fn config(data: &TempDir, ca: String) -> ServerConfig {
         limits,
         grace: GRACE,
         clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
     }
 }
 

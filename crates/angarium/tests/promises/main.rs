@@ -18,3 +18,4 @@ mod refusals;
 mod rules;
 mod ssrf;
 mod support;
+mod verification;

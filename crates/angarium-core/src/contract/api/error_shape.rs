@@ -58,6 +58,11 @@ impl ErrorKind {
         ("internal", ErrorKind::Internal),
     ];
 
+    /// As a contract writes it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
     /// The kind of a refusal of this status.
     pub fn of_status(status: u16) -> Self {
         match status {

@@ -5,6 +5,7 @@ use crate::contract::key::Encoding;
 use crate::contract::template::{Piece, split};
 use crate::id::EndpointId;
 use crate::secret::SecretText;
+use std::fmt;
 
 /// How a contract shows the id of an endpoint. The underlying id is the same under every contract,
 /// and a call finds the endpoint by this form and by the TypeID (contracts.md, G3).
@@ -102,6 +103,15 @@ impl IdForm {
             (self.show(id) == text).then_some(id)
         };
         own().or_else(|| text.parse().ok())
+    }
+}
+
+/// As in the file: `wh_{base32}`.
+impl fmt::Display for IdForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = DIGITS.iter().find(|(_, digits)| *digits == self.digits);
+        let name = name.map_or("", |(name, _)| name);
+        write!(f, "{}{{{name}}}{}", self.before, self.after)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The part of the grammar that describes the management API.
 
-use super::request::read_header_name;
+use super::request::read_header;
 use super::signing::ENCODINGS;
 use super::values::{one_of, parsed, read_count};
 use crate::contract::api::{
@@ -36,8 +36,7 @@ pub(super) fn read_api(mut section: Section<'_>) -> Read<ManagementApi> {
 }
 
 fn read_auth(mut section: Section<'_>) -> Read<Authentication> {
-    let header = section
-        .read("header", |item| Ok((read_header_name(item.text()?, &item)?, item.into_text()?)));
+    let header = section.read("header", read_header);
     let scheme = section.read_optional("scheme", Item::into_text);
     let sees = section.read_optional("sees", |item| one_of(&item, VISIBILITIES));
     let key = section.read_optional("key", |item| read_key_form(item.section()?));

@@ -64,7 +64,8 @@ fn read_meanings(item: Item<'_>, shape: &RequestShape) -> Read<Vec<(Box<str>, Bo
         }
         let fault = Fault::from(format!("the request has no member {name:?}"));
         let known: Vec<_> = known.iter().map(String::as_str).collect();
-        Err(item.error(fault.cured_by(format!("there are {}", quoted(&known)))))
+        let there = format!("there are {}", quoted(&known));
+        Err(item.error(fault.meant(&name, known, there)))
     }))
 }
 
@@ -109,7 +110,12 @@ fn read_query(item: Item<'_>) -> Read<Vec<(Box<str>, TextTemplate)>> {
     }))
 }
 
-pub(super) fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> {
+/// A header's name, parsed and as it is written.
+pub(super) fn read_header(item: Item<'_>) -> Read<(HeaderName, Box<str>)> {
+    Ok((read_header_name(item.text()?, &item)?, item.into_text()?))
+}
+
+fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> {
     let parsed = HeaderName::try_from(name).ok();
     parsed.filter(|name| !OURS.contains(&name.as_str())).ok_or_else(|| {
         let fault = Fault::from(format!("{name:?} is not a header that a contract may set"));
@@ -117,13 +123,13 @@ pub(super) fn read_header_name(name: &str, item: &Item<'_>) -> Read<HeaderName> 
     })
 }
 
-/// Headers, and apart from them their names as the file writes them.
-type Headers = (Vec<(HeaderName, TextTemplate)>, Vec<Box<str>>);
+type Headers = Vec<(HeaderName, TextTemplate)>;
 
-fn read_headers(item: Item<'_>) -> Read<Headers> {
+/// The headers, and their names as they are written.
+fn read_headers(item: Item<'_>) -> Read<(Headers, Vec<Box<str>>)> {
     let headers = each(item.section()?.entries().map(|(name, item)| {
         let header = together((read_header_name(&name, &item), template(&item, Place::Header)))?;
         Ok((header, name.into()))
-    }));
-    Ok(headers?.into_iter().unzip())
+    }))?;
+    Ok(headers.into_iter().unzip())
 }

@@ -1,6 +1,6 @@
 //! The part of the grammar that says what an endpoint may be, and which plans there are.
 
-use super::request::{METHODS, read_header_name};
+use super::request::{METHODS, read_header};
 use super::values::{one_of, read_choices, read_count, read_range, read_timeout, read_unlike};
 use crate::contract::error::{Read, together};
 use crate::contract::fault::Fault;
@@ -95,11 +95,11 @@ fn read_text_rule(mut section: Section<'_>, most: usize) -> Read<TextRule> {
 
 fn read_validation(mut section: Section<'_>) -> Read<ValidationRule> {
     let method = section.read("method", |item| one_of(&item, METHODS));
-    let header = section.read("header", |item| read_header_name(item.text()?, &item));
+    let header = section.read("header", read_header);
     let status =
         section.read("status", |item| read_count(&item, &(200..=299), "a status from 200 to 299"));
     let timeout = section.read("timeout", |item| read_timeout(&item));
-    let (method, header, status, timeout, ()) =
+    let (method, (header, written_header), status, timeout, ()) =
         together((method, header, status, timeout, section.finish()))?;
-    Ok(ValidationRule { method, header, status, timeout })
+    Ok(ValidationRule { method, header, written_header, status, timeout })
 }

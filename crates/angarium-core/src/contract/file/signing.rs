@@ -1,6 +1,6 @@
 //! The part of the grammar that describes signatures and their keys.
 
-use super::request::read_header_name;
+use super::request::read_header;
 use super::values::{one_of, parsed, read_count, read_range, read_span};
 use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
@@ -35,8 +35,7 @@ pub(super) fn read_signatures(item: Item<'_>) -> Read<Vec<SignatureRule>> {
 }
 
 fn read_signature(mut section: Section<'_>) -> Read<SignatureRule> {
-    let header = section
-        .read("header", |item| Ok((read_header_name(item.text()?, &item)?, item.into_text()?)));
+    let header = section.read("header", read_header);
     let algorithm = section.read("algorithm", |item| one_of(&item, Algorithm::NAMES));
     let contents = section.read("content", read_contents);
     let value = section.require("value");
@@ -50,8 +49,7 @@ fn read_signature(mut section: Section<'_>) -> Read<SignatureRule> {
     let join = section.read_optional("join", Item::into_text);
     let key = section.read("key", |item| read_key_form(item, algorithm.as_ref().ok()));
     let read = (header, algorithm, contents, value, join, key, section.finish());
-    let (header, algorithm, contents, value, join, key, ()) = together(read)?;
-    let (header, written_header) = header;
+    let ((header, written_header), algorithm, contents, value, join, key, ()) = together(read)?;
     Ok(SignatureRule { header, written_header, algorithm, contents, value, join, key })
 }
 

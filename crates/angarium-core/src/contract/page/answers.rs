@@ -243,7 +243,7 @@ pub(super) fn meaning(fact: Fact) -> &'static str {
             KeyFact::Id => "The key's id.",
             KeyFact::Secret => "The secret itself.",
             KeyFact::Status => "`active`: it signs now; or `retired`.",
-            KeyFact::CreatedAt => "When it was made.",
+            KeyFact::CreatedAt => "When the key was made.",
             KeyFact::RetiredAt => "When a newer one took its place.",
         },
         Fact::Test(TestFact::Events) => "The ids of the test events that were sent.",

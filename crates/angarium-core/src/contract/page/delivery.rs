@@ -9,7 +9,7 @@ use super::words::{and, or};
 use crate::contract::{Contract, KeyPresence};
 use crate::endpoint::DeliveryMethod;
 use crate::request::OutgoingRequest;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(super) fn write(page: &mut Markdown, contract: &Contract, samples: &Samples<'_>) {
     page.heading(2, "What arrives at your server");
@@ -91,20 +91,35 @@ fn whole(page: &mut Markdown, contract: &Contract, method: DeliveryMethod, sampl
     page.table(["Header", "What it says"], headers(contract, request.message.headers()));
 }
 
-/// Every header of the request with its meaning.
-fn headers<'a>(contract: &'a Contract, sent: &'a HeaderMap) -> Vec<[String; 2]> {
+/// Every header of the request with its meaning: first those of the contract, then those that any
+/// request has.
+fn headers(contract: &Contract, sent: &HeaderMap) -> Vec<[String; 2]> {
     let own = members::of_headers(&contract.request);
-    let meaning = |name: &str| match name {
-        "content-type" => "The type of the body.".to_owned(),
-        "user-agent" => "The gateway that sends it.".to_owned(),
-        "accept-encoding" => "Your answer comes uncompressed.".to_owned(),
-        name => match own.iter().find(|member| member.name.eq_ignore_ascii_case(name)) {
+    let meaning = |name: &HeaderName| match usual(name) {
+        Some((_, meaning)) => meaning.to_owned(),
+        None => match own.iter().find(|member| member.name.eq_ignore_ascii_case(name.as_str())) {
             Some(member) => member.meaning(),
             None => signature_meaning(contract),
         },
     };
-    let shown = |name| [code(contract.written_header(name)), meaning(name.as_str())];
-    sent.keys().map(shown).collect()
+    let mut names: Vec<_> = sent.keys().collect();
+    names.sort_by_key(|name| usual(name).is_some());
+    names.into_iter().map(|name| [code(spelled(contract, name)), meaning(name)]).collect()
+}
+
+/// A header that any request has: how people write it, and what it says.
+fn usual(name: &HeaderName) -> Option<(&'static str, &'static str)> {
+    match name.as_str() {
+        "content-type" => Some(("Content-Type", "The type of the body.")),
+        "user-agent" => Some(("User-Agent", "The gateway that sends it.")),
+        "accept-encoding" => Some(("Accept-Encoding", "Your answer comes uncompressed.")),
+        _ => None,
+    }
+}
+
+/// A header as people write it; on the wire it has no case.
+fn spelled<'a>(contract: &'a Contract, name: &'a HeaderName) -> &'a str {
+    usual(name).map_or_else(|| contract.written_header(name), |(written, _)| written)
 }
 
 fn signature_meaning(contract: &Contract) -> String {
@@ -121,13 +136,13 @@ fn raw(contract: &Contract, request: &OutgoingRequest) -> String {
     let message = &request.message;
     let text_of = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let mut text = format!("{} {} HTTP/1.1\n", message.method(), request.shown_target());
-    text.push_str(&format!("host: {}\n", text_of(&request.destination.authority)));
+    text.push_str(&format!("Host: {}\n", text_of(&request.destination.authority)));
     for (name, value) in message.headers() {
-        text.push_str(&format!("{}: {}\n", contract.written_header(name), text_of(value)));
+        text.push_str(&format!("{}: {}\n", spelled(contract, name), text_of(value)));
     }
     let body = message.body();
     if !body.is_empty() {
-        text.push_str(&format!("content-length: {}\n\n", body.len()));
+        text.push_str(&format!("Content-Length: {}\n\n", body.len()));
         text.push_str(&String::from_utf8_lossy(body));
     }
     text

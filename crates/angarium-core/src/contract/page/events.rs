@@ -10,12 +10,21 @@ use serde_json::Value;
 /// Deepest member of a schema that the table shows.
 const DEEPEST: usize = 4;
 
-pub(super) fn write(page: &mut Markdown, contract: &Contract, samples: &Samples<'_>) {
+/// `own` are the environment's types, which stand beside those of the catalog.
+pub(super) fn write(
+    page: &mut Markdown,
+    contract: &Contract,
+    own: &[EventDescription],
+    samples: &Samples<'_>,
+) {
     page.heading(2, "Events");
-    let row = |event: &EventDescription| [code(event.name.as_str()), plain(&event.description)];
-    page.table(["Event", "When it happens"], contract.events().iter().map(row));
-    page.say(&patterns(contract));
-    for event in contract.events() {
+    let known = |event: &&EventDescription| contract.events().iter().any(|e| e.name == event.name);
+    let own = own.iter().filter(|event| !known(event));
+    let events: Vec<_> = contract.events().iter().chain(own).collect();
+    let row = |event: &&EventDescription| [code(event.name.as_str()), plain(&event.description)];
+    page.table(["Event", "When it happens"], events.iter().map(row));
+    page.say(&patterns(&events));
+    for event in events {
         page.heading(3, &code(event.name.as_str()));
         page.say(&plain(&event.description));
         for method in contract.methods() {
@@ -31,12 +40,12 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract, samples: &Samples<
 }
 
 /// How several types are named at once, where types have parts.
-fn patterns(contract: &Contract) -> String {
-    let stem = |event: &EventDescription| {
+fn patterns(events: &[&EventDescription]) -> String {
+    let stem = |event: &&EventDescription| {
         event.name.as_str().rsplit_once('.').map(|(stem, _)| stem.to_owned())
     };
     let everything = "Where you name the events that you want, `*` means every event";
-    match contract.events().iter().find_map(stem) {
+    match events.iter().find_map(stem) {
         Some(stem) => {
             let pattern = code(&format!("{stem}.*"));
             format!("{everything}, and {pattern} every event below {}.", code(&stem))

@@ -50,8 +50,18 @@ mod tests {
     #[test]
     fn members_stand_on_lines_of_their_own_and_short_lists_on_one() {
         let text = br#"{"a":["x","y"],"b":{"c":1},"d":{},"e":[{"f":null}]}"#;
-        let expected = "{\n  \"a\": [\"x\", \"y\"],\n  \"b\": {\n    \"c\": 1\n  },\n  \"d\": {},\n  \
-                        \"e\": [\n    {\n      \"f\": null\n    }\n  ]\n}";
+        let expected = r#"{
+  "a": ["x", "y"],
+  "b": {
+    "c": 1
+  },
+  "d": {},
+  "e": [
+    {
+      "f": null
+    }
+  ]
+}"#;
         assert_eq!(readable(text), expected);
         assert_eq!(readable(b"not json"), "not json");
     }

@@ -10,15 +10,15 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract, calls: &Calls<'_>)
     let Some(rule) = contract.key_rule() else {
         return;
     };
-    page.heading(
-        2,
-        match rule.scope {
-            KeyScope::Endpoint => "Secrets and their rotation",
-            KeyScope::Tenant => "Signing keys and their rotation",
-        },
-    );
-    let items = [Some(origin(rule, calls)), rotation(rule, calls), Some(keep(rule))];
-    page.list(items.into_iter().flatten());
+    let rotation = rotation(rule, calls);
+    let heading = match (rule.scope, &rotation) {
+        (KeyScope::Endpoint, None) => "Secrets",
+        (KeyScope::Endpoint, Some(_)) => "Secrets and their rotation",
+        (KeyScope::Tenant, None) => "Signing keys",
+        (KeyScope::Tenant, Some(_)) => "Signing keys and their rotation",
+    };
+    page.heading(2, heading);
+    page.list([Some(origin(rule, calls)), rotation, Some(keep(rule))].into_iter().flatten());
 }
 
 fn origin(rule: &KeyRule, calls: &Calls<'_>) -> String {

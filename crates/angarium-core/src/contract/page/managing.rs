@@ -231,12 +231,12 @@ fn request_rows(
 
 /// Whether the contract asks for a text that the operation itself does not need.
 pub(super) fn is_required(contract: &Contract, field: Field, needed: &[Field]) -> bool {
-    let rule = match field {
-        Field::Name => &contract.rules().name,
-        Field::Description => &contract.rules().description,
-        _ => return false,
+    let rules = contract.rules();
+    let texts = [(Field::Name, &rules.name), (Field::Description, &rules.description)];
+    let asked = |(text, rule): &(Field, &TextRule)| {
+        *text == field && rule.presence == TextPresence::Required
     };
-    rule.presence == TextPresence::Required && !needed.is_empty()
+    !needed.is_empty() && texts.iter().any(asked)
 }
 
 fn kind(field: Field) -> &'static str {

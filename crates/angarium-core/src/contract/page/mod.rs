@@ -27,7 +27,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use super::{Contract, RequestShape, api};
+use super::{Contract, EventDescription, RequestShape};
 use crate::limits::Limits;
 use calls::Calls;
 use markdown::{Markdown, plain};
@@ -42,6 +42,8 @@ pub struct Page<'a> {
     name: &'a str,
     /// Its contracts, the default one first.
     contracts: &'a [Arc<Contract>],
+    /// The types that it has beside those of its contracts.
+    own_events: &'a [EventDescription],
     /// Where its management calls are, without a slash at the end.
     base_url: &'a str,
     /// The limits in force.
@@ -57,7 +59,13 @@ impl<'a> Page<'a> {
         base_url: &'a str,
         limits: &'a Limits,
     ) -> Self {
-        Self { name, contracts, base_url, limits }
+        Self { name, contracts, own_events: &[], base_url, limits }
+    }
+
+    /// With the types that the environment has beside those of its contracts.
+    #[must_use]
+    pub fn with_events(self, own_events: &'a [EventDescription]) -> Self {
+        Self { own_events, ..self }
     }
 
     /// What the page is called.
@@ -95,7 +103,7 @@ impl<'a> Page<'a> {
         let samples = Samples::of(contract);
         let calls = Calls::of(contract, self.base_url, &samples);
         overview::write(page, contract, &calls, self.base_url);
-        events::write(page, contract, &samples);
+        events::write(page, contract, self.own_events, &samples);
         delivery::write(page, contract, &samples);
         managing::write(page, contract, &calls, self.limits);
         verifying::write(page, contract);

@@ -15,8 +15,8 @@ pub(super) fn several(page: &mut Markdown, contracts: &[Arc<Contract>]) {
         return page.say("There is no contract here yet.");
     };
     page.say(&format!(
-        "There are {} forms of webhooks here, side by side on the same events. Each webhook follows \
-         the form by whose calls it was made; {} is the one to begin with.",
+        "There are {} forms of webhooks here, side by side on the same events. Each webhook \
+         follows the form by whose calls it was made; {} is the one to begin with.",
         contracts.len(),
         plain(first.title())
     ));
@@ -55,7 +55,7 @@ fn steps(contract: &Contract, calls: &Calls<'_>) -> Vec<String> {
         None => "You name the URL of your server and the events that you want.".to_owned(),
     };
     let header =
-        contract.signatures.first().map(|rule| code(&contract.written_header(&rule.header)));
+        contract.signatures.first().map(|rule| code(contract.written_header(&rule.header)));
     let signed = match (header, contract.key_rule().map(|rule| rule.presence)) {
         (Some(header), Some(KeyPresence::Required)) => format!(", signed in the header {header}"),
         (Some(header), Some(KeyPresence::Optional)) => {

@@ -138,10 +138,10 @@ impl<'a> Samples<'a> {
 
     fn event(&self, event: &EventDescription) -> Event {
         let example = example(event);
-        let attributes = self.members.iter().flat_map(|member| &member.facts);
-        let attributes = attributes.filter_map(|fact| match fact {
-            Placeholder::Attribute(name) => Some((name.clone(), self.fact(fact, &example)?)),
-            _ => None,
+        let facts = self.members.iter().flat_map(|member| &member.facts);
+        let attributes = facts.filter_map(|fact| {
+            let Placeholder::Attribute(name) = fact else { return None };
+            Some((name.clone(), self.fact(fact, &example)?))
         });
         Event {
             key: EventKey::first_at(NOW),

@@ -154,8 +154,8 @@ fn order(contract: &Contract) -> String {
                 place_of(&contract.request, &Placeholder::Key).unwrap_or_else(|| "key".to_owned());
             format!(
                 "**Ordered by {key}.** Events with the same {key} arrive in the order in which \
-                 they occurred, also when one is being retried; others are not held up by it. {next} \
-                 Between different ones, and for events without one, order is not promised."
+                 they occurred, also when one is being retried; others are not held up by it. \
+                 {next} Between different ones, and for events without one, order is not promised."
             )
         }
         OrderedBy::Endpoint => format!(
@@ -173,7 +173,7 @@ fn dead_letter(contract: &Contract) -> String {
     };
     format!(
         "**Dead letters.** {last}, a delivery is a dead letter: it is not sent by itself any more. \
-         It is kept in your webhook diagnostics, with what your server answered, and can be sent \
+         It stays in the webhook diagnostics, with what your server answered, and can be sent \
          again from there."
     )
 }

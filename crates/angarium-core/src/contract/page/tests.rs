@@ -35,7 +35,8 @@ fn everything_that_a_contract_says_stands_on_its_page() {
         for event in contract.events() {
             wanted.push(format!("### `{}`\n\n{}", event.name, plain(&event.description)));
         }
-        wanted.extend(contract.header_names().map(|name| contract.written_header(name).to_owned()));
+        let written = |name| format!("| `{}` | ", contract.written_header(name));
+        wanted.extend(contract.header_names().map(written));
         match contract.retry() {
             RetryPolicy::List { waits, .. } if waits.iter().all(std::time::Duration::is_zero) => {
                 wanted.push(format!("{} attempts in all", waits.len() + 1));
@@ -51,7 +52,9 @@ fn everything_that_a_contract_says_stands_on_its_page() {
         wanted.extend(rules.validation.as_ref().map(|rule| format!("`{}`", rule.header)));
         let failed = contract.health().disable_after_failed_deliveries;
         wanted.extend(failed.map(|failed| format!("after {failed} failed deliveries in a row")));
-        for route in contract.api().map(api::ManagementApi::routes).unwrap_or_default() {
+        for route in
+            contract.api().map(crate::contract::api::ManagementApi::routes).unwrap_or_default()
+        {
             wanted.extend(route.calls.iter().map(|call| format!("`{call}`")));
             wanted.extend(route.request.fields().into_iter().map(|(path, _)| format!("`{path}`")));
         }
@@ -77,7 +80,7 @@ fn what_the_published_pages_say_stands_on_the_generated_ones() {
         (
             "aioka",
             &[
-                "curl -X POST http://localhost:8080/e/x/v1/webhooks \\\n  -H \"X-API-Key: your_api_key\"",
+                "curl -X POST http://localhost:8080/e/x/v1/webhooks \\\n  -H \"X-API-Key: ",
                 "\"events\": [\"verdict.new\", \"council.new\"]",
                 "lower-case hex of an HMAC-SHA256 of the raw request body",
                 "`whsec_` included",
@@ -106,7 +109,7 @@ fn what_the_published_pages_say_stands_on_the_generated_ones() {
             "anduin-legacy",
             &[
                 "scheduled to be retired by March 31, 2025",
-                "curl -i -X GET https://example.com/webhooks \\\n  -H 'x-anduin-webhook-validation-key: ",
+                "curl -i -X GET https://example.com/webhooks \\\n  -H 'x-anduin-webhook",
                 "the status 200 and the same header",
                 "tried again immediately, up to 3 times more: 4 attempts in all",
                 "**Switched off after 3 failed deliveries.**",

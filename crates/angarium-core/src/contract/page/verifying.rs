@@ -42,7 +42,7 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract) {
 
 fn introduction(contract: &Contract, keys: &KeyRule) -> String {
     let header = contract.signatures.first().map(|rule| contract.written_header(&rule.header));
-    let header = code(&header.unwrap_or_default());
+    let header = code(header.unwrap_or_default());
     let key = match keys.scope {
         KeyScope::Endpoint => "the webhook's own secret",
         KeyScope::Tenant => "the signing key that all your webhooks share",
@@ -61,7 +61,7 @@ fn introduction(contract: &Contract, keys: &KeyRule) -> String {
 /// One signature in one sentence, and where the secret's bytes are.
 fn sentence(contract: &Contract, rule: &SignatureRule) -> String {
     let names = Names::of(contract);
-    let header = code(&contract.written_header(&rule.header));
+    let header = code(contract.written_header(&rule.header));
     let made: Vec<_> = rule
         .value
         .iter()

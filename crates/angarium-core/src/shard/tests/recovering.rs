@@ -127,6 +127,23 @@ fn a_commit_of_unknown_result_answers_everyone_that_nothing_is_promised() {
 }
 
 #[test]
+fn a_row_that_recovery_writes_is_found_although_rows_were_read_before_its_commit() {
+    let mut bench = Bench::with_limits(Limits { endpoint_ready: 1, ..Limits::default() });
+    let no = bench.add(|_| {});
+    bench.publish();
+    bench.commit();
+    bench.end(Class::ServerError);
+    bench.publish();
+    bench.commit();
+    bench.pass(Duration::from_secs(5));
+    // The first waits with a row that is due, the second has none and finds no room.
+    bench.restart(&[(no, EndpointStatus::Active)], &[]);
+    bench.load();
+    bench.commit();
+    assert_eq!(bench.drain().len(), 2);
+}
+
+#[test]
 fn a_stale_epoch_says_that_the_shard_is_lost() {
     let mut bench = Bench::new();
     bench.publish();

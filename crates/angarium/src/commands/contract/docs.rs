@@ -1,12 +1,12 @@
 //! `angarium contract docs`: the page for a platform's customers, as the server serves it.
 
 use super::find;
+use crate::output::line;
 use angarium_core::contract::page::Page;
 use angarium_core::limits::Limits;
 use angarium_server::docs;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Which contracts, and how they are printed.
@@ -58,8 +58,10 @@ pub(super) fn run(docs: &Docs, limits: &Limits) -> anyhow::Result<()> {
     match &docs.output {
         Some(file) => std::fs::write(file, text)
             .with_context(|| format!("{} cannot be written", file.display())),
-        // A reader that has gone away is no error.
-        None => Ok(drop(std::io::stdout().write_all(text.as_bytes()))),
+        None => {
+            line(text.trim_end());
+            Ok(())
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pages' own samples, run as they are printed: only the host is replaced and the key put in.
-//! The texts stand in the folders' `page/`, to the letter.
+//! The texts stand in the folders' `page/`, to the letter. So do the commands on the pages that
+//! Angarium makes from the contracts.
 
 use super::case::root;
 use crate::support::client::Api;
@@ -22,7 +23,7 @@ struct Platform {
     api: Api,
     contract: &'static str,
     key: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Platform {
@@ -30,17 +31,28 @@ impl Platform {
         let folder = tempfile::tempdir().expect("a folder");
         let authority = folder.path().join("authority.pem");
         std::fs::write(&authority, &tls::of_the_run().authority).expect("written");
-        let start = Start::local(&folder.path().join("data"));
-        let server = start.argument(&format!("--trust-ca={}", authority.display())).run();
+        let contracts = folder.path().join("contracts");
+        std::fs::create_dir(&contracts).expect("a folder");
+        let invented = root().join("invented/contract.toml");
+        std::fs::copy(invented, contracts.join("tidewater.toml")).expect("a contract");
+        let server = Start::local(&folder.path().join("data"))
+            .argument(&format!("--trust-ca={}", authority.display()))
+            .argument(&format!("--contracts={}", contracts.display()))
+            .run();
         let environment = json!({"slug": contract, "title": contract, "contracts": [contract]});
         server.admin().post("/v1/environments", &environment).expect(201);
         let api = server.admin().with("angarium-environment", contract);
-        // The tier that AIOKA's page asks for; other contracts have no plans.
-        let plan = (contract == "aioka").then_some("basic");
-        api.put("/v1/tenants/acme", &json!({"plan": plan}));
+        // A tier that the platform asks for; the other contracts have no plans.
+        let plan = match contract {
+            "aioka" => Some("basic"),
+            "tidewater" => Some("sloop"),
+            _ => None,
+        };
+        let tenant = api.put("/v1/tenants/acme", &json!({"plan": plan}));
+        assert!(matches!(tenant.status, 200 | 201), "{}", tenant.body);
         let key = json!({"name": "customer", "tenant": "acme", "scopes": ["manage", "read"]});
         let key = text(&api.post("/v1/keys", &key).expect(201), "key").to_owned();
-        Self { server, api, contract, key, _folder: folder }
+        Self { server, api, contract, key, folder }
     }
 
     /// Runs a printed command with the page's host and key replaced by those of this server.
@@ -49,17 +61,42 @@ impl Platform {
         let printed = printed.expect("the page's text");
         assert!(printed.contains(host) && printed.contains(key), "{printed}");
         let base = format!("http://{}/e/{}", self.server.address, self.contract);
-        run_shell(&printed.replace(host, &base).replace(key, &self.key))
+        let printed = self.run(&printed.replace(host, &base).replace(key, &self.key));
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{printed}: {error}"))
     }
-}
 
-/// Runs a command and reads what it prints.
-fn run_shell(command: &str) -> Value {
-    let shell = Command::new("sh").args(["-c", command]).env("no_proxy", "*").output();
-    let output = shell.expect("a shell");
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{command}\n{printed}: {error}"))
+    /// Runs a command as it is and answers what it prints; curl fails on anything but a 2xx.
+    fn run(&self, command: &str) -> String {
+        let curlrc = self.folder.path().join(".curlrc");
+        std::fs::write(curlrc, "fail-with-body\nsilent\nshow-error\n").expect("written");
+        let output = Command::new("sh")
+            .args(["-c", command])
+            .env("CURL_HOME", self.folder.path())
+            .env("CURL_CA_BUNDLE", self.folder.path().join("authority.pem"))
+            .env("no_proxy", "*")
+            .output()
+            .expect("a shell");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}\n{errors}\n{printed}");
+        printed
+    }
+
+    /// The commands of the page that is made for the platform's customers.
+    fn commands(&self) -> Vec<String> {
+        let page = self.server.admin().get(&format!("/docs/{}.md", self.contract));
+        assert_eq!(page.status, 200, "{}", page.body);
+        let page = String::from_utf8(page.message.body).expect("text");
+        let fenced = page.split("```sh\n").skip(1);
+        let commands = fenced.filter_map(|rest| rest.split("```").next());
+        commands.filter(|command| command.starts_with("curl ")).map(str::to_owned).collect()
+    }
+
+    /// The id of the only endpoint, in the contract's form; none if there is none.
+    fn only_endpoint(&self) -> Option<String> {
+        let endpoints = self.api.get("/v1/endpoints?tenant=acme").expect(200);
+        endpoints["data"][0]["id"].as_str().map(str::to_owned)
+    }
 }
 
 fn names(object: &Value) -> Vec<&str> {
@@ -148,5 +185,51 @@ fn k2_the_printed_python_is_true_for_every_delivery_and_false_for_a_changed_byte
         let middle = changed.len() / 2;
         changed[middle] ^= 1;
         assert_eq!(verify_webhook(&changed, signature, secret), "False");
+    }
+}
+
+/// The id that stands in the pages' samples, found where it follows the path of the webhooks.
+fn sample_id(commands: &[String]) -> Option<String> {
+    let is_id = |part: &&str| part.starts_with("wh_") || part.split('-').count() == 5;
+    let line = |command: &String| {
+        let url = command.split_whitespace().find(|word| word.starts_with("http"))?;
+        url.split('/').find(is_id).map(str::to_owned)
+    };
+    commands.iter().find_map(line)
+}
+
+#[test]
+fn page_every_curl_command_of_every_made_page_runs_as_printed() {
+    for (contract, expected) in
+        [("aioka", 4), ("aleta", 7), ("anduin-legacy", 6), ("anduin", 6), ("tidewater", 8)]
+    {
+        let platform = Platform::open(contract);
+        let receiver = Receiver::secured(|request| {
+            let name = "x-anduin-webhook-validation-key";
+            match request.header(name) {
+                Some(_) => Reply::Echo(name.to_owned()),
+                None => Reply::Status(200),
+            }
+        });
+        let commands = platform.commands();
+        assert_eq!(commands.len(), expected, "{contract}: {commands:#?}");
+        let sample = sample_id(&commands).expect("a sample's id");
+        // The reader's key and URL; everything else is printed for this server.
+        let put_in = |command: &str| {
+            let command = command.replace("your_api_key", &platform.key);
+            command.replace("https://example.com/webhooks", &receiver.secure_url("/webhooks"))
+        };
+        let registering = put_in(&commands[0]);
+        for command in &commands {
+            let mut command = put_in(command);
+            if command.contains(&sample) {
+                if platform.only_endpoint().is_none() {
+                    platform.run(&registering);
+                }
+                let id = platform.only_endpoint().expect("it was registered");
+                command = command.replace(&sample, &id);
+            }
+            platform.run(&command);
+        }
     }
 }

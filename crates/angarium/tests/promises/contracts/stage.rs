@@ -12,8 +12,9 @@ use angarium_core::address::AddressPolicy;
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::limits::Limits;
 use angarium_core::secret::SecretText;
-use angarium_core::time::Timestamp;
+use angarium_core::time::{Jitter, Timestamp};
 use angarium_server::clock::Clock;
+use angarium_server::entropy::{Entropy, OsEntropy};
 use angarium_server::server::{RunningServer, Server, ServerConfig};
 use angarium_store::seal::MasterKey;
 use async_trait::async_trait;
@@ -63,6 +64,20 @@ impl Clock for StandingClock {
     }
 }
 
+/// Random bytes, and a jitter that is always the middle: a schedule is exact to the millisecond.
+#[derive(Debug)]
+struct EvenDice;
+
+impl Entropy for EvenDice {
+    fn fill(&self, bytes: &mut [u8]) {
+        OsEntropy.fill(bytes);
+    }
+
+    fn jitter(&self) -> Jitter {
+        Jitter::HALF
+    }
+}
+
 /// How the receiver answers the next requests, by path.
 type Script = Arc<Mutex<BTreeMap<String, VecDeque<Reply>>>>;
 
@@ -106,6 +121,7 @@ impl Stage {
             limits: Limits::default(),
             grace: Duration::from_millis(500),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            entropy: Arc::new(EvenDice),
         };
         let server = runtime.block_on(Server::start(config)).expect("the server starts");
         let script = Script::default();

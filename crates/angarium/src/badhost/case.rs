@@ -22,6 +22,8 @@ pub(super) struct Case {
 pub(super) enum Stage {
     /// Resolving the name.
     Dns,
+    /// What stands between sender and receiver.
+    Proxy,
     /// Opening the connection and writing the request.
     Connect,
     /// The TLS handshake.
@@ -42,6 +44,7 @@ impl Stage {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Stage::Dns => "dns",
+            Stage::Proxy => "proxy",
             Stage::Connect => "connect",
             Stage::Tls => "tls",
             Stage::Head => "head",
@@ -75,6 +78,10 @@ pub(super) enum Socket {
     Open,
     /// Takes them, and its URL says https: the script speaks in place of TLS.
     Raw,
+    /// Takes them, and its URL is that of an HTTP proxy.
+    HttpProxy,
+    /// Takes them, and its URL is that of a SOCKS proxy.
+    SocksProxy,
     /// Takes them with the smallest receive buffer that the system grants.
     Narrow,
     /// Is bound and refuses them.

@@ -51,7 +51,11 @@ impl Addresses {
             Place::Path => format!("http://{}/{}", self.http, case.name),
             Place::Statuses => format!("http://{}/status/NNN", self.http),
             Place::Port(Socket::Raw) | Place::TlsPort(_) => format!("https://{own}/{}", case.name),
-            Place::Port(_) => format!("http://{own}/{}", case.name),
+            Place::Port(Socket::HttpProxy) => format!("http://{own}"),
+            Place::Port(Socket::SocksProxy) => format!("socks5://{own}"),
+            Place::Port(Socket::Open | Socket::Narrow | Socket::Refusing | Socket::Full) => {
+                format!("http://{own}/{}", case.name)
+            }
             Place::Name => format!("http://{}.{ZONE}/", case.name),
         }
     }
@@ -110,7 +114,8 @@ fn to_text(cases: &[Case], addresses: &Addresses) -> String {
         table.add_row([case.stage.as_str().to_owned(), url, case.does.to_string(), good]);
     }
     format!(
-        "{}\n\n{} cases; those with a path are at https://{} too.\n\
+        "{}\n\n{} cases; those with a path are at https://{} too. Those of the proxy stage are \
+         proxies to send through.\n\
          Names are known to the name server at {}, UDP and TCP.",
         table.trim_fmt(),
         cases.len(),
@@ -185,7 +190,10 @@ mod tests {
             cases.iter().enumerate().map(|(place, case)| addresses.url(place, case)).collect();
         assert_eq!(urls.len(), cases.len());
         assert!(urls.contains("http://127.0.0.1:9400/head-none"));
-        assert!(urls.contains("http://127.0.0.1:9403/connect-refused"), "{urls:?}");
+        assert!(
+            urls.contains("http://127.0.0.1:9403"),
+            "the first with a port of its own: {urls:?}"
+        );
     }
 
     #[test]

@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Longest head of a request, and longest line of a chunk.
 const HEAD_BYTES: usize = 64 * 1024;
+/// What is read at once.
+const READ_BYTES: usize = 16 * 1024;
 /// What a client of HTTP/2 says first (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -127,6 +129,7 @@ impl Intake {
     }
 
     async fn more(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+        self.0.reserve(READ_BYTES);
         match stream.read_buf(&mut self.0).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),

@@ -5,7 +5,7 @@ use crate::badhost::case::{BROKEN, Case, DELIVERED_OR_BROKEN, Expected, LATE, St
 use crate::badhost::script::{Step, drip, flood, say};
 
 pub(super) fn cases() -> Vec<Case> {
-    [late(), large(), malformed()].concat()
+    [late(), broken_off(), large(), malformed()].concat()
 }
 
 fn case(name: &str, does: &str, expected: Expected, script: Vec<Step>) -> Case {
@@ -31,6 +31,15 @@ fn late() -> Vec<Case> {
             vec![say("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n"), Step::Hold],
         ),
     ]
+}
+
+fn broken_off() -> Vec<Case> {
+    vec![case(
+        "head-reset",
+        "RST in the head",
+        BROKEN,
+        vec![say("HTTP/1.1 200 OK\r\nx"), Step::Reset],
+    )]
 }
 
 fn large() -> Vec<Case> {

@@ -6,6 +6,7 @@ mod dns;
 mod head;
 mod http2;
 mod informational;
+mod proxy;
 mod status;
 mod tls;
 
@@ -18,6 +19,7 @@ pub(super) use status::answer_with;
 pub(super) fn all() -> Vec<Case> {
     let stages = [
         dns::cases(),
+        proxy::cases(),
         connect::cases(),
         tls::cases(),
         head::cases(),

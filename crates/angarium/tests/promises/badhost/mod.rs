@@ -4,6 +4,7 @@
 //! The receivers are the program's own `badhost`; the oracle is what it saw, beside what the API
 //! says. `BADHOST_EVENTS` is how many events each case gets at once in the crowded run.
 
+mod alone;
 mod beside;
 mod host;
 mod names;
@@ -129,6 +130,12 @@ fn faults(case: &Case, delivery: &Delivery, visits: &[Visit], connections: usize
     faults
 }
 
+/// Whether the server can be pointed at a case: it asks no name server of ours, and sends through
+/// no proxy.
+fn is_sent_to(case: &&Case) -> bool {
+    !matches!(&*case.stage, "dns" | "proxy")
+}
+
 /// Whether a case tells of its caller soon: some are never connected to, and where the request is
 /// larger than what a shut window takes, the end of the connection waits behind it.
 fn is_met(case: &Case, data: &Value) -> bool {
@@ -169,7 +176,7 @@ fn every_bad_receiver_costs_its_own_attempt_and_nothing_else() {
     let alone = healthy.for_a_while(Duration::from_secs(2));
     let has_path = |case: &&Case| case.url.starts_with(&format!("{}/", host.http));
     let cases: Vec<&Case> =
-        host.cases.iter().filter(|case| case.stage != "dns" && case.name != "status").collect();
+        host.cases.iter().filter(is_sent_to).filter(|case| case.name != "status").collect();
     let secure: Vec<&Case> = cases.iter().copied().filter(has_path).collect();
     let over_tls = |case: &&'_ Case| case.url.replace(&host.http, &host.https);
     let small = json!({"a": 1});
@@ -262,8 +269,8 @@ fn a_crowd_at_every_bad_receiver_delays_no_healthy_one() {
     let healthy = Healthy::beside(&shop);
     let alone = healthy.for_a_while(Duration::from_secs(2));
     // A receiver that says it is gone is asked no more.
-    let is_met = |case: &&Case| !matches!(&*case.stage, "dns") && case.name != "status-410";
-    let cases: Vec<&Case> = host.cases.iter().filter(is_met).collect();
+    let cases: Vec<&Case> =
+        host.cases.iter().filter(is_sent_to).filter(|case| case.name != "status-410").collect();
     let rows = cases.iter().map(|case| (&*case.name, case.url.clone()));
     let endpoints = endpoints(&shop, "crowd", rows);
     let run = healthy.begin();

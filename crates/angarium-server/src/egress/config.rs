@@ -82,7 +82,7 @@ impl EgressLimits {
             informational: 8,
             body_read_bytes: limits.answer_read_bytes,
             body_kept_bytes: limits.answer_kept_bytes,
-            exchange_bytes: limits.answer_read_bytes + 256 * 1024,
+            exchange_bytes: limits.answer_read_bytes + 512 * 1024,
         }
     }
 }

@@ -48,6 +48,7 @@ impl Http2 {
         let (sender, machine) = Builder::new(TokioExecutor::new())
             .max_header_list_size(head_bytes)
             .initial_stream_window_size(window(limits))
+            .initial_connection_window_size(window(limits).saturating_mul(STREAMS_AT_FULL_SPEED))
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| describe(&error))?;
@@ -110,6 +111,10 @@ impl Http2 {
         }
     }
 }
+
+/// How many answers may be under way with full windows; answers are short. What exchanges that were
+/// cut leave on the way is no more than this, and fits into the allowance of the next.
+const STREAMS_AT_FULL_SPEED: u32 = 4;
 
 /// What a peer may send of a body before it is read: no more than is read at all.
 fn window(limits: &EgressLimits) -> u32 {

@@ -23,7 +23,7 @@ const TIMEOUT_MS: u64 = 3_000;
 const SLACK_MS: u64 = 1_500;
 /// A failure that needs no waiting is recorded within this.
 const AT_ONCE_MS: u64 = 2_000;
-/// Most bytes that may have been sent when a sender hangs up: it reads 320 KiB at most (S9), and
+/// Most bytes that may have been sent when a sender hangs up: it reads 576 KiB at most (S9), and
 /// the buffers of both systems hold the rest.
 const ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 /// Nobody's memory grows beyond this, in bytes.

@@ -4,11 +4,17 @@
 //! section 2). Its parts are applied in the order of the fields. Every write is idempotent, so that
 //! a commit whose result was lost can be repeated.
 
+mod result;
+
+pub use result::{ActionResult, BatchResult, Committed, EndpointResult, Standing};
+
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{EndpointConfig, EndpointCounters};
 use crate::event::NewEvent;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
+use crate::lane::Lane;
 use crate::outcome::Class;
+use crate::replay::Replayed;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +73,8 @@ pub struct Fanout {
     pub endpoint: EndpointNo,
     /// The endpoint's sequence number for this delivery (rule 8).
     pub sequence: u64,
+    /// The lane that it stands in.
+    pub lane: Option<Lane>,
     /// Whether the delivery starts in memory or with a row.
     pub start: FanoutStart,
 }
@@ -76,6 +84,10 @@ pub struct Fanout {
 pub enum FanoutStart {
     /// In the shard's memory, without a row: the happy path.
     Held,
+    /// In the shard's memory, without a row, behind the head of its lane.
+    Behind,
+    /// With a row in the event's commit, behind others of its lane that have one.
+    Queued,
     /// With a `pending` row in the event's commit: behind others in the store, or parked (due
     /// `None`).
     Pending {
@@ -95,6 +107,8 @@ pub struct DeliveryWrite {
     pub sequence: u64,
     /// Attempts so far, this one included.
     pub attempts: u16,
+    /// The lane that it stands in.
+    pub lane: Option<Lane>,
     /// Whether it has a `pending` row now.
     pub has_row: bool,
     /// The attempt that ended, if one did.
@@ -106,6 +120,8 @@ pub struct DeliveryWrite {
 /// Where a delivery stands after a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextState {
+    /// Waits behind the head of its lane, with a row.
+    Queued,
     /// Waits, with a row.
     Pending {
         /// When it is due; `None` while it is parked.
@@ -158,8 +174,19 @@ pub struct RowAction {
     pub guard: Option<Guard>,
 }
 
+impl RowAction {
+    /// The endpoints whose rows it changes.
+    pub fn endpoints(&self) -> impl Iterator<Item = EndpointNo> {
+        let replayed = match &self.kind {
+            RowActionKind::Replay(made) => &made[..],
+            RowActionKind::Cancel | RowActionKind::DueNow | RowActionKind::Redeliver => &[],
+        };
+        std::iter::once(self.key.endpoint).chain(replayed.iter().map(|made| made.key.endpoint))
+    }
+}
+
 /// What a person asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowActionKind {
     /// End a waiting delivery.
     Cancel,
@@ -167,6 +194,8 @@ pub enum RowActionKind {
     DueNow,
     /// Make a new delivery of one that has ended: the next generation of its pair, due at once.
     Redeliver,
+    /// Make new deliveries of one event, all or none; the key names only the event.
+    Replay(Box<[Replayed]>),
 }
 
 /// An endpoint that was made, changed or deleted.
@@ -263,36 +292,4 @@ pub enum GuardAnswer {
     Event,
     /// Derived from the delivery that the action made or changed.
     Delivery,
-}
-
-/// The store's answer to one batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BatchResult {
-    /// All of it is durable.
-    Committed(Committed),
-    /// The shard has another owner; nothing of this batch was written.
-    StaleEpoch,
-}
-
-/// What a commit gave out.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// Keys of the new events, in the batch's order.
-    pub events: Vec<EventKey>,
-    /// For each action: the delivery it made or changed, or none if there was no such row.
-    pub actions: Vec<Option<DeliveryKey>>,
-    /// For each endpoint write: the endpoint's number, and the rows that it touched.
-    pub endpoints: Vec<EndpointResult>,
-    /// The newest key of the store, below which an idle shard has nothing open.
-    pub high_water: EventKey,
-}
-
-/// What became of an endpoint write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EndpointResult {
-    /// The endpoint's number.
-    pub no: EndpointNo,
-    /// Waiting rows that were cancelled, parked or unparked; fewer than the limit means none are
-    /// left.
-    pub rows: usize,
 }

@@ -1,6 +1,7 @@
 //! An endpoint: where a tenant's deliveries go, and how.
 
 use crate::id::{ApiKeyId, EndpointId, EndpointNo, SigningKeyId, TenantNo};
+use crate::lane::Ordering;
 use crate::retry::RetrySpec;
 use crate::secret::{SecretText, SigningKey};
 use crate::subscription::Subscription;
@@ -118,6 +119,9 @@ pub struct EndpointConfig {
     /// The method, where the contract leaves a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<DeliveryMethod>,
+    /// What its deliveries are ordered by; absent means the contract's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<Ordering>,
     /// Its own delivery settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryOverride>,
@@ -163,6 +167,8 @@ fn no_id() -> EndpointId {
 pub struct EndpointHealth {
     /// Failed attempts since the last success.
     pub consecutive_failures: u32,
+    /// Deliveries that were given up since the last success, or since it was switched on.
+    pub dead_in_a_row: u32,
     /// When an attempt last succeeded.
     pub last_success_at: Option<Timestamp>,
     /// When an attempt last failed.
@@ -183,8 +189,10 @@ pub struct EndpointCounters {
 mod fixed;
 mod prepared;
 mod sealed_form;
+mod settings;
 
 pub use prepared::{Endpoint, PlainHttp};
+pub use settings::{Origin, Setting, Settings};
 
 #[cfg(test)]
 mod tests {

@@ -16,11 +16,14 @@ pub mod contract;
 pub mod destination;
 pub mod endpoint;
 pub mod event;
+pub mod lane;
 pub mod subscription;
 
 pub mod batch;
 pub mod delivery;
+pub mod explain;
 pub mod outcome;
+pub mod replay;
 pub mod request;
 pub mod retry;
 pub mod shard;

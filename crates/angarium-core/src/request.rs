@@ -188,7 +188,7 @@ fn sign(
     let Some(rule) = endpoint.contract.key_rule() else {
         return Ok(());
     };
-    let signer = endpoint.signer.as_ref().or(tenant).filter(|signer| signer.signs(now));
+    let signer = endpoint.signer.as_deref().or(tenant).filter(|signer| signer.signs(now));
     match (signer, rule.presence) {
         (Some(signer), _) => signer.sign(&endpoint.contract, signed, now, |name, value| {
             headers.insert(name, header_value(value));

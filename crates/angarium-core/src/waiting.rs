@@ -1,7 +1,8 @@
 //! What a shard reads back from its store: events above the checkpoint, deliveries that are due.
 
 use crate::event::Event;
-use crate::id::{DeliveryKey, EndpointNo, ShardId};
+use crate::id::{DeliveryKey, EndpointNo, EventKey, ShardId};
+use crate::lane::Lane;
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -27,7 +28,9 @@ pub struct DueDelivery {
     pub sequence: u64,
     /// Attempts so far.
     pub attempts: u16,
-    /// When it was due.
+    /// The lane that it stands in.
+    pub lane: Option<Lane>,
+    /// When it was due; for one that waits in its lane, when its event was accepted.
     pub due: Timestamp,
     /// The event.
     pub event: Arc<Event>,
@@ -40,4 +43,17 @@ pub struct DuePage {
     pub deliveries: Vec<DueDelivery>,
     /// The earliest due time among the rows that were neither returned nor skipped.
     pub next_due: Option<Timestamp>,
+}
+
+/// A lane with rows, as recovery reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredLane {
+    /// Which.
+    pub lane: Lane,
+    /// Whether its head has a row that is due, or parked while the endpoint is off.
+    pub has_head: bool,
+    /// How many wait behind.
+    pub behind: usize,
+    /// The event of the first that waits behind.
+    pub first: EventKey,
 }

@@ -127,6 +127,7 @@ fn event(tenant: TenantNo, n: usize) -> EventWrite {
         fanout: vec![Fanout {
             endpoint: EndpointNo::new(1 + i64::try_from(n).unwrap_or_default() % ENDPOINTS),
             sequence,
+            lane: None,
             start: FanoutStart::Held,
         }],
         guard: None,
@@ -138,6 +139,7 @@ fn delivered((event, endpoint): (EventKey, EndpointNo)) -> DeliveryWrite {
         key: DeliveryKey::first(event, endpoint),
         sequence: 1,
         attempts: 1,
+        lane: None,
         has_row: false,
         attempt: Some(Box::new(AttemptRecord {
             n: 1,

@@ -23,13 +23,14 @@ use angarium_core::id::{
     ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId,
     TenantNo,
 };
+use angarium_core::lane::Lane;
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
-use angarium_core::waiting::{DuePage, RecoveredEvent};
+use angarium_core::waiting::{DuePage, RecoveredEvent, StoredLane};
 use async_trait::async_trait;
 use read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    Page,
+    Page, SequenceQuery, SequenceRow,
 };
 use std::sync::Arc;
 
@@ -79,6 +80,16 @@ pub trait Store: Send + Sync + 'static {
         endpoint: EndpointNo,
         due_by: Timestamp,
         skip: &[DeliveryKey],
+        limit: usize,
+        bytes: usize,
+    ) -> StoreResult<DuePage>;
+
+    /// Rows of one endpoint that wait in a lane behind its head, oldest event first: at most
+    /// `limit` rows and, after the first, at most about `bytes` of payload.
+    async fn load_behind(
+        &self,
+        endpoint: EndpointNo,
+        lane: Lane,
         limit: usize,
         bytes: usize,
     ) -> StoreResult<DuePage>;
@@ -151,6 +162,14 @@ pub trait Store: Send + Sync + 'static {
         query: &DeliveryQuery,
     ) -> StoreResult<Page<DeliveryRow, DeliveryKey>>;
 
+    /// An endpoint's sequence numbers from one to another, upwards, none left out: cancelled and
+    /// suppressed ones too, and those above the checkpoint without a row (rule 8). A page may be
+    /// short and still have `next`.
+    async fn deliveries_by_sequence(
+        &self,
+        query: SequenceQuery,
+    ) -> StoreResult<Page<SequenceRow, EventKey>>;
+
     // Upkeep. ------------------------------------------------------------------------------------
 
     /// One bounded step of background work: fills listing and id indexes, forgets expired
@@ -198,7 +217,9 @@ pub struct LoadedEndpoint {
     pub counters: EndpointCounters,
     /// The earliest due time of its rows; none if no row has one.
     pub next_due: Option<Timestamp>,
-    /// Whether it has rows without a due time (parked or queued).
+    /// Its lanes that have rows.
+    pub lanes: Vec<StoredLane>,
+    /// Whether it has rows that are parked.
     pub parked: bool,
 }
 

@@ -5,6 +5,7 @@ use super::fixed::{self, QueryAuth};
 use super::{DeliveryMethod, DeliveryOverride, EndpointConfig};
 use crate::contract::{Contract, KeyPresence, KeyScope, Signer, TIMEOUTS};
 use crate::destination::{Destination, Scheme};
+use crate::lane::Ordering;
 use crate::limits::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::retry::RetryPolicy;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An endpoint made ready to send.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// As it was configured.
     pub config: EndpointConfig,
@@ -26,16 +27,18 @@ pub struct Endpoint {
     pub retry: RetryPolicy,
     /// The effective time limit of one attempt.
     pub timeout: Duration,
+    /// What its deliveries are ordered by: its own setting, or the contract's.
+    pub ordering: Ordering,
     /// Most attempts in flight.
     pub window: usize,
     /// The effective method.
     pub method: DeliveryMethod,
     /// Its own keys; `None` where the tenant's sign, or nothing is signed.
-    pub(crate) signer: Option<Signer>,
+    pub(crate) signer: Option<Arc<Signer>>,
     /// Headers that are the same in every request, marked sensitive.
     pub(crate) fixed_headers: Vec<(HeaderName, HeaderValue)>,
     /// Authentication that stands in the query.
-    pub(crate) query_auth: Option<QueryAuth>,
+    pub(crate) query_auth: Option<Arc<QueryAuth>>,
 }
 
 /// Whether the server sends to plain http URLs.
@@ -62,16 +65,19 @@ impl Endpoint {
         check_scheme(destination.scheme, &contract, plain_http)?;
         let method = effective_method(&config, &contract)?;
         let (timeout, retry) = effective_delivery(config.delivery.as_ref(), &contract, limits)?;
+        let ordering = config.ordering.clone().unwrap_or(contract.order().line.into());
+        ordering.check()?;
         let window = effective_window(config.concurrency, limits)?;
-        let signer = prepare_signer(&config, &contract)?;
+        let signer = prepare_signer(&config, &contract)?.map(Arc::new);
         let fixed_headers = fixed::headers(&config.secrets, &contract, limits)?;
-        let query_auth = QueryAuth::prepare(&config.secrets)?;
+        let query_auth = QueryAuth::prepare(&config.secrets)?.map(Arc::new);
         Ok(Self {
             config,
             contract,
             destination: Arc::new(destination),
             retry,
             timeout,
+            ordering,
             window,
             method,
             signer,

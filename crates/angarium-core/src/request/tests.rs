@@ -49,6 +49,7 @@ fn config(secrets: &[&str]) -> EndpointConfig {
         url: "https://example.com/in".into(),
         subscription: Subscription::default(),
         method: None,
+        ordering: None,
         delivery: None,
         concurrency: None,
         name: None,

@@ -46,6 +46,11 @@ impl<T> Shard<T> {
             let refusal = Refusal::whole(Code::InvalidState, message);
             return fx.replies.push((ticket, Reply::Refused(refusal)));
         }
+        if queue.is_behind(key) {
+            let message = "it waits behind an earlier delivery of its lane; cancel that one";
+            let refusal = Refusal::whole(Code::InvalidState, message);
+            return fx.replies.push((ticket, Reply::Refused(refusal)));
+        }
         let kind = match seen {
             Seen::Waiting => RowActionKind::DueNow,
             Seen::Ended => RowActionKind::Redeliver,
@@ -84,14 +89,31 @@ impl<T> Shard<T> {
     fn leave_to_row(&mut self, key: DeliveryKey, now: Timestamp) {
         let Some(queue) = self.queues.get_mut(&key.endpoint) else { return };
         queue.leave_retry_to_row(key);
-        let Some(held) = queue.take(key) else { return };
+        let (held, next) = match (queue.take(key), queue.lanes.take(key)) {
+            (Some(held), _) => {
+                let due = Some(held.due.max(now));
+                (held, NextState::Pending { due })
+            }
+            (None, Some(held)) => {
+                let batch = self.filling;
+                held.lane.iter().for_each(|lane| queue.lanes.writes_before_others(*lane, batch));
+                (held, NextState::Queued)
+            }
+            (None, None) => return,
+        };
         self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
-        let due = Some(held.due.max(now));
-        self.write_held(key.endpoint, &held, NextState::Pending { due });
+        self.write_held(key.endpoint, &held, next);
     }
 
-    fn act(&mut self, ticket: T, action: DeliveryAction, kind: RowActionKind, at: Timestamp) {
+    pub(super) fn act(
+        &mut self,
+        ticket: T,
+        action: DeliveryAction,
+        kind: RowActionKind,
+        at: Timestamp,
+    ) {
         let DeliveryAction { key, guard, .. } = action;
+        self.acted_on.insert(key);
         self.batch.actions.push(RowAction { key, kind, at, guard });
         self.tickets.actions.push(ticket);
     }

@@ -1,15 +1,19 @@
 //! Attempts begin and end: slots are filled, outcomes are judged and written.
 
 use super::held::{Existence, Held, Recorded};
+use super::lanes::Commits;
 use super::queue::Queue;
-use super::{Effects, Load, Shard, Start};
+use super::{Effects, Load, Rows, Shard, Start};
 use crate::batch::{AttemptRecord, DeliveryWrite, NextState};
 use crate::delivery::{DeliveryState, EndReason, Verdict, judge};
 use crate::endpoint::EndpointStatus;
 use crate::id::{DeliveryKey, EndpointNo};
 use crate::outcome::Class;
 use crate::time::{Jitter, Timestamp};
-use crate::waiting::DuePage;
+use crate::waiting::{DueDelivery, DuePage};
+
+/// Rows of one lane that are read at once: they are sent one after the other.
+const LANE_AT_ONCE: usize = 32;
 
 impl<T> Shard<T> {
     /// The time of [`Shard::wake_at`] has come.
@@ -47,20 +51,23 @@ impl<T> Shard<T> {
     /// Does for one endpoint what can be done now: wakes retries, starts attempts, reads rows, sets
     /// the timer.
     pub(super) fn run(&mut self, no: EndpointNo, now: Timestamp, fx: &mut Effects<T>) {
+        let is_settled = self.committing.is_none() && self.batch.is_empty();
+        let commits = if is_settled { Commits::Settled } else { Commits::UnderWay };
         let Some(queue) = self.queues.get_mut(&no) else {
             return;
         };
         queue.wake(now);
         start_attempts(no, queue, now, fx);
+        let bytes = self.limits.shard_ready_bytes.saturating_sub(self.held_bytes);
         if let Some(wish) = queue.begin_load(&self.limits, now) {
             let key = |(event, generation)| DeliveryKey { event, endpoint: no, generation };
-            fx.loads.push(Load {
-                endpoint: no,
-                due_by: now,
-                skip: wish.skip.into_iter().map(key).collect(),
-                limit: wish.limit,
-                bytes: self.limits.shard_ready_bytes.saturating_sub(self.held_bytes),
-            });
+            let skip = wish.skip.into_iter().map(key).collect();
+            let (rows, limit) = (Rows::Due(now), wish.limit);
+            fx.loads.push(Load { endpoint: no, rows, skip, limit, bytes });
+        }
+        while let Some(lane) = queue.begin_lane_load(commits) {
+            let (rows, limit) = (Rows::Behind(lane), LANE_AT_ONCE);
+            fx.loads.push(Load { endpoint: no, rows, skip: Vec::new(), limit, bytes });
         }
         let wake_at = queue.wake_at(now);
         if queue.timer != wake_at {
@@ -73,36 +80,53 @@ impl<T> Shard<T> {
     }
 
     /// Rows that a [`Load`] asked for.
-    pub fn loaded(&mut self, no: EndpointNo, page: DuePage, now: Timestamp, fx: &mut Effects<T>) {
+    pub fn loaded(
+        &mut self,
+        no: EndpointNo,
+        rows: Rows,
+        page: DuePage,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) {
         let Some(queue) = self.queues.get_mut(&no) else {
             return;
         };
-        queue.end_load(page.next_due);
-        // What was closed meanwhile leaves its rows where they are.
-        let deliveries = if queue.is_open() { page.deliveries } else { Vec::new() };
         // A row may have been written for what memory holds after the load was asked for.
         let held_keys = queue.held_keys();
-        for row in deliveries {
-            if held_keys.contains(&(row.key.event, row.key.generation)) {
-                continue;
+        let is_new = |row: &DueDelivery| !held_keys.contains(&(row.key.event, row.key.generation));
+        let is_free = |row: &DueDelivery| !self.acted_on.contains(&row.key);
+        let deliveries = page.deliveries.into_iter().filter(is_new);
+        let held: Vec<_> = match rows {
+            Rows::Due(_) => deliveries.filter(is_free).map(Held::of_row).collect(),
+            // What stands behind one that a person is changing must wait for that to be durable.
+            Rows::Behind(_) => deliveries.take_while(is_free).map(Held::of_row).collect(),
+        };
+        let weight: usize = held.iter().map(|held| held.event.body.weight()).sum();
+        // What was closed meanwhile leaves its rows where they are.
+        match (rows, queue.is_open()) {
+            (Rows::Due(_), false) => queue.end_load(page.next_due),
+            (Rows::Behind(lane), false) => queue.lanes.not_loaded(lane),
+            (Rows::Due(_), true) => {
+                queue.end_load(page.next_due);
+                held.into_iter().for_each(|held| queue.push_ready(held));
+                self.held_bytes += weight;
             }
-            self.held_bytes += row.event.body.weight();
-            queue.push_ready(Held {
-                event: row.event,
-                generation: row.key.generation,
-                sequence: row.sequence,
-                attempts: row.attempts,
-                due: row.due,
-                has_row: true,
-            });
+            (Rows::Behind(lane), true) => {
+                // Rows are missed only if no commit is under way, before and after the reading.
+                let commits =
+                    if self.acted_on.is_empty() { Commits::Settled } else { Commits::UnderWay };
+                queue.lane_loaded(lane, held, commits);
+                self.held_bytes += weight;
+            }
         }
         self.run(no, now, fx);
     }
 
-    /// A load failed; it is tried again at `again`.
+    /// A load failed; it is tried again at `again`, or with the next change of the endpoint.
     pub fn not_loaded(
         &mut self,
         no: EndpointNo,
+        rows: Rows,
         again: Timestamp,
         now: Timestamp,
         fx: &mut Effects<T>,
@@ -110,7 +134,13 @@ impl<T> Shard<T> {
         let Some(queue) = self.queues.get_mut(&no) else {
             return;
         };
-        queue.end_load(Some(again));
+        match rows {
+            Rows::Due(_) => queue.end_load(Some(again)),
+            Rows::Behind(lane) => {
+                queue.lanes.not_loaded(lane);
+                queue.note_unloaded(again);
+            }
+        }
         self.run(no, now, fx);
     }
 
@@ -147,19 +177,23 @@ impl<T> Shard<T> {
         let next = next_state(verdict, endpoint.config.status, now);
         sending.recorded = Some(match next {
             NextState::Pending { due } => Recorded::Waits(due),
+            NextState::Queued => Recorded::Waits(None),
             NextState::Ended { .. } => Recorded::Ended,
         });
-        let (sequence, has_row) = (sending.held.sequence, sending.held.has_row);
-        observe(queue, attempt.class, now);
+        let Held { sequence, has_row, lane, .. } = sending.held;
+        queue.health.observe(attempt.class, verdict, now);
+        queue.dirty = true;
         let attempt = Some(attempt);
         self.batch.deliveries.push(DeliveryWrite {
             key,
             sequence,
             attempts,
+            lane,
             has_row,
             attempt,
             next,
         });
+        self.switch_off_failing(key.endpoint, now);
     }
 }
 
@@ -211,16 +245,4 @@ fn next_state(verdict: Verdict, status: EndpointStatus, now: Timestamp) -> NextS
             | EndReason::EndpointDisabled),
         ) => ended(DeliveryState::Cancelled, Some(reason)),
     }
-}
-
-fn observe(queue: &mut Queue, class: Class, now: Timestamp) {
-    let health = &mut queue.health;
-    if class == Class::Success {
-        health.consecutive_failures = 0;
-        health.last_success_at = Some(now);
-    } else {
-        health.consecutive_failures = health.consecutive_failures.saturating_add(1);
-        health.last_failure_at = Some(now);
-    }
-    queue.dirty = true;
 }

@@ -3,7 +3,7 @@
 
 use super::held::{Existence, Held};
 use super::{Effects, EndpointTicket, Reply, Shard};
-use crate::batch::{DeliveryWrite, EndpointWrite, Guard, NextState};
+use crate::batch::{DeliveryWrite, EndpointWrite, Guard, NextState, Standing};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::id::{DeliveryKey, EndpointNo, TenantNo};
@@ -138,11 +138,15 @@ impl<T> Shard<T> {
         };
         let before = queue.endpoint.config.status;
         let after = endpoint.config.status;
+        if before == EndpointStatus::Disabled && after == EndpointStatus::Active {
+            queue.health.dead_in_a_row = 0;
+            queue.dirty = true;
+        }
         queue.endpoint = endpoint;
         match (before, after) {
             (EndpointStatus::Active, EndpointStatus::Paused | EndpointStatus::Disabled) => {
-                for held in queue.take_all() {
-                    self.park(no, held);
+                for (held, standing) in queue.take_all() {
+                    self.park(no, held, standing);
                 }
                 self.slice(park(no));
             }
@@ -162,18 +166,22 @@ impl<T> Shard<T> {
         let Some(queue) = self.queues.get_mut(&no) else {
             return;
         };
-        for held in queue.take_all() {
+        for (held, _) in queue.take_all() {
             self.cancel_held(no, &held, at);
         }
         self.slice(cancel_waiting(no, at));
     }
 
     /// Takes a delivery out of memory into a row without a due time.
-    pub(super) fn park(&mut self, no: EndpointNo, held: Held) {
+    pub(super) fn park(&mut self, no: EndpointNo, held: Held, standing: Standing) {
         self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
-        // A row that is there already is parked by its slice.
-        if !held.has_row {
-            self.write_held(no, &held, NextState::Pending { due: None });
+        match standing {
+            Standing::Behind if held.has_row => {}
+            Standing::Behind => self.write_held(no, &held, NextState::Queued),
+            // A row that is there already is parked by its slice; but a lane's head may have one
+            // that still says that it waits behind.
+            Standing::Head if held.has_row && held.lane.is_none() => {}
+            Standing::Head => self.write_held(no, &held, NextState::Pending { due: None }),
         }
     }
 
@@ -190,6 +198,7 @@ impl<T> Shard<T> {
             key: DeliveryKey { event: held.event.key, endpoint: no, generation: held.generation },
             sequence: held.sequence,
             attempts: held.attempts,
+            lane: held.lane,
             has_row: held.has_row,
             attempt: None,
             next,

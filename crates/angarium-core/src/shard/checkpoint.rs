@@ -1,7 +1,7 @@
 //! The checkpoint: below it, every pair of event and endpoint has a row.
 
 use super::Shard;
-use crate::batch::{Checkpoint, NextState};
+use crate::batch::{Checkpoint, NextState, Standing};
 use crate::endpoint::EndpointCounters;
 use crate::id::EventKey;
 use crate::time::Timestamp;
@@ -103,13 +103,17 @@ impl<T> Shard<T> {
         let rowless: Vec<_> = queues
             .flat_map(|(no, queue)| {
                 let no = *no;
-                queue.mark_rowless(ROWLESS_AT_MOST, now).into_iter().map(move |held| (no, held))
+                let rowless = queue.mark_rowless(ROWLESS_AT_MOST, now).into_iter();
+                rowless.map(move |(held, standing)| (no, held, standing))
             })
             .collect();
-        for (no, mut held) in rowless {
+        for (no, mut held, standing) in rowless {
             held.has_row = false;
-            let due = Some(held.due);
-            self.write_held(no, &held, NextState::Pending { due });
+            let next = match standing {
+                Standing::Head => NextState::Pending { due: Some(held.due) },
+                Standing::Behind => NextState::Queued,
+            };
+            self.write_held(no, &held, next);
         }
     }
 }

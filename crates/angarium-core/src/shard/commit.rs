@@ -1,16 +1,18 @@
 //! A commit has ended: deliveries of new events become ready, slots become free, callers get their
 //! answers.
 
+mod endpoints;
+
 use super::held::{Existence, Held, Kept, Recorded};
+use super::lanes::BatchNo;
 use super::queue::Queue;
-use super::{Effects, EndpointTicket, Reply, Shard, Tickets};
+use super::{Effects, Reply, Shard, Tickets};
 use crate::batch::{
-    BatchResult, Committed, DeliveryWrite, EndpointResult, EndpointWrite, EventWrite, FanoutStart,
-    RowAction, RowActionKind,
+    ActionResult, BatchResult, DeliveryWrite, EventWrite, Fanout, FanoutStart, RowAction,
+    RowActionKind, Standing,
 };
-use crate::endpoint::EndpointStatus;
 use crate::event::Event;
-use crate::id::{DeliveryKey, EndpointNo, EventKey, Generation};
+use crate::id::{EndpointNo, EventKey, Generation};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -48,9 +50,9 @@ impl<T> Shard<T> {
             self.delivery_committed(write, now);
             touched.push(write.key.endpoint);
         }
-        for ((action, key), ticket) in batch.actions.iter().zip(&given.actions).zip(actions) {
-            self.action_committed(action, *key, ticket, fx);
-            touched.push(action.key.endpoint);
+        for ((action, done), ticket) in batch.actions.iter().zip(&given.actions).zip(actions) {
+            self.action_committed(action, *done, ticket, now, fx);
+            touched.extend(action.endpoints());
         }
         self.endpoints_committed(batch, given, endpoints, now, &mut touched, fx);
         if let Some(checkpoint) = &batch.checkpoint {
@@ -66,6 +68,9 @@ impl<T> Shard<T> {
         touched.sort_unstable();
         touched.dedup();
         for no in touched {
+            if let Some(queue) = self.queues.get_mut(&no) {
+                queue.lanes.commit_ended(BatchNo(self.filling.0 - 1));
+            }
             self.run(no, now, fx);
         }
         Ownership::Ours
@@ -87,26 +92,38 @@ impl<T> Shard<T> {
             accepted_at: write.accepted_at,
             body: write.body.clone(),
         });
-        let held = write.fanout.iter().filter(|entry| entry.start == FanoutStart::Held).count();
-        self.open.opened(key, held);
+        let is_held =
+            |entry: &&Fanout| matches!(entry.start, FanoutStart::Held | FanoutStart::Behind);
+        self.open.opened(key, write.fanout.iter().filter(is_held).count());
         for entry in &write.fanout {
             let Some(queue) = self.queues.get_mut(&entry.endpoint) else {
                 continue;
             };
-            match entry.start {
-                FanoutStart::Held => {
-                    queue.fill_reserved(Held {
-                        event: event.clone(),
-                        generation: Generation::default(),
-                        sequence: entry.sequence,
-                        attempts: 0,
-                        due: now,
-                        has_row: false,
-                    });
+            let held = |event: &Arc<Event>| Held {
+                event: event.clone(),
+                generation: Generation::default(),
+                sequence: entry.sequence,
+                attempts: 0,
+                lane: entry.lane,
+                due: now,
+                has_row: false,
+            };
+            match (entry.start, entry.lane) {
+                (FanoutStart::Behind, Some(lane)) => {
+                    queue.fill_reserved_behind(lane, held(&event));
                     self.settle_closed(entry.endpoint, now);
                 }
-                FanoutStart::Pending { due: Some(due) } => queue.note_unloaded(due),
-                FanoutStart::Pending { due: None } | FanoutStart::Suppressed => {}
+                (FanoutStart::Held | FanoutStart::Behind, _) => {
+                    queue.fill_reserved(held(&event));
+                    self.settle_closed(entry.endpoint, now);
+                }
+                (FanoutStart::Pending { due: Some(due) }, _) => queue.note_unloaded(due),
+                (
+                    FanoutStart::Pending { due: None }
+                    | FanoutStart::Queued
+                    | FanoutStart::Suppressed,
+                    _,
+                ) => {}
             }
             touched.push(entry.endpoint);
         }
@@ -130,9 +147,9 @@ impl<T> Shard<T> {
         }
         let held = queue.take_all();
         let existence = queue.existence;
-        for held in held {
+        for (held, standing) in held {
             match existence {
-                Existence::Alive => self.park(no, held),
+                Existence::Alive => self.park(no, held, standing),
                 Existence::Deleted => self.cancel_held(no, &held, now),
             }
         }
@@ -154,6 +171,9 @@ impl<T> Shard<T> {
             return;
         };
         let weight = held.event.body.weight();
+        if let (Recorded::Ended, Some(lane)) = (recorded, held.lane) {
+            queue.head_ended(lane, now);
+        }
         let kept = match recorded {
             Recorded::Waits(Some(due)) if queue.is_open() => {
                 held.has_row = true;
@@ -174,103 +194,31 @@ impl<T> Shard<T> {
     fn action_committed(
         &mut self,
         action: &RowAction,
-        key: Option<DeliveryKey>,
+        done: Option<ActionResult>,
         ticket: T,
+        now: Timestamp,
         fx: &mut Effects<T>,
     ) {
-        let Some(key) = key else {
+        self.acted_on.remove(&action.key);
+        let Some(ActionResult { key, stood }) = done else {
             let message = "the delivery changed meanwhile; look at it again";
             fx.replies.push((ticket, Reply::Refused(Refusal::whole(Code::Conflict, message))));
             return;
         };
-        if let Some(queue) = self.queues.get_mut(&action.key.endpoint) {
-            match action.kind {
-                RowActionKind::DueNow | RowActionKind::Redeliver => queue.note_unloaded(action.at),
-                RowActionKind::Cancel => {}
+        let queue = self.queues.get_mut(&action.key.endpoint);
+        match (&action.kind, queue) {
+            (RowActionKind::Replay(made), _) => self.replayed(made),
+            (RowActionKind::DueNow | RowActionKind::Redeliver, Some(queue)) => {
+                queue.note_unloaded(action.at);
             }
+            (RowActionKind::Cancel, Some(queue)) => match stood {
+                Some((lane, Standing::Head)) => queue.head_ended(lane, now),
+                Some((lane, Standing::Behind)) => queue.lanes.row_gone(lane),
+                None => {}
+            },
+            (RowActionKind::DueNow | RowActionKind::Redeliver | RowActionKind::Cancel, None) => {}
         }
         fx.replies.push((ticket, Reply::Delivery(key)));
-    }
-
-    fn endpoints_committed(
-        &mut self,
-        batch: &crate::batch::ShardBatch,
-        given: &Committed,
-        tickets: Vec<EndpointTicket<T>>,
-        now: Timestamp,
-        touched: &mut Vec<EndpointNo>,
-        fx: &mut Effects<T>,
-    ) {
-        for ((write, result), waiting) in batch.endpoints.iter().zip(&given.endpoints).zip(tickets)
-        {
-            let reply = match write {
-                EndpointWrite::Create { config, .. } => {
-                    let tenant = self.tenants.entry(config.tenant).or_default();
-                    tenant.being_made.pop_front();
-                    if let Some(endpoint) = waiting.endpoint {
-                        tenant.endpoints.push(result.no);
-                        self.queues.insert(result.no, Queue::new(endpoint));
-                    }
-                    Reply::EndpointMade(result.no)
-                }
-                EndpointWrite::Replace { .. } => {
-                    if let Some(endpoint) = waiting.endpoint {
-                        self.replaced(result.no, endpoint, now);
-                    }
-                    Reply::Done
-                }
-                EndpointWrite::Delete { at, .. } => {
-                    self.deleted(result.no, *at);
-                    Reply::Done
-                }
-                EndpointWrite::CancelWaiting { limit, .. }
-                | EndpointWrite::Unpark { limit, .. }
-                | EndpointWrite::Park { limit, .. } => {
-                    self.slice_committed(write, *result, *limit, now);
-                    Reply::Done
-                }
-            };
-            fx.replies.extend(waiting.ticket.map(|ticket| (ticket, reply)));
-            touched.push(result.no);
-        }
-    }
-
-    /// A slice of rows is done; the next one follows if this one was full.
-    fn slice_committed(
-        &mut self,
-        write: &EndpointWrite,
-        result: EndpointResult,
-        limit: usize,
-        now: Timestamp,
-    ) {
-        let (no, more) = (result.no, result.rows >= limit);
-        let status = self.queues.get(&no).map(|queue| queue.endpoint.config.status);
-        match (write, status) {
-            (EndpointWrite::CancelWaiting { .. }, _) if more => {
-                self.slice(super::change::cancel_waiting(no, now));
-            }
-            (EndpointWrite::CancelWaiting { .. }, _) => self.forget_deleted(no),
-            (EndpointWrite::Unpark { .. }, Some(EndpointStatus::Active)) => {
-                if let Some(queue) = self.queues.get_mut(&no) {
-                    queue.note_unloaded(now);
-                }
-                if more {
-                    self.slice(super::change::unpark(no, now));
-                }
-            }
-            (
-                EndpointWrite::Park { .. },
-                Some(EndpointStatus::Paused | EndpointStatus::Disabled),
-            ) if more => self.slice(super::change::park(no)),
-            (
-                EndpointWrite::Create { .. }
-                | EndpointWrite::Replace { .. }
-                | EndpointWrite::Delete { .. }
-                | EndpointWrite::Unpark { .. }
-                | EndpointWrite::Park { .. },
-                _,
-            ) => {}
-        }
     }
 
     /// Drops a deleted endpoint once nothing of it is under way.

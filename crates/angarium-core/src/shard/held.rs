@@ -1,8 +1,10 @@
 //! A delivery in memory, and how far it has come.
 
 use crate::event::Event;
-use crate::id::{EventKey, Generation};
+use crate::id::{DeliveryKey, EventKey, Generation};
+use crate::lane::Lane;
 use crate::time::Timestamp;
+use crate::waiting::DueDelivery;
 use std::sync::Arc;
 
 /// A delivery in memory that is not in flight.
@@ -13,10 +15,32 @@ pub(super) struct Held {
     pub(super) sequence: u64,
     /// Attempts so far.
     pub(super) attempts: u16,
+    /// The lane that it stands in.
+    pub(super) lane: Option<Lane>,
     /// Since when it could be sent.
     pub(super) due: Timestamp,
     /// Whether it has a `pending` row.
     pub(super) has_row: bool,
+}
+
+impl Held {
+    /// A delivery that was read from its row.
+    pub(super) fn of_row(row: DueDelivery) -> Self {
+        Self {
+            generation: row.key.generation,
+            event: row.event,
+            sequence: row.sequence,
+            attempts: row.attempts,
+            lane: row.lane,
+            due: row.due,
+            has_row: true,
+        }
+    }
+
+    /// Whether it is this delivery.
+    pub(super) fn is(&self, key: DeliveryKey) -> bool {
+        (self.event.key, self.generation) == (key.event, key.generation)
+    }
 }
 
 /// An attempt under way, or ended and not yet recorded.

@@ -26,28 +26,36 @@ mod attempt;
 mod change;
 mod checkpoint;
 mod commit;
+mod health;
 mod held;
+mod lanes;
+mod look;
 mod own_ids;
 mod publish;
 mod queue;
 mod recovery;
+mod replay;
 
 #[cfg(test)]
 mod tests;
 
 pub use action::{DeliveryAction, Seen};
 pub use commit::Ownership;
+pub use look::Gate;
 pub use own_ids::Lookup;
 pub use publish::{Audience, Publish};
+pub use replay::Replay;
 
 use crate::batch::{EndpointWrite, ShardBatch};
-use crate::endpoint::{Endpoint, EndpointHealth};
+use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
+use crate::lane::Lane;
 use crate::limits::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use checkpoint::OpenEvents;
+use lanes::BatchNo;
 use own_ids::OwnIds;
 use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -68,11 +76,15 @@ pub struct Shard<T> {
     batch: ShardBatch,
     tickets: Tickets<T>,
     committing: Option<Tickets<T>>,
+    /// The number of `batch`.
+    filling: BatchNo,
     open: OpenEvents,
     own_ids: OwnIds<T>,
     /// Tenants whose sequence numbers changed since the last checkpoint.
     dirty_tenants: BTreeSet<TenantNo>,
     high_water: EventKey,
+    /// Deliveries whose rows a person's wish is changing; what a load says of them is out of date.
+    acted_on: BTreeSet<DeliveryKey>,
     /// Rows that recovery writes with the first commit, and when they are due.
     recovered_rows: Vec<(EndpointNo, Timestamp)>,
 }
@@ -161,14 +173,23 @@ pub struct Start {
 pub struct Load {
     /// Of which endpoint.
     pub endpoint: EndpointNo,
-    /// Due by when.
-    pub due_by: Timestamp,
+    /// Which of its rows.
+    pub rows: Rows,
     /// Those that the shard holds already.
     pub skip: Vec<DeliveryKey>,
     /// At most so many.
     pub limit: usize,
     /// At most about so many bytes of payload, but one delivery always.
     pub bytes: usize,
+}
+
+/// Which waiting rows of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// Those that are due by this time, earliest first.
+    Due(Timestamp),
+    /// Those that wait in this lane, oldest event first.
+    Behind(Lane),
 }
 
 /// An answer to a ticket.
@@ -211,10 +232,12 @@ impl<T> Shard<T> {
             batch: ShardBatch { shard: id, epoch, ..ShardBatch::default() },
             tickets: Tickets::default(),
             committing: None,
+            filling: BatchNo(1),
             open: OpenEvents::new(checkpoint),
             own_ids: OwnIds::default(),
             dirty_tenants: BTreeSet::new(),
             high_water: checkpoint,
+            acted_on: BTreeSet::new(),
             recovered_rows: Vec::new(),
         }
     }
@@ -230,6 +253,7 @@ impl<T> Shard<T> {
             return None;
         }
         self.committing = Some(std::mem::take(&mut self.tickets));
+        self.filling = BatchNo(self.filling.0 + 1);
         let empty = ShardBatch { shard: self.id, epoch: self.epoch, ..ShardBatch::default() };
         Some(std::mem::replace(&mut self.batch, empty))
     }
@@ -252,36 +276,6 @@ impl<T> Shard<T> {
             tickets.events.into_iter().chain(tickets.actions).chain(endpoints)
         });
         waiting.chain(self.own_ids.into_waiting()).map(|ticket| (ticket, unavailable())).collect()
-    }
-
-    /// Whether an attempt of a delivery is under way.
-    pub fn is_in_flight(&self, key: DeliveryKey) -> bool {
-        self.queues.get(&key.endpoint).is_some_and(|queue| queue.is_sending(key))
-    }
-
-    /// Attempts that are under way.
-    pub fn in_flight(&self) -> usize {
-        self.queues.values().map(Queue::in_flight).sum()
-    }
-
-    /// What an endpoint's recent attempts say.
-    pub fn health(&self, endpoint: EndpointNo) -> Option<EndpointHealth> {
-        self.queues.get(&endpoint).map(|queue| queue.health)
-    }
-
-    /// When the oldest delivery that could be sent now became due.
-    pub fn oldest_due(&self) -> Option<Timestamp> {
-        self.queues.values().filter_map(Queue::oldest_due).min()
-    }
-
-    /// The newest key that this shard knows of.
-    pub fn high_water(&self) -> EventKey {
-        self.high_water
-    }
-
-    /// A tenant's endpoints that are not deleted.
-    pub fn endpoints_of(&self, tenant: TenantNo) -> &[EndpointNo] {
-        self.tenants.get(&tenant).map_or(&[], |state| &state.endpoints)
     }
 
     /// Makes a tenant known.

@@ -1,6 +1,7 @@
 //! An event comes in: is it new, whom does it match, where do its deliveries begin.
 
 use super::held::Existence;
+use super::lanes::{Place, Room};
 use super::own_ids::{Finding, Lookup};
 use super::{Effects, Reply, Shard};
 use crate::batch::{EventWrite, Fanout, FanoutStart, Guard};
@@ -58,8 +59,9 @@ impl<T> Shard<T> {
             self.own_ids.begin(call.tenant, own_id);
         }
         let weight = call.event.weight();
-        let fanout: Vec<_> =
-            receivers.into_iter().map(|no| self.begin_delivery(no, weight, now)).collect();
+        let event = &call.event;
+        let begin = |no| self.begin_delivery(no, event, weight, now);
+        let fanout: Vec<_> = receivers.into_iter().map(begin).collect();
         let tenant = self.tenants.entry(call.tenant).or_default();
         tenant.sequence += 1;
         self.dirty_tenants.insert(call.tenant);
@@ -95,7 +97,11 @@ impl<T> Shard<T> {
     }
 
     /// The tenant's endpoints that want the event.
-    fn matching(&self, tenant: TenantNo, event: &NewEvent) -> Result<Vec<EndpointNo>, Refusal> {
+    pub(super) fn matching(
+        &self,
+        tenant: TenantNo,
+        event: &NewEvent,
+    ) -> Result<Vec<EndpointNo>, Refusal> {
         let wants = |no: &&EndpointNo| {
             let queue = self.queues.get(no);
             queue.is_some_and(|q| q.endpoint.config.subscription.check(event).is_ok())
@@ -130,24 +136,45 @@ impl<T> Shard<T> {
     }
 
     /// Where the delivery to one endpoint begins: in memory if there is room.
-    fn begin_delivery(&mut self, no: EndpointNo, weight: usize, now: Timestamp) -> Fanout {
+    fn begin_delivery(
+        &mut self,
+        no: EndpointNo,
+        event: &NewEvent,
+        weight: usize,
+        now: Timestamp,
+    ) -> Fanout {
         let has_bytes = self.held_bytes + weight <= self.limits.shard_ready_bytes;
         let queue = self.queues.get_mut(&no).expect("a receiver has a queue");
         queue.sequence += 1;
         queue.dirty = true;
-        let start = match queue.endpoint.config.status {
-            EndpointStatus::Disabled => FanoutStart::Suppressed,
-            EndpointStatus::Paused => FanoutStart::Pending { due: None },
-            // An idle endpoint always has room for one, however full the shard is.
-            EndpointStatus::Active
-                if queue.has_room(&self.limits, now) && (has_bytes || queue.is_idle()) =>
-            {
-                queue.reserve();
-                self.held_bytes += weight;
-                FanoutStart::Held
+        let sequence = queue.sequence;
+        let begun = |lane, start| Fanout { endpoint: no, sequence, lane, start };
+        let status = queue.endpoint.config.status;
+        if status == EndpointStatus::Disabled {
+            return begun(None, FanoutStart::Suppressed);
+        }
+        let lane = queue.endpoint.ordering.lane(event);
+        // An idle endpoint always has room for one, however full the shard is.
+        let has_room = status == EndpointStatus::Active
+            && queue.has_room(&self.limits, now)
+            && (has_bytes || queue.is_idle());
+        let room = if has_room { Room::Free } else { Room::Full };
+        let place = lane.map_or(Place::Head, |lane| queue.lanes.enter(lane, room));
+        let start = match (place, status, room) {
+            (Place::Head, EndpointStatus::Active, Room::Free) => FanoutStart::Held,
+            (Place::Behind, ..) => FanoutStart::Behind,
+            (Place::Stored, ..) => FanoutStart::Queued,
+            (Place::Head, EndpointStatus::Active, Room::Full) => {
+                FanoutStart::Pending { due: Some(now) }
             }
-            EndpointStatus::Active => FanoutStart::Pending { due: Some(now) },
+            (Place::Head, EndpointStatus::Paused | EndpointStatus::Disabled, _) => {
+                FanoutStart::Pending { due: None }
+            }
         };
-        Fanout { endpoint: no, sequence: queue.sequence, start }
+        if matches!(start, FanoutStart::Held | FanoutStart::Behind) {
+            queue.reserve();
+            self.held_bytes += weight;
+        }
+        begun(lane, start)
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! What does not fit stays in the store as rows; the queue knows when the earliest of them is due.
 
-use super::held::{Existence, Held, Kept, LoadWish, Recorded, Sending};
+mod refill;
+
+use super::held::{Existence, Held, Kept, Recorded, Sending};
+use super::lanes::Lanes;
+use crate::batch::Standing;
 use crate::endpoint::{Endpoint, EndpointHealth, EndpointStatus};
 use crate::id::{DeliveryKey, EventKey, Generation};
+use crate::lane::Lane;
 use crate::limits::Limits;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,6 +35,7 @@ pub(super) struct Queue {
     pub(super) dirty: bool,
     /// When the timer of this queue stands, if it does.
     pub(super) timer: Option<Timestamp>,
+    pub(super) lanes: Lanes,
     ready: VecDeque<Held>,
     waiting: BTreeMap<(Timestamp, EventKey, Generation), Held>,
     sending: BTreeMap<(EventKey, Generation), Sending>,
@@ -50,6 +56,7 @@ impl Queue {
             health: EndpointHealth::default(),
             dirty: false,
             timer: None,
+            lanes: Lanes::default(),
             ready: VecDeque::new(),
             waiting: BTreeMap::new(),
             sending: BTreeMap::new(),
@@ -70,7 +77,7 @@ impl Queue {
     }
 
     fn free(&self, limits: &Limits) -> usize {
-        let held = self.ready.len() + self.waiting.len() + self.reserved;
+        let held = self.ready.len() + self.waiting.len() + self.lanes.behind() + self.reserved;
         limits.endpoint_ready.saturating_sub(held)
     }
 
@@ -83,6 +90,24 @@ impl Queue {
     pub(super) fn fill_reserved(&mut self, held: Held) {
         self.reserved = self.reserved.saturating_sub(1);
         self.ready.push_back(held);
+    }
+
+    /// Puts a follower in the place that was kept for it, or at the end of those that are ready if
+    /// nobody is before it any more.
+    pub(super) fn fill_reserved_behind(&mut self, lane: Lane, held: Held) {
+        self.reserved = self.reserved.saturating_sub(1);
+        self.ready.extend(self.lanes.arrived(lane, held));
+    }
+
+    /// Puts a delivery behind the others of its lane, after a restart.
+    pub(super) fn push_behind(&mut self, lane: Lane, held: Held) {
+        self.ready.extend(self.lanes.arrived(lane, held));
+    }
+
+    /// The end of a lane's head is committed: the next one in memory becomes ready.
+    pub(super) fn head_ended(&mut self, lane: Lane, now: Timestamp) {
+        let next = self.lanes.head_ended(lane);
+        self.ready.extend(next.map(|held| Held { due: now, ..held }));
     }
 
     /// Puts a delivery at the end of those that are ready.
@@ -99,11 +124,6 @@ impl Queue {
         }
         self.waiting.insert((held.due, held.event.key, held.generation), held);
         Kept::InMemory
-    }
-
-    /// Notes that the store has rows that are not in memory, due at `due` or later.
-    pub(super) fn note_unloaded(&mut self, due: Timestamp) {
-        self.unloaded = Some(self.unloaded.map_or(due, |earlier| earlier.min(due)));
     }
 
     /// Moves retries whose time has come to those that are ready.
@@ -179,9 +199,14 @@ impl Queue {
         self.sending.len()
     }
 
+    /// Whether a delivery waits in memory behind the head of its lane.
+    pub(super) fn is_behind(&self, key: DeliveryKey) -> bool {
+        self.lanes.has_behind(key)
+    }
+
     /// Takes a delivery that is ready or waits out of memory.
     pub(super) fn take(&mut self, key: DeliveryKey) -> Option<Held> {
-        let is_it = |held: &Held| (held.event.key, held.generation) == (key.event, key.generation);
+        let is_it = |held: &Held| held.is(key);
         if let Some(place) = self.ready.iter().position(is_it) {
             return self.ready.remove(place);
         }
@@ -189,47 +214,29 @@ impl Queue {
         self.waiting.remove(&waiting)
     }
 
-    /// Takes everything that is ready or waits out of memory.
-    pub(super) fn take_all(&mut self) -> Vec<Held> {
+    /// Takes everything that is not in flight out of memory.
+    pub(super) fn take_all(&mut self) -> Vec<(Held, Standing)> {
         let waiting = std::mem::take(&mut self.waiting).into_values();
-        std::mem::take(&mut self.ready).into_iter().chain(waiting).collect()
+        let heads = std::mem::take(&mut self.ready).into_iter().chain(waiting);
+        let heads = heads.map(|held| (held, Standing::Head));
+        let behind = self.lanes.take_all().into_iter().map(|held| (held, Standing::Behind));
+        heads.chain(behind).collect()
     }
 
     /// Deliveries without a row that have waited longer than `age`, in flight or not; they are
     /// marked as having one.
-    pub(super) fn mark_rowless(&mut self, age: Duration, now: Timestamp) -> Vec<Held> {
+    pub(super) fn mark_rowless(&mut self, age: Duration, now: Timestamp) -> Vec<(Held, Standing)> {
         let sending = self.sending.values_mut();
         let sending = sending.filter(|sending| sending.recorded.is_none());
-        let held = self.ready.iter_mut().chain(sending.map(|sending| &mut sending.held));
-        held.filter(|held| !held.has_row && now.since(held.due) >= age)
-            .map(|held| {
+        let heads = self.ready.iter_mut().chain(sending.map(|sending| &mut sending.held));
+        let heads = heads.map(|held| (held, Standing::Head));
+        let held = heads.chain(self.lanes.iter_mut().map(|held| (held, Standing::Behind)));
+        held.filter(|(held, _)| !held.has_row && now.since(held.due) >= age)
+            .map(|(held, standing)| {
                 held.has_row = true;
-                held.clone()
+                (held.clone(), standing)
             })
             .collect()
-    }
-
-    /// What to read from the store now: rows are due there, and memory has emptied enough.
-    pub(super) fn begin_load(&mut self, limits: &Limits, now: Timestamp) -> Option<LoadWish> {
-        let due = self.unloaded.is_some_and(|due| due <= now);
-        if !due || self.loading || !self.is_open() || self.ready.len() > limits.endpoint_ready / 4 {
-            return None;
-        }
-        let limit = self.free(limits).max(1);
-        self.loading = true;
-        self.unloaded = None;
-        let ready = self.ready.iter().filter(|held| held.has_row);
-        let waiting = self.waiting.values().chain(ready).map(|h| (h.event.key, h.generation));
-        let skip = waiting.chain(self.sending.keys().copied()).collect();
-        Some(LoadWish { skip, limit })
-    }
-
-    /// Ends a load; rows that were noted meanwhile stay noted.
-    pub(super) fn end_load(&mut self, next_due: Option<Timestamp>) {
-        self.loading = false;
-        if let Some(due) = next_due {
-            self.note_unloaded(due);
-        }
     }
 
     /// Everything that is in memory.
@@ -265,5 +272,6 @@ impl Queue {
             && self.waiting.is_empty()
             && self.sending.is_empty()
             && self.reserved == 0
+            && self.lanes.is_idle()
     }
 }

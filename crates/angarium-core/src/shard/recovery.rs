@@ -2,6 +2,7 @@
 //! checkpoint whose pairs may have no row.
 
 use super::held::{Existence, Held};
+use super::lanes::{Place, Room};
 use super::queue::Queue;
 use super::{Effects, Shard};
 use crate::batch::{DeliveryWrite, NextState};
@@ -9,7 +10,7 @@ use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointCounters, EndpointStatus};
 use crate::id::{DeliveryKey, EndpointNo, EventKey, Generation, TenantNo};
 use crate::time::Timestamp;
-use crate::waiting::RecoveredEvent;
+use crate::waiting::{RecoveredEvent, StoredLane};
 use std::sync::Arc;
 
 impl<T> Shard<T> {
@@ -25,6 +26,7 @@ impl<T> Shard<T> {
         endpoint: Arc<Endpoint>,
         counters: &EndpointCounters,
         next_due: Option<Timestamp>,
+        lanes: &[StoredLane],
     ) {
         let tenant = self.tenants.entry(endpoint.config.tenant).or_default();
         tenant.endpoints.push(counters.endpoint);
@@ -33,6 +35,9 @@ impl<T> Shard<T> {
         queue.health = counters.health;
         if let Some(due) = next_due {
             queue.note_unloaded(due);
+        }
+        for lane in lanes {
+            queue.lanes.recover(lane);
         }
         self.queues.insert(counters.endpoint, queue);
     }
@@ -81,6 +86,7 @@ impl<T> Shard<T> {
                 generation: Generation::default(),
                 sequence: *sequence,
                 attempts: 0,
+                lane: None,
                 due: event.accepted_at,
                 has_row: false,
             };
@@ -100,25 +106,40 @@ impl<T> Shard<T> {
                 key: DeliveryKey::first(held.event.key, no),
                 sequence: held.sequence,
                 attempts: 0,
+                lane: None,
                 has_row: false,
                 attempt: None,
                 next,
             });
             return;
         };
-        match queue.endpoint.config.status {
-            EndpointStatus::Active if queue.has_room(&self.limits, now) && has_bytes => {
+        let lane = queue.endpoint.ordering.lane(&held.event.body);
+        let held = Held { lane, ..held };
+        let status = queue.endpoint.config.status;
+        let has_room =
+            status == EndpointStatus::Active && queue.has_room(&self.limits, now) && has_bytes;
+        let room = if has_room { Room::Free } else { Room::Full };
+        let event = held.event.key;
+        let place = lane.map_or(Place::Head, |lane| queue.lanes.reenter(lane, event, room));
+        match (place, room, lane) {
+            (Place::Behind, _, Some(lane)) => {
+                self.held_bytes += weight;
+                queue.push_behind(lane, held);
+            }
+            (Place::Head, Room::Free, _) | (Place::Behind, _, None) => {
                 self.held_bytes += weight;
                 queue.push_ready(held);
             }
-            EndpointStatus::Active => {
+            (Place::Head, Room::Full, _) => {
+                let due = (status == EndpointStatus::Active).then_some(held.due);
                 // A load that begins before the commit would not find the row.
-                self.recovered_rows.push((no, held.due));
-                let next = NextState::Pending { due: Some(held.due) };
-                self.write_held(no, &held, next);
+                self.recovered_rows.extend(due.map(|due| (no, due)));
+                self.write_held(no, &held, NextState::Pending { due });
             }
-            EndpointStatus::Paused | EndpointStatus::Disabled => {
-                self.write_held(no, &held, NextState::Pending { due: None });
+            (Place::Stored, ..) => {
+                let batch = self.filling;
+                lane.into_iter().for_each(|lane| queue.lanes.writes_before_others(lane, batch));
+                self.write_held(no, &held, NextState::Queued);
             }
         }
     }
@@ -127,6 +148,9 @@ impl<T> Shard<T> {
     pub fn begin(&mut self, now: Timestamp, fx: &mut Effects<T>) {
         let all: Vec<_> = self.queues.keys().copied().collect();
         for no in all {
+            if let Some(queue) = self.queues.get_mut(&no) {
+                queue.lanes.begin();
+            }
             self.run(no, now, fx);
         }
     }

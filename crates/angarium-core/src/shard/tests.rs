@@ -2,31 +2,39 @@
 
 mod changes;
 mod flow;
+mod health;
+mod lanes;
 mod named;
 mod recovering;
+mod replaying;
 
 use super::*;
 use crate::batch::{
-    AttemptRecord, BatchResult, Committed, DeliveryWrite, EndpointResult, FanoutStart, NextState,
-    RowActionKind,
+    ActionResult, AttemptRecord, BatchResult, Committed, DeliveryWrite, EndpointResult,
+    FanoutStart, NextState, RowAction, RowActionKind, Standing,
 };
 use crate::contract::ContractLibrary;
 use crate::delivery::DeliveryState;
 use crate::endpoint::{
-    DeliveryOverride, EndpointConfig, EndpointCounters, EndpointSecrets, EndpointStatus, PlainHttp,
+    DeliveryOverride, EndpointConfig, EndpointCounters, EndpointHealth, EndpointSecrets,
+    EndpointStatus, PlainHttp,
 };
 use crate::event::{DataKind, EventType, NewEvent};
 use crate::id::{EndpointId, Generation};
+use crate::lane::Ordering;
 use crate::outcome::Class;
 use crate::retry::RetrySpec;
 use crate::subscription::Subscription;
 use crate::time::Jitter;
-use crate::waiting::{DueDelivery, DuePage};
+use crate::waiting::{DueDelivery, DuePage, StoredLane};
 use bytes::Bytes;
 use std::time::Duration;
 
 const TENANT: TenantNo = TenantNo::new(1);
 const T0: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+/// A waiting row: due, sequence, attempts, lane, state.
+type Row = (Option<Timestamp>, u64, u16, Option<Lane>, DeliveryState);
 
 /// A shard with a store that keeps `pending` rows only.
 struct Bench {
@@ -37,8 +45,7 @@ struct Bench {
     last_endpoint: i64,
     last_ticket: u32,
     slots: usize,
-    /// Waiting rows: due, sequence, attempts, event.
-    pending: BTreeMap<DeliveryKey, (Option<Timestamp>, u64, u16)>,
+    pending: BTreeMap<DeliveryKey, Row>,
     events: BTreeMap<EventKey, Arc<Event>>,
     ended: Vec<(DeliveryKey, DeliveryState)>,
     attempts: Vec<Start>,
@@ -94,6 +101,7 @@ impl Bench {
             url: "https://receiver.example/hook".into(),
             subscription: subscription.expect("a subscription"),
             method: None,
+            ordering: Some(Ordering::None),
             delivery: None,
             concurrency: None,
             name: None,
@@ -127,13 +135,13 @@ impl Bench {
         EndpointNo::new(self.last_endpoint)
     }
 
-    fn event(own_id: Option<&str>) -> Arc<NewEvent> {
+    fn event(own_id: Option<&str>, key: Option<&str>) -> Arc<NewEvent> {
         Arc::new(NewEvent {
             own_id: own_id.map(Into::into),
             kind: EventType::from_stored("a.b"),
             time: None,
             subject: None,
-            ordering_key: None,
+            ordering_key: key.map(Into::into),
             attributes: vec![],
             data: Bytes::from_static(b"{}"),
             data_kind: DataKind::Json,
@@ -155,9 +163,17 @@ impl Bench {
     }
 
     fn publish_for(&mut self, own_id: Option<&str>, audience: Audience) -> u32 {
+        self.publish_event(Self::event(own_id, None), audience)
+    }
+
+    /// Publishes an event with an ordering key.
+    fn publish_in(&mut self, key: &str) -> u32 {
+        self.publish_event(Self::event(None, Some(key)), Audience::Matching)
+    }
+
+    fn publish_event(&mut self, event: Arc<NewEvent>, audience: Audience) -> u32 {
         let (ticket, now) = (self.ticket(), self.now);
         let lookup = Lookup::Absent { at: now };
-        let event = Self::event(own_id);
         let call = Publish { tenant: TENANT, event, audience, guard: None, lookup };
         self.act(|shard, fx| shard.publish(ticket, call, now, fx));
         ticket
@@ -193,17 +209,20 @@ impl Bench {
             };
             self.events.insert(self.last_key, Arc::new(event));
             for entry in &write.fanout {
-                if let FanoutStart::Pending { due } = entry.start {
-                    let key = DeliveryKey::first(self.last_key, entry.endpoint);
-                    self.pending.insert(key, (due, entry.sequence, 0));
-                }
+                let (due, state) = match entry.start {
+                    FanoutStart::Pending { due } => (due, DeliveryState::Pending),
+                    FanoutStart::Queued => (None, DeliveryState::Queued),
+                    FanoutStart::Held | FanoutStart::Behind | FanoutStart::Suppressed => continue,
+                };
+                let key = DeliveryKey::first(self.last_key, entry.endpoint);
+                self.pending.insert(key, (due, entry.sequence, 0, entry.lane, state));
             }
         }
         for write in &batch.deliveries {
             self.write_delivery(write);
         }
         for action in &batch.actions {
-            given.actions.push(self.write_action(action.key, action.kind, action.at));
+            given.actions.push(self.write_action(action));
         }
         for write in &batch.endpoints {
             given.endpoints.push(self.write_endpoint(write));
@@ -213,9 +232,13 @@ impl Bench {
     }
 
     fn write_delivery(&mut self, write: &DeliveryWrite) {
+        let row = |due, state| (due, write.sequence, write.attempts, write.lane, state);
         match write.next {
+            NextState::Queued => {
+                self.pending.insert(write.key, row(None, DeliveryState::Queued));
+            }
             NextState::Pending { due } => {
-                self.pending.insert(write.key, (due, write.sequence, write.attempts));
+                self.pending.insert(write.key, row(due, DeliveryState::Pending));
             }
             NextState::Ended { state, .. } => {
                 assert_eq!(self.pending.remove(&write.key).is_some(), write.has_row);
@@ -224,27 +247,39 @@ impl Bench {
         }
     }
 
-    fn write_action(
-        &mut self,
-        key: DeliveryKey,
-        kind: RowActionKind,
-        at: Timestamp,
-    ) -> Option<DeliveryKey> {
-        match kind {
+    fn write_action(&mut self, action: &RowAction) -> Option<ActionResult> {
+        let (key, at) = (action.key, action.at);
+        let alone = |key| ActionResult { key, stood: None };
+        match &action.kind {
             RowActionKind::Cancel => {
-                self.pending.remove(&key)?;
+                let (.., lane, state) = self.pending.remove(&key)?;
                 self.ended.push((key, DeliveryState::Cancelled));
-                Some(key)
+                let standing = match state {
+                    DeliveryState::Queued => Standing::Behind,
+                    _ => Standing::Head,
+                };
+                Some(ActionResult { key, stood: lane.map(|lane| (lane, standing)) })
             }
             RowActionKind::DueNow => {
-                self.pending.get_mut(&key)?.0 = Some(at);
-                Some(key)
+                let row = self.pending.get_mut(&key);
+                row.filter(|row| row.4 == DeliveryState::Pending)?.0 = Some(at);
+                Some(alone(key))
             }
             RowActionKind::Redeliver => {
                 let generation = Generation::new(key.generation.get() + 1);
                 let key = DeliveryKey { generation, ..key };
-                self.pending.insert(key, (Some(at), 1, 0));
-                Some(key)
+                self.pending.insert(key, (Some(at), 1, 0, None, DeliveryState::Pending));
+                Some(alone(key))
+            }
+            RowActionKind::Replay(made) => {
+                if made.iter().any(|made| self.pending.contains_key(&made.key)) {
+                    return None;
+                }
+                for made in made {
+                    let row = (made.due, made.sequence, 0, None, DeliveryState::Pending);
+                    self.pending.insert(made.key, row);
+                }
+                Some(alone(key))
             }
         }
     }
@@ -275,19 +310,31 @@ impl Bench {
     fn set_due(&mut self, no: EndpointNo, due: Option<Timestamp>) -> EndpointResult {
         let rows = self.pending.iter_mut().filter(|(key, _)| key.endpoint == no);
         let rows = rows.filter(|(_, row)| row.0.is_some() != due.is_some());
+        let rows = rows.filter(|(_, row)| row.4 == DeliveryState::Pending);
         EndpointResult { no, rows: rows.map(|(_, row)| row.0 = due).count() }
     }
 
     /// Answers the loads that were asked for.
     fn load(&mut self) {
         for load in std::mem::take(&mut self.loads) {
-            let due = |(key, row): (&DeliveryKey, &(Option<Timestamp>, u64, u16))| {
+            let due = |(key, row): (&DeliveryKey, &Row)| {
                 let wanted = key.endpoint == load.endpoint && !load.skip.contains(key);
-                row.0.filter(|_| wanted).map(|due| (due, *key))
+                let due = match load.rows {
+                    Rows::Due(_) => row.0,
+                    Rows::Behind(lane) => {
+                        let is_behind = (row.3, row.4) == (Some(lane), DeliveryState::Queued);
+                        is_behind.then_some(T0)
+                    }
+                };
+                due.filter(|_| wanted).map(|due| (due, *key))
             };
             let mut rows: Vec<_> = self.pending.iter().filter_map(due).collect();
             rows.sort_unstable();
-            let ready = rows.iter().take_while(|(due, _)| *due <= load.due_by).count();
+            let due_by = match load.rows {
+                Rows::Due(by) => by,
+                Rows::Behind(_) => T0,
+            };
+            let ready = rows.iter().take_while(|(due, _)| *due <= due_by).count();
             let taken = ready.min(load.limit);
             let page = DuePage {
                 next_due: rows.get(taken).map(|(due, _)| *due),
@@ -297,13 +344,14 @@ impl Bench {
                         key: *key,
                         sequence: self.pending[key].1,
                         attempts: self.pending[key].2,
+                        lane: self.pending[key].3,
                         due: *due,
                         event: self.events[&key.event].clone(),
                     })
                     .collect(),
             };
             let now = self.now;
-            self.act(|shard, fx| shard.loaded(load.endpoint, page, now, fx));
+            self.act(|shard, fx| shard.loaded(load.endpoint, load.rows, page, now, fx));
         }
     }
 

@@ -8,7 +8,7 @@ use angarium_core::endpoint::PlainHttp;
 use angarium_core::id::{Epoch, ShardId};
 use angarium_core::outcome::{Class, Outcome};
 use angarium_core::request::{self, OutgoingRequest};
-use angarium_core::shard::{Load, Start};
+use angarium_core::shard::{Load, Rows, Start};
 use angarium_core::time::{Jitter, Timestamp};
 use http::HeaderMap;
 use std::fmt::Write;
@@ -54,14 +54,18 @@ impl Runner {
     }
 
     pub(super) async fn load(self: Arc<Self>, shard: ShardId, epoch: Epoch, load: Load) {
-        let Load { endpoint, due_by, skip, limit, bytes } = load;
-        let page = self.parts.store.load_due(endpoint, due_by, &skip, limit, bytes).await;
+        let Load { endpoint, rows, skip, limit, bytes } = load;
+        let store = &self.parts.store;
+        let page = match rows {
+            Rows::Due(by) => store.load_due(endpoint, by, &skip, limit, bytes).await,
+            Rows::Behind(lane) => store.load_behind(endpoint, lane, limit, bytes).await,
+        };
         let _ = self.with(shard, |owned, now, fx| match page {
             _ if owned.epoch != epoch => {}
-            Ok(page) => owned.machine.loaded(endpoint, page, now, fx),
+            Ok(page) => owned.machine.loaded(endpoint, rows, page, now, fx),
             Err(error) => {
                 tracing::error!(%error, %endpoint, "waiting deliveries cannot be read");
-                owned.machine.not_loaded(endpoint, now + LOAD_AGAIN, now, fx);
+                owned.machine.not_loaded(endpoint, rows, now + LOAD_AGAIN, now, fx);
             }
         });
     }

@@ -7,7 +7,9 @@ use angarium_core::endpoint::Endpoint;
 use angarium_core::event::NewEvent;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
-use angarium_core::shard::{Audience, DeliveryAction, Effects, Lookup, Publish, Reply, Seen};
+use angarium_core::shard::{
+    Audience, DeliveryAction, Effects, Lookup, Publish, Replay, Reply, Seen,
+};
 use angarium_core::time::Timestamp;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -40,9 +42,9 @@ impl Runner {
         tenant: TenantNo,
         event: Arc<NewEvent>,
         audience: Audience,
+        mut lookup: Lookup,
         guard: Option<Guard>,
     ) -> Result<Published, Refusal> {
-        let mut lookup = Lookup::NotYet;
         loop {
             let (event, guard) = (Arc::clone(&event), guard.clone());
             let audience = audience.clone();
@@ -61,6 +63,20 @@ impl Runner {
                 reply => return published(reply),
             }
         }
+    }
+
+    /// Looks up whether the tenant has an event of this id, so that the events of a batch can then
+    /// be published in their order, without one waiting for the store while the next goes on.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub async fn look_up(&self, tenant: TenantNo, event: &NewEvent) -> Result<Lookup, Refusal> {
+        if event.own_id.is_none() {
+            return Ok(Lookup::NotYet);
+        }
+        let at = self.now();
+        let known = self.find_own_id(tenant, event).await?;
+        Ok(known.map_or(Lookup::Absent { at }, |_| Lookup::NotYet))
     }
 
     async fn find_own_id(
@@ -153,6 +169,20 @@ impl Runner {
         };
         match self.ask(tenant, retry).await? {
             Reply::Delivery(key) => Ok(key),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes new deliveries of an event, all or none.
+    ///
+    /// # Errors
+    /// `conflict` when anything changed since the caller looked, `unavailable`.
+    pub async fn replay(self: &Arc<Self>, call: Replay) -> Result<(), Refusal> {
+        let replay = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
+            owned.machine.replay(ticket, call.clone(), now, fx);
+        };
+        match self.ask(call.tenant, replay).await? {
+            Reply::Delivery(_) => Ok(()),
             other => Err(unexpected(&other)),
         }
     }

@@ -10,6 +10,7 @@ mod attempt;
 mod budget;
 mod calls;
 mod committer;
+mod look;
 mod recovery;
 mod shards;
 mod upkeep;
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::egress::Transport;
 use crate::entropy::Entropy;
 use angarium_core::contract::{Contract, ContractLibrary, KeyScope, TenantSigner};
+use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{EndpointHealth, PlainHttp};
 use angarium_core::id::{DeliveryKey, EndpointNo, ShardId, TenantNo};
 use angarium_core::limits::Limits;
@@ -169,12 +171,9 @@ impl Runner {
         ShardId::all().filter(|id| self.shards.look(*id, |_| ()).is_none()).count()
     }
 
-    /// Which of these deliveries have an attempt under way.
-    pub fn in_flight(&self, tenant: TenantNo, keys: &[DeliveryKey]) -> Vec<bool> {
-        let look = |key: &DeliveryKey| {
-            self.shards.look(ShardId::of(tenant), |shard| shard.is_in_flight(*key)).unwrap_or(false)
-        };
-        keys.iter().map(look).collect()
+    /// Where a delivery stands that the store shows as waiting: in flight, or queued in its lane.
+    pub fn state_in_memory(&self, tenant: TenantNo, key: DeliveryKey) -> Option<DeliveryState> {
+        self.shards.look(ShardId::of(tenant), |shard| shard.state_in_memory(key)).flatten()
     }
 
     /// What an endpoint's recent attempts say; none if the shard does not know it.

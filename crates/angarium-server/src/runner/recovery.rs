@@ -120,7 +120,8 @@ impl Runner {
         }
         for loaded in &state.endpoints {
             let endpoint = self.endpoint(loaded)?;
-            machine.recover_endpoint(endpoint, &loaded.counters, loaded.next_due);
+            let (counters, lanes) = (&loaded.counters, &loaded.lanes);
+            machine.recover_endpoint(endpoint, counters, loaded.next_due, lanes);
         }
         for loaded in &state.endpoints {
             let off = loaded.config.status != angarium_core::endpoint::EndpointStatus::Active;

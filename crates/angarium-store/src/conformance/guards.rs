@@ -73,6 +73,6 @@ pub async fn an_answer_is_derived_from_the_event_or_delivery(harness: &dyn Harne
         found.map(|StoredAnswer { answer, .. }| answer)
     };
     assert_eq!(answer(1).await, Some(Answered::Event(key)));
-    assert_eq!(answer(2).await, made[0].map(Answered::Delivery));
+    assert_eq!(answer(2).await, made[0].map(|made| Answered::Delivery(made.key)));
     assert_eq!((made[1], answer(3).await), (None, None), "nothing was cancelled");
 }

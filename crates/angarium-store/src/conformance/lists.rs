@@ -50,7 +50,7 @@ async fn filled(world: &World) -> (Vec<Known>, Vec<EndpointNo>) {
     let mut batch = world.batch(again.tenant);
     let kind = RowActionKind::Redeliver;
     batch.actions.push(RowAction { key: again.key, kind, at: at(99), guard: None });
-    let made = world.commit(batch, at(99)).await.actions[0].expect("a redelivery");
+    let made = world.commit(batch, at(99)).await.actions[0].expect("a redelivery").key;
     known.push(Known { key: made, state: DeliveryState::Pending, class: None, ..again });
     known.sort_unstable_by_key(|known| std::cmp::Reverse(known.key));
     (known, vec![mine[0], mine[1], theirs])

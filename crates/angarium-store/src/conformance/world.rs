@@ -15,6 +15,7 @@ use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, SigningKeyId,
     TenantNo,
 };
+use angarium_core::lane::Lane;
 use angarium_core::limits::Limits;
 use angarium_core::outcome::Class;
 use angarium_core::secret::{SecretText, SigningKey};
@@ -213,6 +214,7 @@ pub(super) fn endpoint(tenant: TenantNo, random: u8) -> EndpointConfig {
         url: "https://hooks.example.com/in".into(),
         subscription: subscription.expect("every type"),
         method: None,
+        ordering: None,
         delivery: None,
         concurrency: None,
         name: None,
@@ -234,7 +236,8 @@ pub(super) fn endpoint(tenant: TenantNo, random: u8) -> EndpointConfig {
 
 /// A new event, to be held in memory for each of the endpoints.
 pub(super) fn event(tenant: TenantNo, sequence: u64, endpoints: &[EndpointNo]) -> EventWrite {
-    let held = |no: &EndpointNo| Fanout { endpoint: *no, sequence, start: FanoutStart::Held };
+    let held =
+        |no: &EndpointNo| Fanout { endpoint: *no, sequence, lane: None, start: FanoutStart::Held };
     EventWrite {
         tenant,
         sequence,
@@ -258,6 +261,14 @@ pub(super) fn event(tenant: TenantNo, sequence: u64, endpoints: &[EndpointNo]) -
 pub(super) fn begun(mut write: EventWrite, start: FanoutStart) -> EventWrite {
     for fanout in &mut write.fanout {
         fanout.start = start;
+    }
+    write
+}
+
+/// The same in a lane.
+pub(super) fn in_lane(mut write: EventWrite, lane: Lane) -> EventWrite {
+    for fanout in &mut write.fanout {
+        fanout.lane = Some(lane);
     }
     write
 }
@@ -287,6 +298,7 @@ pub(super) fn delivered(event: EventKey, endpoint: EndpointNo) -> DeliveryWrite 
         key: DeliveryKey::first(event, endpoint),
         sequence: 1,
         attempts: 1,
+        lane: None,
         has_row: false,
         attempt: Some(Box::new(attempt(1, Class::Success))),
         next: NextState::Ended { state: DeliveryState::Delivered, reason: None, at: at(30) },

@@ -19,11 +19,13 @@ pub(super) const COUNT_TENANT: &str = "
     ON CONFLICT (tenant) DO UPDATE SET sequence = max(sequence, excluded.sequence)";
 
 pub(super) const COUNT_ENDPOINT: &str = "
-    INSERT INTO endpoint_counter (endpoint, sequence, failures, last_success_at, last_failure_at)
-    VALUES (?1, ?2, ?3, ?4, ?5)
+    INSERT INTO endpoint_counter (endpoint, sequence, failures, last_success_at, last_failure_at,
+                                  dead)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (endpoint) DO UPDATE SET
         sequence = max(sequence, excluded.sequence), failures = excluded.failures,
-        last_success_at = excluded.last_success_at, last_failure_at = excluded.last_failure_at";
+        last_success_at = excluded.last_success_at, last_failure_at = excluded.last_failure_at,
+        dead = excluded.dead";
 
 /// Raises the epochs of shards.
 pub(super) fn claim(tx: &mut Tx<'_>, shards: &[ShardId]) -> Result<Vec<(ShardId, Epoch)>, Fault> {
@@ -93,6 +95,7 @@ fn move_checkpoint(tx: &Tx<'_>, shard: ShardId, checkpoint: &Checkpoint) -> Resu
             counters.health.consecutive_failures,
             counters.health.last_success_at.map(Timestamp::as_millis),
             counters.health.last_failure_at.map(Timestamp::as_millis),
+            counters.health.dead_in_a_row,
         ])?;
     }
     Ok(())

@@ -3,13 +3,18 @@
 //!
 //! The happy path comes here once, for one insert.
 
-use super::codec::{micros, stored};
+use super::codec::{Columns as _, micros, stored};
 use super::fault::Fault;
 use super::guards::{self, Subject};
+use super::replay::replay;
 use super::writer::Tx;
-use angarium_core::batch::{AttemptRecord, DeliveryWrite, NextState, RowAction, RowActionKind};
+use angarium_core::batch::{
+    ActionResult, AttemptRecord, DeliveryWrite, Fanout, NextState, RowAction, RowActionKind,
+    Standing,
+};
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::id::{DeliveryKey, Generation, ShardId};
+use angarium_core::lane::Lane;
 use angarium_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
@@ -27,9 +32,9 @@ pub(super) const INSERT_ATTEMPT: &str = "
     ON CONFLICT DO NOTHING";
 
 pub(super) const INSERT_PENDING: &str = "
-    INSERT INTO pending (event, endpoint, generation, shard, sequence, attempts, state, due,
+    INSERT INTO pending (event, endpoint, generation, shard, sequence, attempts, state, due, lane,
                          repeats)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT DO NOTHING";
 
 pub(super) const UPDATE_PENDING: &str = "
@@ -40,11 +45,12 @@ pub(super) const DELETE_PENDING: &str = "
     DELETE FROM pending WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
 
 pub(super) const SELECT_PENDING: &str = "
-    SELECT sequence, attempts, repeats FROM pending
+    SELECT sequence, attempts, repeats, state, lane FROM pending
     WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
 
 pub(super) const MAKE_DUE: &str = "
-    UPDATE pending SET due = ?4 WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
+    UPDATE pending SET due = ?4
+    WHERE event = ?1 AND endpoint = ?2 AND generation = ?3 AND state = 2";
 
 pub(super) const SELECT_ENDED: &str = "
     SELECT sequence FROM delivery WHERE event = ?1 AND endpoint = ?2 AND generation = ?3";
@@ -62,8 +68,35 @@ pub(super) struct Waiting {
     pub(super) key: DeliveryKey,
     pub(super) sequence: u64,
     pub(super) attempts: u16,
+    /// `Pending`, or `Queued` behind the head of its lane.
+    pub(super) state: DeliveryState,
     pub(super) due: Option<Timestamp>,
+    pub(super) lane: Option<Lane>,
     pub(super) repeats: Option<Generation>,
+}
+
+impl Waiting {
+    /// The first delivery of a pair, without a time.
+    pub(super) fn first(key: DeliveryKey, fanout: &Fanout) -> Self {
+        Self {
+            key,
+            sequence: fanout.sequence,
+            attempts: 0,
+            state: DeliveryState::Pending,
+            due: None,
+            lane: fanout.lane,
+            repeats: None,
+        }
+    }
+
+    /// Where it stands in its lane.
+    fn stood(&self) -> Option<(Lane, Standing)> {
+        let standing = match self.state {
+            DeliveryState::Queued => Standing::Behind,
+            _ => Standing::Head,
+        };
+        Some((self.lane?, standing))
+    }
 }
 
 /// How a delivery ended.
@@ -80,23 +113,22 @@ struct Ended {
 /// Writes what became of a delivery.
 pub(super) fn write(tx: &mut Tx<'_>, shard: ShardId, write: &DeliveryWrite) -> Result<(), Fault> {
     let attempt = write.attempt.as_deref();
+    let waits = |state, due| Waiting {
+        key: write.key,
+        sequence: write.sequence,
+        attempts: write.attempts,
+        state,
+        due,
+        lane: write.lane,
+        repeats: None,
+    };
     match write.next {
+        NextState::Queued => put_waiting(tx, shard, write, &waits(DeliveryState::Queued, None)),
         NextState::Pending { due } => {
             if let Some(attempt) = attempt {
                 insert_attempt(tx, write.key, attempt)?;
             }
-            let waiting = Waiting {
-                key: write.key,
-                sequence: write.sequence,
-                attempts: write.attempts,
-                due,
-                repeats: None,
-            };
-            if write.has_row {
-                update_waiting(tx, shard, &waiting)
-            } else {
-                insert_waiting(tx, shard, &waiting)
-            }
+            put_waiting(tx, shard, write, &waits(DeliveryState::Pending, due))
         }
         NextState::Ended { state, reason, at } => {
             // Only a redelivery repeats another, and it always has a row (rule 3).
@@ -121,6 +153,18 @@ pub(super) fn write(tx: &mut Tx<'_>, shard: ShardId, write: &DeliveryWrite) -> R
     }
 }
 
+fn put_waiting(
+    tx: &mut Tx<'_>,
+    shard: ShardId,
+    write: &DeliveryWrite,
+    waiting: &Waiting,
+) -> Result<(), Fault> {
+    match write.has_row {
+        true => update_waiting(tx, shard, waiting),
+        false => insert_waiting(tx, shard, waiting),
+    }
+}
+
 /// Writes a `pending` row; one that is there already is brought up to date.
 pub(super) fn insert_waiting(
     tx: &mut Tx<'_>,
@@ -135,8 +179,9 @@ pub(super) fn insert_waiting(
         shard.get(),
         stored(waiting.sequence),
         waiting.attempts,
-        DeliveryState::Pending.number(),
+        waiting.state.number(),
         waiting.due.map(Timestamp::as_millis),
+        waiting.lane.map(Lane::to_bytes),
         waiting.repeats.map(Generation::get),
     ])?;
     if inserted == 0 {
@@ -153,7 +198,7 @@ fn update_waiting(tx: &mut Tx<'_>, shard: ShardId, waiting: &Waiting) -> Result<
         key.endpoint.get(),
         key.generation.get(),
         waiting.attempts,
-        DeliveryState::Pending.number(),
+        waiting.state.number(),
         waiting.due.map(Timestamp::as_millis),
     ])?;
     if updated == 0 {
@@ -175,20 +220,21 @@ fn delete_waiting(tx: &mut Tx<'_>, key: DeliveryKey) -> Result<(), Fault> {
 }
 
 fn find_waiting(tx: &Tx<'_>, key: DeliveryKey) -> Result<Option<Waiting>, Fault> {
-    let found = tx
-        .connection
-        .prepare_cached(SELECT_PENDING)?
-        .query_row(params![key.event.get(), key.endpoint.get(), key.generation.get()], |row| {
-            Ok(Waiting {
-                key,
-                sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-                attempts: row.get(1)?,
-                due: None,
-                repeats: row.get::<_, Option<u32>>(2)?.map(Generation::new),
-            })
-        })
-        .optional()?;
-    Ok(found)
+    let mut select = tx.connection.prepare_cached(SELECT_PENDING)?;
+    let mut rows =
+        select.query(params![key.event.get(), key.endpoint.get(), key.generation.get()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    Ok(Some(Waiting {
+        key,
+        sequence: row.count(0)?,
+        attempts: row.get(1)?,
+        state: row.state(3)?,
+        due: None,
+        lane: row.get::<_, Option<[u8; 16]>>(4)?.map(Lane::from_bytes),
+        repeats: row.get::<_, Option<u32>>(2)?.map(Generation::new),
+    }))
 }
 
 /// Writes the final row of a delivery whose endpoint was off when the event was accepted.
@@ -209,15 +255,15 @@ pub(super) fn insert_suppressed(
     insert_ended(tx, key, ended, None)
 }
 
-/// Ends a waiting delivery without another attempt; `false` if it does not wait.
+/// Ends a waiting delivery without another attempt; none if it does not wait.
 pub(super) fn cancel(
     tx: &mut Tx<'_>,
     key: DeliveryKey,
     reason: EndReason,
     at: Timestamp,
-) -> Result<bool, Fault> {
+) -> Result<Option<ActionResult>, Fault> {
     let Some(waiting) = find_waiting(tx, key)? else {
-        return Ok(false);
+        return Ok(None);
     };
     let ended = Ended {
         sequence: waiting.sequence,
@@ -229,7 +275,7 @@ pub(super) fn cancel(
     };
     insert_ended(tx, key, ended, None)?;
     delete_waiting(tx, key)?;
-    Ok(true)
+    Ok(Some(ActionResult { key, stood: waiting.stood() }))
 }
 
 fn insert_ended(
@@ -294,16 +340,16 @@ pub(super) fn act(
     shard: ShardId,
     action: &RowAction,
     now: Timestamp,
-) -> Result<Option<DeliveryKey>, Fault> {
+) -> Result<Option<ActionResult>, Fault> {
     let key = action.key;
-    let done = match action.kind {
-        RowActionKind::Cancel => {
-            cancel(tx, key, EndReason::CancelledByCall, action.at)?.then_some(key)
-        }
-        RowActionKind::DueNow => make_due(tx, key, action.at)?.then_some(key),
-        RowActionKind::Redeliver => redeliver(tx, shard, key, action.at)?,
+    let alone = |key| ActionResult { key, stood: None };
+    let done = match &action.kind {
+        RowActionKind::Cancel => cancel(tx, key, EndReason::CancelledByCall, action.at)?,
+        RowActionKind::DueNow => make_due(tx, key, action.at)?.then_some(alone(key)),
+        RowActionKind::Redeliver => redeliver(tx, shard, key, action.at)?.map(alone),
+        RowActionKind::Replay(made) => replay(tx, shard, made)?.then_some(alone(key)),
     };
-    if let (Some(guard), Some(key)) = (&action.guard, done) {
+    if let (Some(guard), Some(ActionResult { key, .. })) = (&action.guard, done) {
         guards::insert(tx, guard, Subject::Delivery(key), now)?;
     }
     Ok(done)
@@ -344,7 +390,10 @@ fn redeliver(
         key,
         sequence: sequence.cast_unsigned(),
         attempts: 0,
+        state: DeliveryState::Pending,
         due: Some(at),
+        // It comes later than what followed the first one, so it stands in no lane.
+        lane: None,
         repeats: Some(ended.generation),
     };
     insert_waiting(tx, shard, &waiting)?;

@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::writer::Tx;
 use angarium_core::batch::{EventWrite, FanoutStart};
+use angarium_core::delivery::DeliveryState;
 use angarium_core::event::{Event, EventType, NewEvent};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId};
 use angarium_core::time::Timestamp;
@@ -54,16 +55,15 @@ pub(super) fn insert(
     for fanout in &write.fanout {
         let delivery = DeliveryKey::first(key, fanout.endpoint);
         match fanout.start {
-            FanoutStart::Held => {}
+            FanoutStart::Held | FanoutStart::Behind => {}
             FanoutStart::Pending { due } => {
-                let waiting = deliveries::Waiting {
-                    key: delivery,
-                    sequence: fanout.sequence,
-                    attempts: 0,
-                    due,
-                    repeats: None,
-                };
-                deliveries::insert_waiting(tx, shard, &waiting)?;
+                let waiting = deliveries::Waiting::first(delivery, fanout);
+                deliveries::insert_waiting(tx, shard, &deliveries::Waiting { due, ..waiting })?;
+            }
+            FanoutStart::Queued => {
+                let (state, waiting) =
+                    (DeliveryState::Queued, deliveries::Waiting::first(delivery, fanout));
+                deliveries::insert_waiting(tx, shard, &deliveries::Waiting { state, ..waiting })?;
             }
             FanoutStart::Suppressed => {
                 deliveries::insert_suppressed(tx, delivery, fanout.sequence, write.accepted_at)?;

@@ -14,6 +14,7 @@ mod events;
 mod deliveries;
 mod endpoints;
 mod guards;
+mod replay;
 
 mod accounts;
 
@@ -22,6 +23,7 @@ mod recovery;
 
 mod lists;
 mod rows;
+mod sequence;
 
 mod upkeep;
 
@@ -37,7 +39,7 @@ mod plans;
 use crate::error::{StoreError, StoreResult};
 use crate::read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    Page,
+    Page, SequenceQuery, SequenceRow,
 };
 use crate::seal::{MasterKey, Sealer};
 use crate::{AccountChange, AccountChanged, Accounts, ShardState, Store, StoredAnswer, Upkeep};
@@ -46,6 +48,7 @@ use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, TenantNo,
 };
+use angarium_core::lane::Lane;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent};
 use async_trait::async_trait;
@@ -295,6 +298,16 @@ impl Store for SqliteStore {
         self.read(move |view| recovery::load_due(view, query, &skip)).await
     }
 
+    async fn load_behind(
+        &self,
+        endpoint: EndpointNo,
+        lane: Lane,
+        limit: usize,
+        bytes: usize,
+    ) -> StoreResult<DuePage> {
+        self.read(move |view| recovery::load_behind(view, endpoint, lane, limit, bytes)).await
+    }
+
     async fn own_id_tail(&self) -> StoreResult<Vec<(TenantNo, Box<str>, EventKey)>> {
         self.read(upkeep::own_id_tail).await
     }
@@ -369,6 +382,13 @@ impl Store for SqliteStore {
     ) -> StoreResult<Page<DeliveryRow, DeliveryKey>> {
         let query = query.clone();
         self.read(move |view| lists::deliveries(view, &query)).await
+    }
+
+    async fn deliveries_by_sequence(
+        &self,
+        query: SequenceQuery,
+    ) -> StoreResult<Page<SequenceRow, EventKey>> {
+        self.read(move |view| sequence::page(view, query)).await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

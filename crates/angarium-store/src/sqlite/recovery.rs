@@ -1,19 +1,21 @@
 //! What the owner of a shard reads when it takes over, and when memory has room again.
 
+use super::codec::Columns as _;
 use super::fault::Fault;
 use super::readers::View;
 use super::{accounts, endpoints, events};
 use crate::{LoadedEndpoint, ShardState};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, ShardId, TenantNo};
+use angarium_core::lane::Lane;
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
-use angarium_core::waiting::{DueDelivery, DuePage, RecoveredEvent};
-use rusqlite::params;
+use angarium_core::waiting::{DueDelivery, DuePage, RecoveredEvent, StoredLane};
+use rusqlite::{CachedStatement, Row, params};
 use std::collections::{HashMap, HashSet};
 
 pub(super) const ENDPOINTS: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
-           sequence, failures, last_success_at, last_failure_at
+           sequence, failures, last_success_at, last_failure_at, dead
     FROM endpoint LEFT JOIN endpoint_counter ON endpoint = no
     WHERE shard = ?1 AND deleted_at IS NULL ORDER BY no";
 
@@ -31,7 +33,16 @@ pub(super) const OLDEST_DUE: &str = "
     FROM endpoint INDEXED BY endpoint_by_shard";
 
 pub(super) const PARKED: &str = "
-    SELECT 1 FROM pending WHERE endpoint = ?1 AND due IS NULL LIMIT 1";
+    SELECT 1 FROM pending WHERE endpoint = ?1 AND due IS NULL AND state = 2 LIMIT 1";
+
+pub(super) const LANES: &str = "
+    SELECT lane, max(state = 2), sum(state = 1), min(CASE WHEN state = 1 THEN event END)
+    FROM pending INDEXED BY pending_by_lane
+    WHERE endpoint = ?1 AND lane IS NOT NULL GROUP BY lane";
+
+pub(super) const BEHIND: &str = "
+    SELECT event, generation, sequence, attempts, lane, 0 FROM pending
+    WHERE endpoint = ?1 AND lane = ?2 AND state = 1 ORDER BY event, generation";
 
 pub(super) const TENANTS: &str = "
     SELECT tenant.no, ifnull(sequence, 0) FROM tenant
@@ -54,7 +65,7 @@ pub(super) const RECORDED: &str = "
     UNION ALL SELECT endpoint FROM pending WHERE event = ?1 AND generation = 0";
 
 pub(super) const DUE: &str = "
-    SELECT event, generation, sequence, attempts, due FROM pending
+    SELECT event, generation, sequence, attempts, lane, due FROM pending
     WHERE endpoint = ?1 AND due IS NOT NULL ORDER BY due, event, generation";
 
 /// What shards hold in memory, but for the events above their checkpoints.
@@ -109,6 +120,7 @@ fn load_endpoints(view: &View<'_>, shard: ShardId) -> Result<Vec<LoadedEndpoint>
     let mut select = view.connection.prepare_cached(ENDPOINTS)?;
     let mut next_due = view.connection.prepare_cached(NEXT_DUE)?;
     let mut parked = view.connection.prepare_cached(PARKED)?;
+    let mut select_lanes = view.connection.prepare_cached(LANES)?;
     let mut rows = select.query([shard.get()])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
@@ -120,7 +132,23 @@ fn load_endpoints(view: &View<'_>, shard: ShardId) -> Result<Vec<LoadedEndpoint>
             config: endpoint.config,
             counters: endpoint.counters,
             next_due: due.map(Timestamp::from_millis),
+            lanes: lanes(&mut select_lanes, endpoint.no)?,
             parked: parked.exists([no])?,
+        });
+    }
+    Ok(all)
+}
+
+/// The lanes of an endpoint that have rows.
+fn lanes(select: &mut CachedStatement<'_>, endpoint: EndpointNo) -> Result<Vec<StoredLane>, Fault> {
+    let mut rows = select.query([endpoint.get()])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(StoredLane {
+            lane: Lane::from_bytes(row.get(0)?),
+            has_head: row.get(1)?,
+            behind: usize::try_from(row.count(2)?).unwrap_or(usize::MAX),
+            first: EventKey::new(row.get::<_, Option<i64>>(3)?.unwrap_or_default()),
         });
     }
     Ok(all)
@@ -189,33 +217,66 @@ pub(super) fn load_due(
     let mut page = DuePage::default();
     let mut weight = 0;
     while let Some(row) = rows.next()? {
-        let key = DeliveryKey {
-            event: EventKey::new(row.get(0)?),
-            endpoint: query.endpoint,
-            generation: Generation::new(row.get(1)?),
-        };
+        let key = key_of(row, query.endpoint)?;
         if skip.contains(&key) {
             continue;
         }
-        let due = Timestamp::from_millis(row.get(4)?);
+        let due = Timestamp::from_millis(row.get(5)?);
         let full = page.deliveries.len() >= query.limit
             || (!page.deliveries.is_empty() && weight >= query.bytes);
         if full || due > query.due_by {
             page.next_due = Some(due);
             break;
         }
-        let stored = events::find(view.connection, key.event)?
-            .ok_or_else(|| Fault::damaged("pending.event", "there is no such event"))?;
-        weight += stored.event.body.weight();
-        page.deliveries.push(DueDelivery {
-            key,
-            sequence: row.get::<_, i64>(2)?.cast_unsigned(),
-            attempts: row.get(3)?,
-            due,
-            event: stored.event,
-        });
+        let delivery = waiting(view, row, key)?;
+        weight += delivery.event.body.weight();
+        page.deliveries.push(DueDelivery { due, ..delivery });
     }
     Ok(page)
+}
+
+/// Rows that wait in a lane, oldest event first: at most `limit`, and after the first at most about
+/// `bytes` of payload.
+pub(super) fn load_behind(
+    view: &View<'_>,
+    endpoint: EndpointNo,
+    lane: Lane,
+    limit: usize,
+    bytes: usize,
+) -> Result<DuePage, Fault> {
+    let mut select = view.connection.prepare_cached(BEHIND)?;
+    let mut rows = select.query(params![endpoint.get(), lane.to_bytes()])?;
+    let mut page = DuePage::default();
+    let mut weight = 0;
+    while let Some(row) = rows.next()? {
+        let has_some = !page.deliveries.is_empty();
+        if page.deliveries.len() >= limit || (has_some && weight >= bytes) {
+            break;
+        }
+        let delivery = waiting(view, row, key_of(row, endpoint)?)?;
+        weight += delivery.event.body.weight();
+        page.deliveries.push(delivery);
+    }
+    Ok(page)
+}
+
+fn key_of(row: &Row<'_>, endpoint: EndpointNo) -> Result<DeliveryKey, Fault> {
+    let generation = Generation::new(row.get(1)?);
+    Ok(DeliveryKey { event: EventKey::new(row.get(0)?), endpoint, generation })
+}
+
+/// A waiting delivery with its event, due since that was accepted.
+fn waiting(view: &View<'_>, row: &Row<'_>, key: DeliveryKey) -> Result<DueDelivery, Fault> {
+    let stored = events::find(view.connection, key.event)?
+        .ok_or_else(|| Fault::damaged("pending.event", "there is no such event"))?;
+    Ok(DueDelivery {
+        key,
+        sequence: row.count(2)?,
+        attempts: row.get(3)?,
+        lane: row.get::<_, Option<[u8; 16]>>(4)?.map(Lane::from_bytes),
+        due: stored.event.accepted_at,
+        event: stored.event,
+    })
 }
 
 /// The earliest due time of any row: a seek for each endpoint, which an index on `due` alone would

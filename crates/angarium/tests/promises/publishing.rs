@@ -169,3 +169,20 @@ fn at_once(call: impl Fn() -> Answer + Sync) -> Vec<Answer> {
         callers.into_iter().map(|caller| caller.join().expect("a caller")).collect()
     })
 }
+
+#[test]
+fn a_batch_is_accepted_in_its_order_although_ids_are_looked_up() {
+    let shop = Shop::open();
+    for batch in 0..5 {
+        let event = |n: u32| {
+            let id = format!("order-{batch}-{n}");
+            json!({"tenant": "acme", "type": "a", "id": id, "data": n})
+        };
+        let events: Vec<Value> = (0..200).map(event).collect();
+        let answer = shop.api.post("/v1/events/batch", &json!({"events": events})).expect(202);
+        let results = answer["results"].as_array().expect("results");
+        let sequences: Vec<u64> =
+            results.iter().map(|result| result["sequence"].as_u64().expect("accepted")).collect();
+        assert!(sequences.is_sorted(), "{sequences:?}");
+    }
+}

@@ -29,6 +29,7 @@ fn endpoint(subjects: Option<Vec<String>>) -> EndpointConfig {
         subscription: Subscription::try_new(&types, subjects, vec![], &Limits::default())
             .expect("types"),
         method: None,
+        ordering: None,
         delivery: None,
         concurrency: None,
         name: None,

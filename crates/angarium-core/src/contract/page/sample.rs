@@ -100,6 +100,7 @@ impl<'a> Samples<'a> {
             url: format!("{scheme}://example.com/webhooks"),
             subscription: Subscription { types: types.collect(), ..Subscription::default() },
             method: None,
+            ordering: None,
             delivery: None,
             concurrency: None,
             name: None,

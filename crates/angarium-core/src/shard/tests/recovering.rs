@@ -6,19 +6,31 @@ use crate::waiting::RecoveredEvent;
 impl Bench {
     /// The process dies and another one takes the shard over: memory is gone, rows and events stay.
     fn restart(&mut self, endpoints: &[(EndpointNo, EndpointStatus)], recorded: &[DeliveryKey]) {
+        self.restart_with(endpoints, recorded, &Ordering::None);
+    }
+
+    /// As [`Bench::restart`], the endpoints ordered.
+    pub(super) fn restart_with(
+        &mut self,
+        endpoints: &[(EndpointNo, EndpointStatus)],
+        recorded: &[DeliveryKey],
+        ordering: &Ordering,
+    ) {
         self.attempts.clear();
         self.loads.clear();
         let (limits, now) = (self.limits.clone(), self.now);
         self.shard = Shard::new(ShardId::of(TENANT), Epoch::new(2), EventKey::ZERO, limits);
         for (no, status) in endpoints {
-            let endpoint = self.endpoint(|config| config.status = *status);
-            let due = |(key, row): (&DeliveryKey, &(Option<Timestamp>, u64, u16))| {
-                row.0.filter(|_| key.endpoint == *no)
-            };
+            let endpoint = self.endpoint(|config| {
+                config.status = *status;
+                config.ordering = Some(ordering.clone());
+            });
+            let due = |(key, row): (&DeliveryKey, &Row)| row.0.filter(|_| key.endpoint == *no);
             let next_due = self.pending.iter().filter_map(due).min();
             let health = EndpointHealth::default();
             let counters = EndpointCounters { endpoint: *no, sequence: 0, health };
-            self.shard.recover_endpoint(endpoint, &counters, next_due);
+            let lanes = self.stored_lanes(*no);
+            self.shard.recover_endpoint(endpoint, &counters, next_due, &lanes);
         }
         for event in self.events.clone().into_values() {
             let has_row = |no: EndpointNo| {
@@ -32,6 +44,24 @@ impl Bench {
             self.shard.recover_event(&recovered, now);
         }
         self.act(|shard, fx| shard.begin(now, fx));
+    }
+
+    fn stored_lanes(&self, no: EndpointNo) -> Vec<StoredLane> {
+        let mut lanes: BTreeMap<Lane, StoredLane> = BTreeMap::new();
+        for (key, (.., lane, state)) in self.pending.iter().filter(|(key, _)| key.endpoint == no) {
+            let Some(lane) = *lane else { continue };
+            let first = key.event;
+            let empty = StoredLane { lane, has_head: false, behind: 0, first };
+            let stored = lanes.entry(lane).or_insert(empty);
+            match state {
+                DeliveryState::Queued => {
+                    stored.first = if stored.behind == 0 { first } else { stored.first.min(first) };
+                    stored.behind += 1;
+                }
+                _ => stored.has_head = true,
+            }
+        }
+        lanes.into_values().collect()
     }
 }
 

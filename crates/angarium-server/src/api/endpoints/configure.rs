@@ -75,6 +75,7 @@ pub(super) fn new_config(
         url: new.url.clone(),
         subscription,
         method: new.method,
+        ordering: new.ordering.clone(),
         delivery: new.delivery.clone(),
         concurrency: new.concurrency,
         name: new.name.clone(),
@@ -118,6 +119,9 @@ pub(super) fn change(
     }
     if let Some(delivery) = &change.delivery {
         config.delivery.clone_from(delivery);
+    }
+    if let Some(ordering) = &change.ordering {
+        config.ordering.clone_from(ordering);
     }
     if let Some(concurrency) = change.concurrency {
         config.concurrency = concurrency;
@@ -226,6 +230,7 @@ pub(super) mod tests {
             url: "https://a.example/h".into(),
             subscription: Subscription::try_new(&types, None, vec![], &limits).expect("types"),
             method: None,
+            ordering: None,
             delivery: None,
             concurrency: Some(3),
             name: None,
@@ -290,7 +295,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_not_built_yet_is_refused_as_unknown() {
-        for text in [r#"{"ordering":"key"}"#, r#"{"rate":{}}"#, r#"{"where":"true"}"#] {
+        for text in [r#"{"rate":{}}"#, r#"{"where":"true"}"#] {
             assert_eq!(changed(text).map_err(|r| r.code), Err(Code::UnknownField), "{text}");
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::api::json::{Pairs, Secret, present};
 use angarium_core::endpoint::{DeliveryMethod, DeliveryOverride, EndpointStatus, StaticAuth};
+use angarium_core::lane::Ordering;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -38,6 +39,9 @@ pub(crate) struct NewEndpoint {
     /// The signing secret, where it was made elsewhere; else one is made.
     #[schema(value_type = Option<String>, format = Password)]
     pub(crate) secret: Option<Secret>,
+    /// What its deliveries are ordered by; the contract's order if absent.
+    #[schema(value_type = Option<OrderingName>)]
+    pub(crate) ordering: Option<Ordering>,
     /// Its own delivery settings, over the contract's.
     #[schema(value_type = Option<DeliverySettings>)]
     pub(crate) delivery: Option<DeliveryOverride>,
@@ -88,6 +92,11 @@ pub(crate) struct EndpointChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<AuthBody>)]
     pub(crate) auth: Option<Option<AuthBody>>,
+    /// What its deliveries are ordered by, of those that are accepted from now on; null leaves it
+    /// to the contract.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<OrderingName>)]
+    pub(crate) ordering: Option<Option<Ordering>>,
     /// Its own delivery settings.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<DeliverySettings>)]
@@ -147,6 +156,23 @@ pub(crate) enum AuthBody {
         #[schema(value_type = String, format = Password)]
         value: Secret,
     },
+}
+
+/// What deliveries are ordered by.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Ordering)]
+#[expect(dead_code, reason = "the document's shape of core's Ordering")]
+pub(in crate::api) enum OrderingName {
+    /// By nothing.
+    None,
+    /// By the event's key.
+    Key,
+    /// All of the endpoint's deliveries go in order.
+    Endpoint,
+    /// By what the data has at a JSON pointer.
+    #[schema(example = "/order/id")]
+    Pointer(String),
 }
 
 /// Delivery settings of an endpoint.

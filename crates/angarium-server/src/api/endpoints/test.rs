@@ -18,7 +18,7 @@ use angarium_core::batch::{Guard, GuardAnswer};
 use angarium_core::event::{DataKind, EventType, NewEvent};
 use angarium_core::id::EndpointNo;
 use angarium_core::refusal::Refusal;
-use angarium_core::shard::Audience;
+use angarium_core::shard::{Audience, Lookup};
 use angarium_store::read::EndpointRow;
 use axum::extract::State;
 use bytes::Bytes;
@@ -110,7 +110,7 @@ async fn send(
     guard: Option<Guard>,
 ) -> Result<Accepted, Problem> {
     let audience = Audience::Only(planned.receivers);
-    admit(app, tenant, planned.event, audience, Turn::First(guard)).await
+    admit(app, tenant, planned.event, audience, Lookup::NotYet, Turn::First(guard)).await
 }
 
 /// Which events go to which endpoints.

@@ -8,6 +8,7 @@ use angarium_core::contract::api::EndpointFacts;
 use angarium_core::endpoint::{
     DeliveryMethod, DeliveryOverride, EndpointConfig, EndpointHealth, StaticAuth,
 };
+use angarium_core::lane::Ordering;
 use angarium_core::secret::SecretText;
 use angarium_store::read::EndpointRow;
 use serde::Serialize;
@@ -46,6 +47,9 @@ pub(in crate::api) struct EndpointView {
     /// Authentication at the receiver, masked.
     #[schema(inline)]
     auth: Option<AuthView>,
+    /// What its deliveries are ordered by, where it does not leave that to its contract.
+    #[schema(value_type = Option<super::form::OrderingName>)]
+    ordering: Option<Ordering>,
     /// Its own delivery settings.
     #[schema(value_type = Option<super::form::DeliverySettings>)]
     delivery: Option<DeliveryOverride>,
@@ -174,6 +178,7 @@ fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> End
         method: config.method,
         headers: Pairs(config.secrets.headers.iter().map(masked).collect()),
         auth: config.secrets.auth.as_ref().map(AuthView::from),
+        ordering: config.ordering.clone(),
         delivery: config.delivery.clone(),
         concurrency: config.concurrency,
         name: config.name.clone(),

@@ -11,22 +11,42 @@ use angarium_core::account::{Tenant, Validation};
 use angarium_core::event::{Event, NewEvent};
 use angarium_core::id::{EventId, EventKey, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
-use angarium_core::shard::Audience;
+use angarium_core::shard::{Audience, Lookup};
 use angarium_store::Answered;
 use angarium_store::read::EventRow;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Accepts an event, or answers as when it was accepted.
-pub(super) async fn accept(
+/// An event that is checked, with its tenant and what is known of its id.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    tenant: Arc<Tenant>,
+    event: NewEvent,
+    lookup: Lookup,
+}
+
+/// Parses and checks an event.
+pub(super) fn prepare(app: &App, caller: &Caller, body: &Bytes) -> Result<Prepared, Problem> {
+    let Publication { tenant, event } = ingest::event(body, &app.limits)?;
+    let tenant = tenant_of(app, caller, tenant.as_deref())?;
+    Ok(Prepared { tenant, event, lookup: Lookup::NotYet })
+}
+
+/// As [`prepare`], and looks its id up, for an event that is to be published in its turn.
+pub(super) async fn prepare_for_turn(
     app: &App,
     caller: &Caller,
     body: &Bytes,
-    turn: Turn,
-) -> Result<Accepted, Problem> {
-    let Publication { tenant, event } = ingest::event(body, &app.limits)?;
-    let tenant = tenant_of(app, caller, tenant.as_deref())?;
-    admit(app, &tenant, event, Audience::Matching, turn).await
+) -> Result<Prepared, Problem> {
+    let prepared = prepare(app, caller, body)?;
+    let lookup = app.runner.look_up(prepared.tenant.no, &prepared.event).await?;
+    Ok(Prepared { lookup, ..prepared })
+}
+
+/// Accepts an event, or answers as when it was accepted.
+pub(super) async fn accept(app: &App, event: Prepared, turn: Turn) -> Result<Accepted, Problem> {
+    let Prepared { tenant, event, lookup } = event;
+    admit(app, &tenant, event, Audience::Matching, lookup, turn).await
 }
 
 /// Accepts a checked event for an audience, or answers as when it was accepted.
@@ -39,6 +59,7 @@ pub(in crate::api) async fn admit(
     tenant: &Tenant,
     event: NewEvent,
     audience: Audience,
+    lookup: Lookup,
     turn: Turn,
 ) -> Result<Accepted, Problem> {
     let warning = warning(app, tenant, &event)?;
@@ -50,7 +71,7 @@ pub(in crate::api) async fn admit(
         }
     };
     let event = Arc::new(event);
-    match app.runner.publish(tenant.no, Arc::clone(&event), audience, guard).await? {
+    match app.runner.publish(tenant.no, Arc::clone(&event), audience, lookup, guard).await? {
         Published::Accepted { key, sequence, endpoints } => {
             app.metrics.accepted();
             let own = event.own_id.clone();
@@ -108,7 +129,15 @@ fn answered_event(answer: Answered) -> Result<EventKey, Refusal> {
     }
 }
 
-fn tenant_of(app: &App, caller: &Caller, id: Option<&str>) -> Result<Arc<Tenant>, Refusal> {
+/// The tenant of an event: the one that it names, or the one that the key is bound to.
+///
+/// # Errors
+/// `missing_field`, `tenant_not_found`, `environment_required`.
+pub(in crate::api) fn tenant_of(
+    app: &App,
+    caller: &Caller,
+    id: Option<&str>,
+) -> Result<Arc<Tenant>, Refusal> {
     let tenant = caller.tenant_meant(app, id)?;
     tenant.ok_or_else(|| {
         let message = "an event names its tenant, unless the key is a tenant's";
@@ -117,7 +146,14 @@ fn tenant_of(app: &App, caller: &Caller, id: Option<&str>) -> Result<Arc<Tenant>
 }
 
 /// Holds the data against the event type's schema, as the type says.
-fn warning(app: &App, tenant: &Tenant, event: &NewEvent) -> Result<Option<String>, Refusal> {
+///
+/// # Errors
+/// `schema_violation`.
+pub(in crate::api) fn warning(
+    app: &App,
+    tenant: &Tenant,
+    event: &NewEvent,
+) -> Result<Option<String>, Refusal> {
     let Some(entry) = app.directory.event_type(tenant.environment, event.kind.as_str()) else {
         return Ok(None);
     };

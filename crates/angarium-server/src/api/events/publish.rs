@@ -1,6 +1,6 @@
 //! The way in: one event, or a batch of them. A 202 means committed and synced.
 
-use super::accept::accept;
+use super::accept::{Prepared, accept, prepare, prepare_for_turn};
 use crate::api::App;
 use crate::api::auth::Caller;
 use crate::api::idempotency::{Idempotency, Opened, Turn, replayed};
@@ -141,11 +141,13 @@ where
         Opened::First(idempotency) => {
             json::check_content_type(&parts.headers, &body)?;
             let turn = Turn::First(idempotency.guard(GuardAnswer::Event));
-            let accepted = accept(app, &caller, &body, turn).await?;
+            let event = prepare(app, &caller, &body)?;
+            let accepted = accept(app, event, turn).await?;
             Ok(Answer::accepted(&accepted).into_response())
         }
         Opened::Repeated(answer) => {
-            let accepted = accept(app, &caller, &body, Turn::Repeated(answer)).await?;
+            let event = prepare(app, &caller, &body)?;
+            let accepted = accept(app, event, Turn::Repeated(answer)).await?;
             Ok(replayed(Answer::accepted(&accepted).into_response()))
         }
     }
@@ -153,7 +155,7 @@ where
 
 /// Publish a batch
 ///
-/// Each event is accepted or refused for itself; the results are in the order of the events.
+/// Each event is accepted or refused for itself, in the order of the batch; so are the results.
 #[utoipa::path(post, path = "/v1/events/batch", tag = "events", request_body = BatchBody,
     responses((status = 202, description = "A result for each event", body = BatchAccepted)))]
 pub(in crate::api) async fn publish_batch(
@@ -173,14 +175,18 @@ pub(in crate::api) async fn publish_batch(
     json::check_content_type(&parts.headers, &body)?;
     let events = ingest::batch(&body, &app.limits)?;
     let turns = idempotency.turns(&app, events.len()).await?;
-    let items = events.iter().zip(turns);
-    let results =
-        in_order(items.map(|(event, turn)| accept_item(&app, &caller, event, turn))).await;
+    let prepared = events.iter().map(|event| prepare_for_turn(&app, &caller, event));
+    let items = in_order(prepared).await.into_iter().zip(turns);
+    let results = in_order(items.map(|(event, turn)| accept_item(&app, event, turn))).await;
     Ok(Answer::accepted(&BatchAccepted { results }))
 }
 
-async fn accept_item(app: &App, caller: &Caller, body: &Bytes, turn: Turn) -> ItemResult {
-    match accept(app, caller, body, turn).await {
+async fn accept_item(app: &App, event: Result<Prepared, Problem>, turn: Turn) -> ItemResult {
+    let accepted = match event {
+        Ok(event) => accept(app, event, turn).await,
+        Err(problem) => Err(problem),
+    };
+    match accepted {
         Ok(accepted) => ItemResult::Accepted { status: 202, accepted },
         Err(Problem(refusal)) => {
             app.metrics.refused(refusal.code);

@@ -31,6 +31,7 @@ rows! { aioka:
     k3_the_envelope_is_the_printed_one_and_the_same_on_every_retry "K3",
     k4_the_catalog_has_five_types_and_an_unknown_one_is_named "K4",
     k5_at_most_three_retries_after_5_25_and_125_seconds "K5",
+    k6_ten_failed_deliveries_in_a_row_switch_a_webhook_off "K6",
     k7_five_webhooks_a_key_https_only_basic_and_above "K7",
     k8_a_test_event_is_signed_and_delivered_as_a_real_one "K8",
     k9_a_key_sees_its_own_webhooks_and_errors_have_their_shape "K9",
@@ -42,6 +43,7 @@ rows! { aleta:
     a3_every_retry_is_signed_anew_with_the_key_and_time_of_then "A3",
     a4_the_active_and_the_one_prior_key_are_served_with_an_etag "A4",
     a5_the_event_id_is_the_same_on_every_retry "A5",
+    a6_one_entitys_events_arrive_in_order_and_no_other_waits "A6",
     a9_mutating_calls_are_idempotent_and_a_workspace_manages_its_endpoints "A9",
     a10_the_body_has_its_members_in_order_and_no_entity_where_there_is_none "A10",
 }
@@ -49,6 +51,8 @@ rows! { aleta:
 rows! { anduin:
     n1_webhooks_are_registered_updated_and_deleted_by_rest "N1",
     n2_a_url_is_accepted_after_it_echoed_a_random_key "N2",
+    n3_four_immediate_attempts_then_the_next_one_payload_at_a_time "N3",
+    n4_three_skipped_payloads_in_a_row_make_it_inactive "N4",
     n5_old_and_new_run_side_by_side_on_the_same_events "N5",
 }
 

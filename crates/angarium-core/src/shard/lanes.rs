@@ -1,0 +1,291 @@
+//! The lanes of one endpoint: who is at the head, who waits behind in memory, and how many wait
+//! behind in the store.
+//!
+//! A lane's head goes like any delivery: it is ready, waits for its retry, or is in flight, in
+//! memory or with a row of its own. Those behind it start one after the other, each when the record
+//! of the one before is committed as final. Those in memory come before those in the store.
+
+use super::held::Held;
+use crate::id::{DeliveryKey, EventKey};
+use crate::lane::Lane;
+use crate::waiting::StoredLane;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    lines: BTreeMap<Lane, Line>,
+    /// Deliveries that wait behind in memory.
+    behind: usize,
+    /// Lanes whose next delivery is to be read from the store.
+    to_load: BTreeSet<Lane>,
+    /// Lanes whose rows are still being committed: they are asked for after the next commit.
+    too_early: BTreeSet<Lane>,
+    /// Lanes in which rows are being written that stand before others, by the batch that has them:
+    /// until it is committed nothing of the lane is read, or the younger would go first.
+    writing: BTreeMap<Lane, BatchNo>,
+}
+
+/// The number of a shard's batch, in the order of its commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct BatchNo(pub(super) u64);
+
+#[derive(Debug, Default)]
+struct Line {
+    head: Head,
+    behind: VecDeque<Held>,
+    /// Followers in memory whose events are being committed.
+    coming: usize,
+    /// Followers with a row that are not in memory.
+    stored: usize,
+    /// The first of them, as recovery found it.
+    first_stored: Option<EventKey>,
+    loading: Option<Loading>,
+}
+
+/// Rows are being read.
+#[derive(Debug, Clone, Copy)]
+struct Loading {
+    /// How many there were when they were asked for.
+    expected: usize,
+    commits: Commits,
+}
+
+/// Whether a commit of the shard may still write rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Commits {
+    UnderWay,
+    Settled,
+}
+
+/// Whether a lane has a head, wherever it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Head {
+    #[default]
+    Nobody,
+    Somebody,
+}
+
+/// Where a new delivery of a lane stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the head.
+    Head,
+    /// Behind others, in memory.
+    Behind,
+    /// Behind others, in the store.
+    Stored,
+}
+
+/// Whether memory has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    Free,
+    Full,
+}
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.head == Head::Nobody
+            && self.behind.is_empty()
+            && (self.coming, self.stored) == (0, 0)
+            && self.loading.is_none()
+    }
+}
+
+impl Lanes {
+    /// Deliveries that wait behind in memory.
+    pub(super) fn behind(&self) -> usize {
+        self.behind
+    }
+
+    /// Whether no delivery of any lane is in memory or expected there.
+    pub(super) fn is_idle(&self) -> bool {
+        self.behind == 0
+            && self.lines.values().all(|line| line.coming == 0 && line.loading.is_none())
+    }
+
+    /// Gives a new delivery its place.
+    pub(super) fn enter(&mut self, lane: Lane, room: Room) -> Place {
+        let line = self.lines.entry(lane).or_default();
+        if line.is_empty() {
+            line.head = Head::Somebody;
+            return Place::Head;
+        }
+        if room == Room::Free && line.stored == 0 && line.loading.is_none() {
+            line.coming += 1;
+            return Place::Behind;
+        }
+        line.stored += 1;
+        Place::Stored
+    }
+
+    /// Gives a delivery without a row its place after a restart: before the rows of younger events.
+    pub(super) fn reenter(&mut self, lane: Lane, event: EventKey, room: Room) -> Place {
+        let line = self.lines.entry(lane).or_default();
+        let is_older = line.first_stored.is_none_or(|first| event < first);
+        if line.head == Head::Nobody && line.coming == 0 && is_older {
+            line.head = Head::Somebody;
+            return Place::Head;
+        }
+        if room == Room::Free && is_older {
+            line.coming += 1;
+            return Place::Behind;
+        }
+        line.stored += 1;
+        line.first_stored = Some(line.first_stored.map_or(event, |first| first.min(event)));
+        Place::Stored
+    }
+
+    /// A follower's event is committed. It is given back if nobody is before it any more.
+    pub(super) fn arrived(&mut self, lane: Lane, held: Held) -> Option<Held> {
+        let line = self.lines.entry(lane).or_default();
+        line.coming = line.coming.saturating_sub(1);
+        if line.head == Head::Nobody && line.behind.is_empty() {
+            line.head = Head::Somebody;
+            return Some(held);
+        }
+        line.behind.push_back(held);
+        self.behind += 1;
+        None
+    }
+
+    /// The head's end is committed: the next one, if it is in memory. One that is in the store is
+    /// asked for by [`Lanes::next_load`].
+    pub(super) fn head_ended(&mut self, lane: Lane) -> Option<Held> {
+        self.lines.get_mut(&lane)?.head = Head::Nobody;
+        self.advance(lane)
+    }
+
+    fn advance(&mut self, lane: Lane) -> Option<Held> {
+        let line = self.lines.get_mut(&lane)?;
+        if line.head == Head::Somebody || line.loading.is_some() {
+            return None;
+        }
+        if let Some(next) = line.behind.pop_front() {
+            line.head = Head::Somebody;
+            self.behind -= 1;
+            return Some(next);
+        }
+        if line.coming == 0 && line.stored > 0 {
+            self.to_load.insert(lane);
+        }
+        if line.is_empty() {
+            self.lines.remove(&lane);
+        }
+        None
+    }
+
+    /// A lane whose next deliveries are to be read from the store now.
+    pub(super) fn next_load(&mut self, commits: Commits) -> Option<Lane> {
+        while let Some(lane) = self.to_load.pop_first() {
+            let Some(line) = self.lines.get_mut(&lane) else { continue };
+            if self.writing.contains_key(&lane) {
+                self.too_early.insert(lane);
+            } else if line.head == Head::Nobody && line.stored > 0 && line.loading.is_none() {
+                line.loading = Some(Loading { expected: line.stored, commits });
+                return Some(lane);
+            }
+        }
+        None
+    }
+
+    /// A row that stands before others of its lane is in this batch.
+    pub(super) fn writes_before_others(&mut self, lane: Lane, batch: BatchNo) {
+        self.writing.insert(lane, batch);
+    }
+
+    /// A commit has ended: rows that were asked for too early may be there now.
+    pub(super) fn commit_ended(&mut self, committed: BatchNo) {
+        self.writing.retain(|_, batch| *batch > committed);
+        self.to_load.append(&mut self.too_early);
+    }
+
+    /// Rows that were asked for, in the order of their events; the head is given back.
+    pub(super) fn loaded(&mut self, lane: Lane, rows: Vec<Held>, commits: Commits) -> Option<Held> {
+        let line = self.lines.get_mut(&lane)?;
+        let loading = line.loading.take()?;
+        let may_come = [loading.commits, commits].contains(&Commits::UnderWay);
+        if rows.is_empty() && may_come {
+            self.too_early.insert(lane);
+            return None;
+        }
+        // What is not there although every commit had ended is no longer waited for.
+        let gone = if rows.is_empty() { loading.expected } else { rows.len() };
+        line.stored = line.stored.saturating_sub(gone);
+        self.behind += rows.len();
+        line.behind.extend(rows);
+        self.advance(lane)
+    }
+
+    /// Rows could not be read, or are not wanted now: they are asked for again.
+    pub(super) fn not_loaded(&mut self, lane: Lane) {
+        if let Some(line) = self.lines.get_mut(&lane) {
+            line.loading = None;
+            self.to_load.insert(lane);
+        }
+    }
+
+    /// Whether a delivery waits behind in memory.
+    pub(super) fn has_behind(&self, key: DeliveryKey) -> bool {
+        let behind = |line: &Line| line.behind.iter().any(|held| held.is(key));
+        self.behind > 0 && self.lines.values().any(behind)
+    }
+
+    /// Takes a delivery that waits behind out of memory; its row takes its place.
+    pub(super) fn take(&mut self, key: DeliveryKey) -> Option<Held> {
+        for line in self.lines.values_mut() {
+            if let Some(place) = line.behind.iter().position(|held| held.is(key)) {
+                self.behind -= 1;
+                line.stored += 1;
+                return line.behind.remove(place);
+            }
+        }
+        None
+    }
+
+    /// Takes everything that waits behind out of memory; rows take its place.
+    pub(super) fn take_all(&mut self) -> Vec<Held> {
+        let mut all = Vec::with_capacity(self.behind);
+        for line in self.lines.values_mut() {
+            line.stored += line.behind.len();
+            all.extend(line.behind.drain(..));
+        }
+        self.behind = 0;
+        all
+    }
+
+    /// Everything that waits behind in memory.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Held> {
+        self.lines.values_mut().flat_map(|line| line.behind.iter_mut())
+    }
+
+    /// A row that waited behind is gone.
+    pub(super) fn row_gone(&mut self, lane: Lane) {
+        if let Some(line) = self.lines.get_mut(&lane) {
+            line.stored = line.stored.saturating_sub(1);
+        }
+        // It was not the head's turn; but an empty line is forgotten.
+        if self.lines.get(&lane).is_some_and(Line::is_empty) {
+            self.lines.remove(&lane);
+        }
+    }
+
+    /// What the store has of a lane.
+    pub(super) fn recover(&mut self, stored: &StoredLane) {
+        let line = self.lines.entry(stored.lane).or_default();
+        line.head = if stored.has_head { Head::Somebody } else { Head::Nobody };
+        line.stored = stored.behind;
+        line.first_stored = (stored.behind > 0).then_some(stored.first);
+    }
+
+    /// Everything is recovered: lanes whose head is in the store ask for it.
+    pub(super) fn begin(&mut self) {
+        for (lane, line) in &mut self.lines {
+            line.first_stored = None;
+            if line.head == Head::Nobody && line.stored > 0 {
+                self.to_load.insert(*lane);
+            }
+        }
+    }
+}

@@ -5,10 +5,10 @@ mod endpoint;
 
 use super::signature::{Algorithm, SignatureRule, ValuePart};
 use super::{
-    Contract, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope, OrderedBy,
-    RequestShape,
+    Contract, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope, RequestShape,
 };
 use crate::endpoint::DeliveryMethod;
+use crate::lane::Ordering;
 use crate::retry::{RetryPolicy, RetrySpec};
 use crate::time::print_span;
 use std::fmt;
@@ -34,7 +34,8 @@ impl fmt::Display for Contract {
             Some(keys) => write!(f, "\nKeys\n{keys}")?,
         }
         writeln!(f, "\nDelivery\n  a 2xx within {} is success", print_span(self.timeout))?;
-        writeln!(f, "  {}\n{}{}", Schedule(&self.retry), self.order(), self.health)?;
+        let ordering = self.ordering().unwrap_or(&Ordering::None);
+        writeln!(f, "  {}\n{}{}", Schedule(&self.retry), Order(ordering), self.health)?;
         writeln!(f, "Endpoints")?;
         if !self.plans.is_empty() {
             writeln!(f, "  plans: {}", self.plans.join(", "))?;
@@ -131,14 +132,20 @@ impl fmt::Display for KeyRule {
     }
 }
 
-impl fmt::Display for OrderedBy {
+/// In which order deliveries go.
+struct Order<'a>(&'a Ordering);
+
+impl fmt::Display for Order<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = match self {
-            OrderedBy::Nothing => return writeln!(f, "  in no order"),
-            OrderedBy::Key => "events of one ordering key in order",
-            OrderedBy::Endpoint => "all events of an endpoint in order",
-        };
-        writeln!(f, "  {line}; after a dead letter the next one goes")
+        match self.0 {
+            Ordering::None => return writeln!(f, "  in no order"),
+            Ordering::Key => f.write_str("  events of one ordering key in order"),
+            Ordering::Endpoint => f.write_str("  all events of an endpoint in order"),
+            Ordering::Pointer(pointer) => {
+                write!(f, "  events with the same `{pointer}` of their data in order")
+            }
+        }?;
+        writeln!(f, "; after a dead letter the next one goes")
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) use template::{Facts, Place};
 use crate::account::EventTypeConfig;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
+use crate::lane::Ordering;
 use crate::retry::RetryPolicy;
 use api::ManagementApi;
 use http::HeaderName;
@@ -66,22 +67,10 @@ pub struct Contract {
     keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,
-    order: Option<OrderedBy>,
+    ordering: Option<Ordering>,
     health: HealthPolicy,
     rules: EndpointRules,
     api: Option<ManagementApi>,
-}
-
-/// What stands in one line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OrderedBy {
-    /// Nothing: deliveries overtake each other.
-    #[default]
-    Nothing,
-    /// Events of one ordering key; those without are in no line.
-    Key,
-    /// All of the endpoint's events.
-    Endpoint,
 }
 
 /// When an endpoint is switched off.
@@ -186,14 +175,10 @@ impl Contract {
         &self.rules
     }
 
-    /// What an endpoint's deliveries are ordered by.
-    pub fn order(&self) -> OrderedBy {
-        self.order.unwrap_or_default()
-    }
-
-    /// What it says itself of the order.
-    pub fn written_order(&self) -> Option<OrderedBy> {
-        self.order
+    /// What an endpoint's deliveries are ordered by; none where it says nothing, which is by
+    /// nothing.
+    pub fn ordering(&self) -> Option<&Ordering> {
+        self.ordering.as_ref()
     }
 
     /// When an endpoint is switched off.

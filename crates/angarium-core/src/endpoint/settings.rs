@@ -74,7 +74,7 @@ impl Endpoint {
         let own = config.delivery.as_ref();
         let timeout = own.and_then(|own| own.timeout.as_ref());
         let retries = own.and_then(|own| own.retries.as_ref());
-        let ordering = match (&config.ordering, contract.written_order()) {
+        let ordering = match (&config.ordering, contract.ordering()) {
             (Some(_), _) => Endpoint,
             (None, Some(_)) => Contract,
             (None, None) => System,

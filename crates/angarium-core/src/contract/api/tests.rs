@@ -238,13 +238,14 @@ fn each_list_of_the_diagnostics_is_filled_from_the_objects_whose_facts_stand_in_
     };
     let id = api.id.show(config.id);
     let failure = r#"{"at":"2026-04-20T12:00:00Z","status":null,"cause":"timeout"}"#;
-    let of_endpoint = format!(
-        r#"{{"id":"{id}","url":"https://a.example/h","status":"active","consecutive_failures":2,"last_success_at":null,"last_failure":{failure}}}"#
-    );
+    let counts = r#""consecutive_failures":2,"last_success_at":null"#;
+    let head = format!(r#""id":"{id}","url":"https://a.example/h","status":"active""#);
+    let of_endpoint = format!(r#"{{{head},{counts},"last_failure":{failure}}}"#);
     let dead = |entity: &str, cause: &str| {
-        format!(
-            r#"{{"event_id":"breach-1","type":"limit.breached","reporting_entity_id":{entity},"endpoint_id":"{id}","died_at":"2026-04-20T12:00:00Z","attempts":3,"cause":{cause}}}"#
-        )
+        let event = r#""event_id":"breach-1","type":"limit.breached""#;
+        let died = r#""died_at":"2026-04-20T12:00:00Z","attempts":3"#;
+        let of_event = format!(r#"{event},"reporting_entity_id":{entity}"#);
+        format!(r#"{{{of_event},"endpoint_id":"{id}",{died},"cause":{cause}}}"#)
     };
     let dead = [dead("\"re_1\"", "\"server_error\""), dead("null", "null")].join(",");
     let expected = format!(r#"{{"endpoints":[{of_endpoint}],"dead_letters":[{dead}]}}"#);

@@ -175,8 +175,8 @@ fn purpose(contract: &Contract, calls: &Calls<'_>, route: &Route) -> String {
             "Sends a test event that is signed, delivered and retried as a real one.".to_owned()
         }
         Operation::DiagnosticsShow => format!(
-            "Shows how your webhooks do, and what was given up: of the newest events first, at \
-             most {}.",
+            "Shows how your webhooks do, and the deliveries that were given up: at most {}, \
+             those of the newest events first.",
             words::grouped(MOST_DEAD_LETTERS)
         ),
         Operation::KeysList => "Shows the keys that a verifier should trust now.".to_owned(),

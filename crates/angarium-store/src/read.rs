@@ -142,6 +142,8 @@ pub struct DeliveryRow {
     pub attempts: u16,
     /// When it is due; none if it is parked or final.
     pub next_due: Option<Timestamp>,
+    /// When it ended; none while it has not.
+    pub ended_at: Option<Timestamp>,
     /// The endpoint's sequence number.
     pub sequence: u64,
     /// The last attempt.

@@ -5,6 +5,7 @@ use super::delivery::method_name;
 use super::markdown::{Markdown, code};
 use super::members::place_of;
 use super::words::{and, count, span, times};
+use crate::contract::api::Operation;
 use crate::contract::template::Placeholder;
 use crate::contract::{Contract, ValidationRule};
 use crate::lane::Ordering;
@@ -23,7 +24,7 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract, calls: &Calls<'_>)
         page.list(std::mem::take(&mut items));
         schedule(page, waits);
     }
-    items.extend([order(contract), dead_letter(contract)]);
+    items.extend([order(contract), dead_letter(contract, calls)]);
     items.extend(switched_off(contract, calls));
     page.list(items);
     if let Some(rule) = contract.rules().validation.as_ref() {
@@ -167,15 +168,20 @@ fn ordered_by(key: &str, next: &str) -> String {
     )
 }
 
-fn dead_letter(contract: &Contract) -> String {
+fn dead_letter(contract: &Contract, calls: &Calls<'_>) -> String {
     let last = match contract.retry() {
         RetryPolicy::List { waits, .. } if waits.is_empty() => "When it fails",
         RetryPolicy::List { .. } | RetryPolicy::Growing { .. } => "After the last retry",
     };
+    let seen = match calls.call_of(Operation::DiagnosticsShow) {
+        Some(call) => {
+            format!("{} shows it; we keep it with what your server answered", code(&call))
+        }
+        None => "We keep it with what your server answered".to_owned(),
+    };
     format!(
         "**Dead letters.** {last}, a delivery is a dead letter: it is not sent by itself any more. \
-         It stays in the webhook diagnostics, with what your server answered, and can be sent \
-         again from there."
+         {seen}, and can send it again."
     )
 }
 

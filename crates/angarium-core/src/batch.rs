@@ -14,6 +14,7 @@ use crate::event::NewEvent;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
 use crate::lane::Lane;
 use crate::outcome::Class;
+use crate::replay::Replayed;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,8 +174,19 @@ pub struct RowAction {
     pub guard: Option<Guard>,
 }
 
+impl RowAction {
+    /// The endpoints whose rows it changes.
+    pub fn endpoints(&self) -> impl Iterator<Item = EndpointNo> {
+        let replayed = match &self.kind {
+            RowActionKind::Replay(made) => &made[..],
+            RowActionKind::Cancel | RowActionKind::DueNow | RowActionKind::Redeliver => &[],
+        };
+        std::iter::once(self.key.endpoint).chain(replayed.iter().map(|made| made.key.endpoint))
+    }
+}
+
 /// What a person asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowActionKind {
     /// End a waiting delivery.
     Cancel,
@@ -182,6 +194,8 @@ pub enum RowActionKind {
     DueNow,
     /// Make a new delivery of one that has ended: the next generation of its pair, due at once.
     Redeliver,
+    /// Make new deliveries of one event, all or none; the key names only the event.
+    Replay(Box<[Replayed]>),
 }
 
 /// An endpoint that was made, changed or deleted.

@@ -189,8 +189,10 @@ pub struct EndpointCounters {
 mod fixed;
 mod prepared;
 mod sealed_form;
+mod settings;
 
 pub use prepared::{Endpoint, PlainHttp};
+pub use settings::{Origin, Setting, Settings};
 
 #[cfg(test)]
 mod tests {

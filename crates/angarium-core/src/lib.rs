@@ -21,7 +21,9 @@ pub mod subscription;
 
 pub mod batch;
 pub mod delivery;
+pub mod explain;
 pub mod outcome;
+pub mod replay;
 pub mod request;
 pub mod retry;
 pub mod shard;

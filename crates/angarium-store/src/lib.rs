@@ -30,7 +30,7 @@ use angarium_core::waiting::{DuePage, RecoveredEvent, StoredLane};
 use async_trait::async_trait;
 use read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    Page,
+    Page, SequenceQuery, SequenceRow,
 };
 use std::sync::Arc;
 
@@ -161,6 +161,14 @@ pub trait Store: Send + Sync + 'static {
         &self,
         query: &DeliveryQuery,
     ) -> StoreResult<Page<DeliveryRow, DeliveryKey>>;
+
+    /// An endpoint's sequence numbers from one to another, upwards, none left out: cancelled and
+    /// suppressed ones too, and those above the checkpoint without a row (rule 8). A page may be
+    /// short and still have `next`.
+    async fn deliveries_by_sequence(
+        &self,
+        query: SequenceQuery,
+    ) -> StoreResult<Page<SequenceRow, EventKey>>;
 
     // Upkeep. ------------------------------------------------------------------------------------
 

@@ -95,6 +95,32 @@ pub struct DeliveryQuery {
     pub rows_read: usize,
 }
 
+/// Which of an endpoint's sequence numbers to list.
+#[derive(Debug, Clone, Copy)]
+pub struct SequenceQuery {
+    /// Of which endpoint; it may be deleted.
+    pub endpoint: EndpointNo,
+    /// The first number.
+    pub from: u64,
+    /// The last number.
+    pub to: u64,
+    /// After this event: the cursor.
+    pub cursor: Option<EventKey>,
+    /// At most so many.
+    pub limit: usize,
+    /// At most so many rows read.
+    pub rows_read: usize,
+}
+
+/// A sequence number of an endpoint, with what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequenceRow {
+    /// The delivery that got the number.
+    pub first: DeliveryRow,
+    /// Those that repeat it and carry the same number, newest first.
+    pub again: Vec<DeliveryRow>,
+}
+
 /// A delivery as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryRow {

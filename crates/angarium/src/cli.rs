@@ -27,6 +27,8 @@ enum Command {
     Demo(demo::Options),
     /// Publishes an event.
     Publish(Calling<publish::Publish>),
+    /// Says for every endpoint what publishing an event would do; nothing is published.
+    Explain(Calling<publish::Explain>),
     /// Environments: one for each platform product.
     #[command(subcommand_required = true)]
     Environment(CallingGroup<environment::Action>),
@@ -87,6 +89,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Serve(_) => serve::run(Loaded::new(given())?.settings),
         Command::Demo(options) => demo::run(options),
         Command::Publish(c) => call(publish::run(c.connection, c.output, c.action)),
+        Command::Explain(c) => call(publish::explain(c.connection, c.output, c.action)),
         Command::Environment(c) => call(environment::run(c.connection, c.output, c.action)),
         Command::Tenant(c) => call(tenant::run(c.connection, c.output, c.action)),
         Command::Endpoint(c) => call(endpoint::run(c.connection, c.output, c.action)),

@@ -52,6 +52,14 @@ impl Output {
         line(&if self.json { pretty(json) } else { text.to_owned() });
     }
 
+    /// Prints the API's JSON for programs, and something else for people.
+    pub(crate) fn either(self, answer: &Value, for_people: impl FnOnce(Self)) {
+        match self.json {
+            true => line(&pretty(answer)),
+            false => for_people(self),
+        }
+    }
+
     /// Says that something is done, where the API has no body.
     pub(crate) fn done(self, sentence: &str) {
         if !self.json {

@@ -34,7 +34,7 @@ impl fmt::Display for Contract {
             Some(keys) => write!(f, "\nKeys\n{keys}")?,
         }
         writeln!(f, "\nDelivery\n  a 2xx within {} is success", print_span(self.timeout))?;
-        writeln!(f, "  {}\n{}{}", Schedule(&self.retry), self.order, self.health)?;
+        writeln!(f, "  {}\n{}{}", Schedule(&self.retry), self.order(), self.health)?;
         writeln!(f, "Endpoints")?;
         if !self.plans.is_empty() {
             writeln!(f, "  plans: {}", self.plans.join(", "))?;

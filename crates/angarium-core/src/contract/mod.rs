@@ -66,10 +66,19 @@ pub struct Contract {
     keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,
-    order: Order,
+    order: WrittenOrder,
     health: HealthPolicy,
     rules: EndpointRules,
     api: Option<ManagementApi>,
+}
+
+/// What a contract says of the order; what it leaves open is the system's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WrittenOrder {
+    /// What stands in one line.
+    pub line: Option<OrderedBy>,
+    /// What a dead letter does to its line.
+    pub after_dead_letter: Option<AfterDeadLetter>,
 }
 
 /// In which order an endpoint's deliveries go.
@@ -101,6 +110,16 @@ pub enum AfterDeadLetter {
     Continue,
     /// The next one waits for a person.
     Hold,
+}
+
+impl AfterDeadLetter {
+    /// The text in contracts and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AfterDeadLetter::Continue => "continue",
+            AfterDeadLetter::Hold => "hold",
+        }
+    }
 }
 
 /// When an endpoint is switched off.
@@ -207,6 +226,15 @@ impl Contract {
 
     /// In which order an endpoint's deliveries go.
     pub fn order(&self) -> Order {
+        let WrittenOrder { line, after_dead_letter } = self.order;
+        Order {
+            line: line.unwrap_or_default(),
+            after_dead_letter: after_dead_letter.unwrap_or_default(),
+        }
+    }
+
+    /// What it says itself of the order.
+    pub fn written_order(&self) -> WrittenOrder {
         self.order
     }
 

@@ -105,7 +105,13 @@ impl<T> Shard<T> {
         self.write_held(key.endpoint, &held, next);
     }
 
-    fn act(&mut self, ticket: T, action: DeliveryAction, kind: RowActionKind, at: Timestamp) {
+    pub(super) fn act(
+        &mut self,
+        ticket: T,
+        action: DeliveryAction,
+        kind: RowActionKind,
+        at: Timestamp,
+    ) {
         let DeliveryAction { key, guard, .. } = action;
         self.acted_on.insert(key);
         self.batch.actions.push(RowAction { key, kind, at, guard });

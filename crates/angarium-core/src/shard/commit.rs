@@ -52,7 +52,7 @@ impl<T> Shard<T> {
         }
         for ((action, done), ticket) in batch.actions.iter().zip(&given.actions).zip(actions) {
             self.action_committed(action, *done, ticket, now, fx);
-            touched.push(action.key.endpoint);
+            touched.extend(action.endpoints());
         }
         self.endpoints_committed(batch, given, endpoints, now, &mut touched, fx);
         if let Some(checkpoint) = &batch.checkpoint {
@@ -205,15 +205,18 @@ impl<T> Shard<T> {
             fx.replies.push((ticket, Reply::Refused(Refusal::whole(Code::Conflict, message))));
             return;
         };
-        if let Some(queue) = self.queues.get_mut(&action.key.endpoint) {
-            match action.kind {
-                RowActionKind::DueNow | RowActionKind::Redeliver => queue.note_unloaded(action.at),
-                RowActionKind::Cancel => match stood {
-                    Some((lane, Standing::Head)) => queue.head_ended(lane, now),
-                    Some((lane, Standing::Behind)) => queue.lanes.row_gone(lane),
-                    None => {}
-                },
+        let queue = self.queues.get_mut(&action.key.endpoint);
+        match (&action.kind, queue) {
+            (RowActionKind::Replay(made), _) => self.replayed(made),
+            (RowActionKind::DueNow | RowActionKind::Redeliver, Some(queue)) => {
+                queue.note_unloaded(action.at);
             }
+            (RowActionKind::Cancel, Some(queue)) => match stood {
+                Some((lane, Standing::Head)) => queue.head_ended(lane, now),
+                Some((lane, Standing::Behind)) => queue.lanes.row_gone(lane),
+                None => {}
+            },
+            (RowActionKind::DueNow | RowActionKind::Redeliver | RowActionKind::Cancel, None) => {}
         }
         fx.replies.push((ticket, Reply::Delivery(key)));
     }

@@ -29,22 +29,25 @@ mod commit;
 mod health;
 mod held;
 mod lanes;
+mod look;
 mod own_ids;
 mod publish;
 mod queue;
 mod recovery;
+mod replay;
 
 #[cfg(test)]
 mod tests;
 
 pub use action::{DeliveryAction, Seen};
 pub use commit::Ownership;
+pub use look::Gate;
 pub use own_ids::Lookup;
 pub use publish::{Audience, Publish};
+pub use replay::Replay;
 
 use crate::batch::{EndpointWrite, ShardBatch};
-use crate::delivery::DeliveryState;
-use crate::endpoint::{Endpoint, EndpointHealth};
+use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
 use crate::lane::Lane;
@@ -273,41 +276,6 @@ impl<T> Shard<T> {
             tickets.events.into_iter().chain(tickets.actions).chain(endpoints)
         });
         waiting.chain(self.own_ids.into_waiting()).map(|ticket| (ticket, unavailable())).collect()
-    }
-
-    /// Where a delivery stands that the store shows as waiting: in flight, or queued behind the
-    /// head of its lane; none where memory knows nothing else of it.
-    pub fn state_in_memory(&self, key: DeliveryKey) -> Option<DeliveryState> {
-        let queue = self.queues.get(&key.endpoint)?;
-        if queue.is_sending(key) {
-            return Some(DeliveryState::InFlight);
-        }
-        queue.is_behind(key).then_some(DeliveryState::Queued)
-    }
-
-    /// Attempts that are under way.
-    pub fn in_flight(&self) -> usize {
-        self.queues.values().map(Queue::in_flight).sum()
-    }
-
-    /// What an endpoint's recent attempts say.
-    pub fn health(&self, endpoint: EndpointNo) -> Option<EndpointHealth> {
-        self.queues.get(&endpoint).map(|queue| queue.health)
-    }
-
-    /// When the oldest delivery that could be sent now became due.
-    pub fn oldest_due(&self) -> Option<Timestamp> {
-        self.queues.values().filter_map(Queue::oldest_due).min()
-    }
-
-    /// The newest key that this shard knows of.
-    pub fn high_water(&self) -> EventKey {
-        self.high_water
-    }
-
-    /// A tenant's endpoints that are not deleted.
-    pub fn endpoints_of(&self, tenant: TenantNo) -> &[EndpointNo] {
-        self.tenants.get(&tenant).map_or(&[], |state| &state.endpoints)
     }
 
     /// Makes a tenant known.

@@ -97,7 +97,11 @@ impl<T> Shard<T> {
     }
 
     /// The tenant's endpoints that want the event.
-    fn matching(&self, tenant: TenantNo, event: &NewEvent) -> Result<Vec<EndpointNo>, Refusal> {
+    pub(super) fn matching(
+        &self,
+        tenant: TenantNo,
+        event: &NewEvent,
+    ) -> Result<Vec<EndpointNo>, Refusal> {
         let wants = |no: &&EndpointNo| {
             let queue = self.queues.get(no);
             queue.is_some_and(|q| q.endpoint.config.subscription.check(event).is_ok())

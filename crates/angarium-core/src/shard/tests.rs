@@ -6,16 +6,18 @@ mod health;
 mod lanes;
 mod named;
 mod recovering;
+mod replaying;
 
 use super::*;
 use crate::batch::{
     ActionResult, AttemptRecord, BatchResult, Committed, DeliveryWrite, EndpointResult,
-    FanoutStart, NextState, RowActionKind, Standing,
+    FanoutStart, NextState, RowAction, RowActionKind, Standing,
 };
 use crate::contract::ContractLibrary;
 use crate::delivery::DeliveryState;
 use crate::endpoint::{
-    DeliveryOverride, EndpointConfig, EndpointCounters, EndpointSecrets, EndpointStatus, PlainHttp,
+    DeliveryOverride, EndpointConfig, EndpointCounters, EndpointHealth, EndpointSecrets,
+    EndpointStatus, PlainHttp,
 };
 use crate::event::{DataKind, EventType, NewEvent};
 use crate::id::{EndpointId, Generation};
@@ -220,7 +222,7 @@ impl Bench {
             self.write_delivery(write);
         }
         for action in &batch.actions {
-            given.actions.push(self.write_action(action.key, action.kind, action.at));
+            given.actions.push(self.write_action(action));
         }
         for write in &batch.endpoints {
             given.endpoints.push(self.write_endpoint(write));
@@ -245,14 +247,10 @@ impl Bench {
         }
     }
 
-    fn write_action(
-        &mut self,
-        key: DeliveryKey,
-        kind: RowActionKind,
-        at: Timestamp,
-    ) -> Option<ActionResult> {
+    fn write_action(&mut self, action: &RowAction) -> Option<ActionResult> {
+        let (key, at) = (action.key, action.at);
         let alone = |key| ActionResult { key, stood: None };
-        match kind {
+        match &action.kind {
             RowActionKind::Cancel => {
                 let (.., lane, state) = self.pending.remove(&key)?;
                 self.ended.push((key, DeliveryState::Cancelled));
@@ -271,6 +269,16 @@ impl Bench {
                 let generation = Generation::new(key.generation.get() + 1);
                 let key = DeliveryKey { generation, ..key };
                 self.pending.insert(key, (Some(at), 1, 0, None, DeliveryState::Pending));
+                Some(alone(key))
+            }
+            RowActionKind::Replay(made) => {
+                if made.iter().any(|made| self.pending.contains_key(&made.key)) {
+                    return None;
+                }
+                for made in made {
+                    let row = (made.due, made.sequence, 0, None, DeliveryState::Pending);
+                    self.pending.insert(made.key, row);
+                }
                 Some(alone(key))
             }
         }

@@ -17,6 +17,7 @@ pub(crate) mod endpoints;
 mod environments;
 mod event_types;
 mod events;
+mod explain;
 mod keys;
 pub(crate) mod signing_keys;
 mod status;
@@ -129,7 +130,11 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::show))
+        .routes(routes!(events::replay))
+        .routes(routes!(explain::explain))
+        .routes(routes!(explain::dry_run))
         .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::numbers))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::cancel))

@@ -7,7 +7,9 @@ use angarium_core::endpoint::Endpoint;
 use angarium_core::event::NewEvent;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
-use angarium_core::shard::{Audience, DeliveryAction, Effects, Lookup, Publish, Reply, Seen};
+use angarium_core::shard::{
+    Audience, DeliveryAction, Effects, Lookup, Publish, Replay, Reply, Seen,
+};
 use angarium_core::time::Timestamp;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -167,6 +169,20 @@ impl Runner {
         };
         match self.ask(tenant, retry).await? {
             Reply::Delivery(key) => Ok(key),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes new deliveries of an event, all or none.
+    ///
+    /// # Errors
+    /// `conflict` when anything changed since the caller looked, `unavailable`.
+    pub async fn replay(self: &Arc<Self>, call: Replay) -> Result<(), Refusal> {
+        let replay = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
+            owned.machine.replay(ticket, call.clone(), now, fx);
+        };
+        match self.ask(call.tenant, replay).await? {
+            Reply::Delivery(_) => Ok(()),
             other => Err(unexpected(&other)),
         }
     }

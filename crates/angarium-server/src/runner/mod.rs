@@ -10,6 +10,7 @@ mod attempt;
 mod budget;
 mod calls;
 mod committer;
+mod look;
 mod recovery;
 mod shards;
 mod upkeep;

@@ -7,4 +7,5 @@ mod endpoints;
 mod events;
 mod idempotency;
 mod listener;
+mod look;
 mod stage;

@@ -11,7 +11,9 @@ pub mod guards;
 pub mod lanes;
 pub mod lists;
 pub mod recovery;
+pub mod replays;
 pub mod restarts;
+pub mod sequence;
 pub mod upkeep;
 mod world;
 
@@ -71,6 +73,13 @@ macro_rules! store_cases {
             lists: lists_equal_a_slow_model_while_the_index_grows,
                 pages_stay_stable_while_events_arrive,
                 a_page_reads_a_bounded_number_of_rows, events_are_filtered;
+            replays: a_replay_is_listed_wherever_its_event_and_endpoint_are,
+                a_replay_makes_every_delivery_or_none,
+                a_replay_outside_the_numbering_leaves_no_gap_and_no_number;
+            sequence: every_number_between_two_is_listed_while_the_index_grows,
+                a_number_names_every_delivery_that_carries_it,
+                cancelled_and_suppressed_numbers_stay_listed,
+                the_numbers_of_a_deleted_endpoint_stay_listed;
             upkeep: own_ids_are_found_in_the_tail_and_in_the_index,
                 upkeep_goes_in_bounded_steps, the_depth_counts_what_waits;
         }
@@ -83,6 +92,7 @@ macro_rules! restart_cases {
     ($harness:expr) => {
         $crate::cases! { $harness;
             restarts: what_was_committed_is_there_after_a_restart,
+                numbers_read_the_same_after_a_restart,
                 keys_rise_after_a_restart_with_an_earlier_clock,
                 secrets_cannot_be_read_in_the_files, a_backup_is_a_store_of_one_moment;
         }

@@ -1,6 +1,7 @@
 //! What outlives the process.
 
 use super::Restarts;
+use super::sequence::{all_of, numbered};
 use super::world::{SECRET, World, at, begun, environment, event, failed, signing_key, tenant};
 use crate::AccountChange::PutTenantKeys;
 use angarium_core::batch::{FanoutStart, Guard, GuardAnswer};
@@ -28,6 +29,26 @@ pub async fn what_was_committed_is_there_after_a_restart(harness: &dyn Restarts)
     assert_eq!(state.endpoints[0].config.secrets.keys, [signing_key()]);
     world.claim_all().await;
     assert!(world.batch(tenant).epoch > old.epoch, "epochs rise");
+}
+
+/// Numbers in the index and in the tail, with rows and without.
+pub async fn numbers_read_the_same_after_a_restart(harness: &dyn Restarts) {
+    let mut world = World::around(harness.store().await).await;
+    let tenant = world.tenants[0];
+    let no = world.endpoint(tenant, 1).await;
+    for number in 1..=6 {
+        let key = world.publish(numbered(tenant, no, number), at(10)).await;
+        if number % 2 == 0 {
+            world.record(tenant, failed(key, no, at(500))).await;
+        }
+        if number == 3 {
+            world.index_all().await;
+        }
+    }
+    let before = world.numbers(all_of(no)).await;
+    assert_eq!(before.len(), 6);
+    world.store = harness.restart(world.store).await;
+    assert_eq!(world.numbers(all_of(no)).await, before);
 }
 
 /// Keys rise although the clock went back while nobody looked.

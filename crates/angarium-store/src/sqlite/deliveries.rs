@@ -6,6 +6,7 @@
 use super::codec::{Columns as _, micros, stored};
 use super::fault::Fault;
 use super::guards::{self, Subject};
+use super::replay::replay;
 use super::writer::Tx;
 use angarium_core::batch::{
     ActionResult, AttemptRecord, DeliveryWrite, Fanout, NextState, RowAction, RowActionKind,
@@ -342,10 +343,11 @@ pub(super) fn act(
 ) -> Result<Option<ActionResult>, Fault> {
     let key = action.key;
     let alone = |key| ActionResult { key, stood: None };
-    let done = match action.kind {
+    let done = match &action.kind {
         RowActionKind::Cancel => cancel(tx, key, EndReason::CancelledByCall, action.at)?,
         RowActionKind::DueNow => make_due(tx, key, action.at)?.then_some(alone(key)),
         RowActionKind::Redeliver => redeliver(tx, shard, key, action.at)?.map(alone),
+        RowActionKind::Replay(made) => replay(tx, shard, made)?.then_some(alone(key)),
     };
     if let (Some(guard), Some(ActionResult { key, .. })) = (&action.guard, done) {
         guards::insert(tx, guard, Subject::Delivery(key), now)?;

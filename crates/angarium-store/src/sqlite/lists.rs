@@ -35,6 +35,9 @@ pub(super) const BY_ENDPOINT: &str = "
     SELECT event FROM pair_by_endpoint
     WHERE endpoint = ?1 AND event < ?2 ORDER BY event DESC LIMIT ?3";
 
+pub(super) const INDEXED: &str = "
+    SELECT 1 FROM pair_by_endpoint WHERE endpoint = ?1 AND event = ?2";
+
 pub(super) const UNDELIVERED_BY_ENDPOINT: &str = "
     SELECT DISTINCT event FROM delivery INDEXED BY undelivered_by_endpoint
     WHERE state <> 4 AND endpoint = ?1 AND state = ?4 AND event < ?2
@@ -163,6 +166,11 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
+    /// Whether the index names a pair already: a replay to an endpoint that did not match.
+    fn is_indexed(&self, no: EndpointNo, event: i64) -> Result<bool, Fault> {
+        Ok(self.view.connection.prepare_cached(INDEXED)?.exists([no.get(), event])?)
+    }
+
     /// Reads events themselves, where no index reaches, down to `floor`.
     fn scan(&mut self, below: i64, floor: i64, most: i64) -> Result<(), Fault> {
         let mut select = self.view.connection.prepare_cached(TAIL)?;
@@ -178,6 +186,7 @@ impl<'a> Keys<'a> {
                     let fanout = row.get_ref(2)?.as_blob();
                     let fanout = fanout.map_err(|e| Fault::damaged("event.fanout", e))?;
                     codec::fanout(fanout)?.iter().any(|(matched, _)| *matched == no)
+                        || self.is_indexed(no, last)?
                 }
                 Walk::One(_) | Walk::All | Walk::Undelivered(..) => true,
             };
@@ -374,19 +383,16 @@ fn of_event(
     stored: &Stored,
     query: &DeliveryQuery,
 ) -> Result<Vec<DeliveryRow>, Fault> {
-    let mut pairs: Vec<_> = stored
-        .fanout
-        .iter()
-        .filter(|(no, _)| query.endpoint.is_none_or(|wanted| wanted == *no))
-        .collect();
+    let mut pairs = read.pairs(stored)?;
+    pairs.retain(|(no, _)| query.endpoint.is_none_or(|wanted| wanted == *no));
     pairs.sort_unstable_by_key(|(no, _)| std::cmp::Reverse(*no));
     let state = query.state.map(|state| match state {
         DeliveryState::InFlight => DeliveryState::Pending,
         other => other,
     });
     let mut found = Vec::new();
-    for (no, sequence) in pairs {
-        let of_pair = read.of_pair(stored, *no, *sequence)?;
+    for pair in pairs {
+        let of_pair = read.of_pair(stored, pair)?;
         keys.spend(of_pair.len());
         found.extend(of_pair.into_iter().filter(|row| {
             query.cursor.is_none_or(|cursor| row.key < cursor)

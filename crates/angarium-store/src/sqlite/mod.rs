@@ -14,6 +14,7 @@ mod events;
 mod deliveries;
 mod endpoints;
 mod guards;
+mod replay;
 
 mod accounts;
 
@@ -22,6 +23,7 @@ mod recovery;
 
 mod lists;
 mod rows;
+mod sequence;
 
 mod upkeep;
 
@@ -37,7 +39,7 @@ mod plans;
 use crate::error::{StoreError, StoreResult};
 use crate::read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    Page,
+    Page, SequenceQuery, SequenceRow,
 };
 use crate::seal::{MasterKey, Sealer};
 use crate::{AccountChange, AccountChanged, Accounts, ShardState, Store, StoredAnswer, Upkeep};
@@ -380,6 +382,13 @@ impl Store for SqliteStore {
     ) -> StoreResult<Page<DeliveryRow, DeliveryKey>> {
         let query = query.clone();
         self.read(move |view| lists::deliveries(view, &query)).await
+    }
+
+    async fn deliveries_by_sequence(
+        &self,
+        query: SequenceQuery,
+    ) -> StoreResult<Page<SequenceRow, EventKey>> {
+        self.read(move |view| sequence::page(view, query)).await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

@@ -2,7 +2,9 @@
 //! end.
 
 use super::{Mode, SqliteConfig, Synchronous};
-use super::{commit, deliveries, endpoints, events, guards, lists, open, recovery, rows, upkeep};
+use super::{
+    commit, deliveries, endpoints, events, guards, lists, open, recovery, rows, sequence, upkeep,
+};
 use crate::seal::MasterKey;
 use rusqlite::Connection;
 
@@ -39,6 +41,8 @@ const HOT: &[(&str, &str)] = &[
     (recovery::LANES, "INDEX pending_by_lane (endpoint=?"),
     (recovery::BEHIND, "INDEX pending_by_lane (endpoint=? AND lane=?)"),
     (recovery::DUE, "INDEX pending_by_due (endpoint=? AND due>?)"),
+    (rows::REPLAYED, DELIVERY),
+    (rows::REPLAYED, PENDING),
     (rows::ENDED_OF_PAIR, DELIVERY),
     (rows::WAITING_OF_PAIR, PENDING),
     (rows::LAST_ATTEMPT, "INDEX sqlite_autoindex_attempt_1 (event=? AND endpoint=?"),
@@ -47,9 +51,12 @@ const HOT: &[(&str, &str)] = &[
     (lists::TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (lists::BY_TENANT, "SEARCH event_by_tenant USING PRIMARY KEY (tenant=? AND event<?)"),
     (lists::BY_ENDPOINT, "SEARCH pair_by_endpoint USING PRIMARY KEY (endpoint=? AND event<?)"),
+    (lists::INDEXED, "SEARCH pair_by_endpoint USING PRIMARY KEY (endpoint=? AND event=?)"),
     (lists::UNDELIVERED_BY_ENDPOINT, "undelivered_by_endpoint (endpoint=? AND state=? AND"),
     (lists::UNDELIVERED_BY_TENANT, "undelivered_by_tenant (tenant=? AND state=? AND event<?)"),
     (lists::UNDELIVERED, "undelivered_by_state (state=? AND event<?)"),
+    (sequence::PAIRS, "pair_by_endpoint USING PRIMARY KEY (endpoint=? AND event>? AND event<?)"),
+    (sequence::TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (upkeep::UNINDEXED, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (upkeep::FORGET, "INDEX idempotency_by_expiry (expires_at<?)"),
     (upkeep::OWN_ID_TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),

@@ -9,9 +9,10 @@ use crate::read::{DeliveryRow, DeliveryWithAttempts, LastAttempt};
 use angarium_core::batch::AttemptRecord;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, Generation};
+use angarium_core::replay::UNNUMBERED;
 use angarium_core::time::Timestamp;
 use rusqlite::{Row, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub(super) const ENDED_OF_PAIR: &str = "
     SELECT generation, sequence, state, reason, attempts, repeats, at, took, class, status
@@ -33,6 +34,14 @@ pub(super) const ENDED_WITH: &str = "
     SELECT n, at, took, class, status, detail, request, response, body FROM delivery
     WHERE event = ?1 AND endpoint = ?2 AND generation = ?3 AND n IS NOT NULL";
 
+/// Endpoints that an event was replayed to although its fan-out need not name them.
+pub(super) const REPLAYED: &str = "
+    SELECT endpoint FROM delivery WHERE event = ?1 AND generation = 1
+    UNION ALL SELECT endpoint FROM pending WHERE event = ?1 AND generation = 1";
+
+/// An endpoint of an event, and the number that it gave the event; none if it did not match.
+pub(super) type Pair = (EndpointNo, Option<u64>);
+
 /// Reads deliveries of one page, and remembers the endpoints' public ids.
 pub(super) struct Rows<'a> {
     view: &'a View<'a>,
@@ -45,12 +54,28 @@ impl<'a> Rows<'a> {
         Self { view, ids: HashMap::new() }
     }
 
-    /// All deliveries of a pair of an event's fan-out, the newest generation first.
+    /// The endpoints that an event matched, then others that it was replayed to.
+    pub(super) fn pairs(&self, stored: &Stored) -> Result<Vec<Pair>, Fault> {
+        let mut pairs: Vec<_> = stored.fanout.iter().map(|(no, n)| (*no, Some(*n))).collect();
+        let mut select = self.view.connection.prepare_cached(REPLAYED)?;
+        let mut rows = select.query([stored.event.key.get()])?;
+        let mut matched = None;
+        while let Some(row) = rows.next()? {
+            let no = EndpointNo::new(row.get(0)?);
+            let matched: &HashSet<_> =
+                matched.get_or_insert_with(|| stored.fanout.iter().map(|(no, _)| *no).collect());
+            if !matched.contains(&no) {
+                pairs.push((no, None));
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// All deliveries of a pair, the newest generation first.
     pub(super) fn of_pair(
         &mut self,
         stored: &Stored,
-        endpoint: EndpointNo,
-        sequence: u64,
+        (endpoint, sequence): Pair,
     ) -> Result<Vec<DeliveryRow>, Fault> {
         let key = DeliveryKey::first(stored.event.key, endpoint);
         let first = DeliveryRow {
@@ -63,7 +88,7 @@ impl<'a> Rows<'a> {
             reason: None,
             attempts: 0,
             next_due: Some(stored.event.accepted_at),
-            sequence,
+            sequence: sequence.unwrap_or(UNNUMBERED),
             last: None,
             redelivery_of: None,
         };
@@ -76,7 +101,7 @@ impl<'a> Rows<'a> {
                 all.push(self.read(row, next_due, &first)?);
             }
         }
-        if !all.iter().any(|row| row.key == key) {
+        if sequence.is_some() && !all.iter().any(|row| row.key == key) {
             all.push(first);
         }
         all.sort_unstable_by_key(|row| std::cmp::Reverse(row.key.generation));
@@ -148,10 +173,16 @@ pub(super) fn delivery(
     let Some(stored) = events::find(view.connection, key.event)? else {
         return Ok(None);
     };
-    let Some((_, sequence)) = stored.fanout.iter().find(|(no, _)| *no == key.endpoint) else {
+    let matched = stored.fanout.iter().find(|(no, _)| *no == key.endpoint);
+    let mut read = Rows::new(view);
+    let pair = match matched {
+        Some((no, sequence)) => Some((*no, Some(*sequence))),
+        None => read.pairs(&stored)?.into_iter().find(|(no, _)| *no == key.endpoint),
+    };
+    let Some(pair) = pair else {
         return Ok(None);
     };
-    let of_pair = Rows::new(view).of_pair(&stored, key.endpoint, *sequence)?;
+    let of_pair = read.of_pair(&stored, pair)?;
     let Some(row) = of_pair.into_iter().find(|row| row.key == key) else {
         return Ok(None);
     };

@@ -6,7 +6,7 @@ use crate::output::{Column, Output};
 use clap::Subcommand;
 use http::Method;
 
-const COLUMNS: &[Column] = &[
+pub(crate) const COLUMNS: &[Column] = &[
     ("ID", "/id"),
     ("EVENT", "/event/id"),
     ("TYPE", "/event/type"),

@@ -21,6 +21,17 @@ const COLUMNS: &[Column] = &[
     ("FAILURES", "/health/consecutive_failures"),
 ];
 
+const NUMBER_COLUMNS: &[Column] = &[
+    ("SEQUENCE", "/sequence"),
+    ("ID", "/id"),
+    ("EVENT", "/event/id"),
+    ("TYPE", "/event/type"),
+    ("STATE", "/state"),
+    ("ATTEMPTS", "/attempts"),
+    ("STATUS", "/last/status"),
+    ("REDELIVERED", "/redeliveries/0/state"),
+];
+
 /// What is done with endpoints.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
@@ -64,6 +75,19 @@ pub(crate) enum Action {
     Disable(One),
     /// Makes a new signing secret, shown once.
     RotateSecret(One),
+    /// Lists what became of each of its sequence numbers, none left out.
+    Sequence {
+        #[command(flatten)]
+        one: One,
+        /// The first number; 1 if not given.
+        #[arg(long, value_name = "NUMBER")]
+        from: Option<String>,
+        /// The last number; the newest if not given.
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
     /// Sends it a test event, signed and retried as a real one.
     Test {
         #[command(flatten)]
@@ -162,6 +186,14 @@ pub(crate) async fn run(
         Action::Delete(one) => {
             client.call(Method::DELETE, &path(&one), None).await?;
             output.done(&format!("endpoint {} is deleted", one.id));
+            return Ok(());
+        }
+        Action::Sequence { one, from, to, page } => {
+            let [limit, cursor] = page.parameters();
+            let range = [("from", from.as_deref()), ("to", to.as_deref())];
+            let path = format!("{}/deliveries", path(&one));
+            let path = with_query(&path, &[range[0], range[1], limit, cursor]);
+            output.list(&client.get(&path).await?, NUMBER_COLUMNS);
             return Ok(());
         }
         Action::Test { one, kind, data } => {

@@ -1,9 +1,10 @@
 //! `angarium event`.
 
 use crate::client::{Client, Connection, segment, with_query};
-use crate::commands::PageArgs;
+use crate::commands::{PageArgs, delivery, document};
 use crate::output::{Column, Output};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -12,6 +13,18 @@ const COLUMNS: &[Column] = &[
     ("TIME", "/time"),
     ("SUBJECT", "/subject"),
     ("KEY", "/key"),
+];
+
+/// The columns of an explanation.
+pub(crate) const EXPLAINED: &[Column] = &[
+    ("ENDPOINT", "/endpoint"),
+    ("STATUS", "/status"),
+    ("MATCHED", "/matched"),
+    ("WHY NOT", "/reason"),
+    ("STATE", "/delivery/state"),
+    ("ATTEMPTS", "/delivery/attempts"),
+    ("WAITS FOR", "/waits_for"),
+    ("NEXT ATTEMPT", "/next_attempt_at"),
 ];
 
 /// What is done with events.
@@ -32,13 +45,32 @@ pub(crate) enum Action {
         page: PageArgs,
     },
     /// Shows one with its data.
-    Show {
-        /// Its id.
-        id: String,
-        /// Whose it is, for an id that the publisher gave.
-        #[arg(long)]
-        tenant: Option<String>,
+    Show(One),
+    /// Says for every endpoint whether it matched or by which rule not, and what it waits for.
+    Explain {
+        #[command(flatten)]
+        one: One,
+        #[command(flatten)]
+        page: PageArgs,
     },
+    /// Delivers it again, to the endpoints that it matched or to others.
+    Replay {
+        #[command(flatten)]
+        one: One,
+        /// To this endpoint, whether the event matched it or not; repeatable.
+        #[arg(long, value_name = "ID")]
+        endpoint: Vec<String>,
+    },
+}
+
+/// Which event.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// Its id.
+    id: String,
+    /// Whose it is, for an id that the publisher gave.
+    #[arg(long)]
+    tenant: Option<String>,
 }
 
 /// Runs the command.
@@ -64,11 +96,35 @@ pub(crate) async fn run(
             let path = with_query("/v1/events", &parameters);
             output.list(&client.get(&path).await?, COLUMNS);
         }
-        Action::Show { id, tenant } => {
-            let path = format!("/v1/events/{}", segment(&id));
-            let path = with_query(&path, &[("tenant", tenant.as_deref())]);
-            output.object(&client.get(&path).await?);
+        Action::Show(one) => output.object(&client.get(&path(&one, "", [])).await?),
+        Action::Explain { one, page } => {
+            let path = path(&one, "/explain", page.parameters());
+            output.list(&client.get(&path).await?, EXPLAINED);
+        }
+        Action::Replay { one, endpoint } => {
+            let endpoints = (!endpoint.is_empty()).then(|| json!(endpoint));
+            let body = Value::Object(document([("endpoints", endpoints)]));
+            let answer = client.post(&path(&one, "/replay", []), &body).await?;
+            replayed(output, &answer);
         }
     }
     Ok(())
+}
+
+fn path<const N: usize>(one: &One, call: &str, more: [(&str, Option<&str>); N]) -> String {
+    let path = format!("/v1/events/{}{call}", segment(&one.id));
+    let path = with_query(&path, &[("tenant", one.tenant.as_deref())]);
+    with_query(&path, &more)
+}
+
+/// The new deliveries, then who gets none and why.
+fn replayed(output: Output, answer: &Value) {
+    let made = json!({"data": answer["deliveries"]});
+    output.either(answer, |output| {
+        output.list(&made, delivery::COLUMNS);
+        for not_made in answer["not_replayed"].as_array().into_iter().flatten() {
+            let part = |name: &str| not_made[name].as_str().unwrap_or_default().to_owned();
+            output.done(&format!("not to {}: {}", part("endpoint"), part("reason")));
+        }
+    });
 }

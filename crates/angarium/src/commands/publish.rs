@@ -1,7 +1,7 @@
 //! `angarium publish`.
 
-use crate::client::{Client, Connection};
-use crate::commands::{member, text_of};
+use crate::client::{Client, Connection, with_query};
+use crate::commands::{PageArgs, event, member, text_of};
 use crate::output::Output;
 use anyhow::Context;
 use bytes::Bytes;
@@ -85,6 +85,31 @@ fn as_text(value: Value) -> Value {
             Value::String(value.to_string())
         }
     }
+}
+
+/// An event that is only tried.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    event: Publish,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// Says what publishing would do, endpoint by endpoint; nothing is published.
+///
+/// # Errors
+/// The data is not JSON; the call's.
+pub(crate) async fn explain(
+    connection: Connection,
+    output: Output,
+    explain: Explain,
+) -> anyhow::Result<()> {
+    let mut client = Client::new(&connection)?;
+    let path = with_query("/v1/explain", &explain.page.parameters());
+    let answer = client.call(Method::POST, &path, Some(explain.event.body()?)).await?;
+    output.list(&answer, event::EXPLAINED);
+    Ok(())
 }
 
 /// Runs the command.

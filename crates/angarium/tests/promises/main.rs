@@ -9,6 +9,7 @@ mod contract_api;
 mod contracts;
 mod crash;
 mod delivering;
+mod look;
 mod openapi;
 mod power_cut;
 mod publishing;

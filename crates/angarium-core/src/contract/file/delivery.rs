@@ -4,7 +4,7 @@ use super::values::{one_of, read_count, read_share, read_span, read_timeout};
 use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
 use crate::contract::source::{Item, Section};
-use crate::contract::{AfterDeadLetter, HealthPolicy, Order, OrderedBy};
+use crate::contract::{AfterDeadLetter, HealthPolicy, OrderedBy, WrittenOrder};
 use crate::limits::Limits;
 use crate::retry::{self, GrowingSpec, RetryPolicy, RetrySpec};
 use std::time::Duration;
@@ -18,7 +18,7 @@ const AFTER_DEAD_LETTER: &[(&str, AfterDeadLetter)] =
 pub(super) struct Delivery {
     pub(super) timeout: Duration,
     pub(super) retry: RetryPolicy,
-    pub(super) order: Order,
+    pub(super) order: WrittenOrder,
 }
 
 pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<Delivery> {
@@ -36,10 +36,9 @@ pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<D
     });
     let line = section.read_optional("ordering", |item| one_of(&item, LINES));
     let after = section.read_optional("after_dead_letter", |item| one_of(&item, AFTER_DEAD_LETTER));
-    let (timeout, retry, line, after, ()) =
+    let (timeout, retry, line, after_dead_letter, ()) =
         together((timeout, retry, line, after, section.finish()))?;
-    let order =
-        Order { line: line.unwrap_or_default(), after_dead_letter: after.unwrap_or_default() };
+    let order = WrittenOrder { line, after_dead_letter };
     Ok(Delivery { timeout, retry, order })
 }
 

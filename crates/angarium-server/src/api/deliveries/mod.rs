@@ -1,6 +1,9 @@
 //! `/v1/deliveries`: what was sent, what came back, and what a person does about it.
 
+mod sequence;
 mod view;
+
+pub(super) use sequence::{__path_numbers, numbers};
 
 use super::auth::{Caller, Reader};
 use super::endpoints::Endpoints;
@@ -11,18 +14,19 @@ use super::problem::{Problem, not_found};
 use super::{App, Named};
 use angarium_core::account::Tenant;
 use angarium_core::delivery::DeliveryState;
-use angarium_core::id::{DeliveryKey, EndpointNo, EventId, EventKey, TenantNo};
+use angarium_core::id::{DeliveryKey, EndpointNo, EnvironmentNo, EventId, EventKey, TenantNo};
 use angarium_core::outcome::Class;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::shard::Seen;
-use angarium_store::read::{DeliveryQuery, DeliveryRow, DeliveryWithAttempts};
+use angarium_store::read::{DeliveryQuery, DeliveryRow, DeliveryWithAttempts, EventRow};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
-use view::{DeliveryView, FullView, full, view};
+pub(super) use view::{DeliveryView, view};
+use view::{FullView, full};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -234,8 +238,43 @@ async fn event_key(
 }
 
 /// What is in flight, only the shard knows.
-fn as_memory_knows(app: &App, rows: &mut [DeliveryRow]) {
+pub(super) fn as_memory_knows(app: &App, rows: &mut [DeliveryRow]) {
     for row in rows.iter_mut().filter(|row| !row.state.is_final()) {
         row.state = app.runner.state_in_memory(row.tenant, row.key).unwrap_or(row.state);
+    }
+}
+
+/// Every delivery of an event, the newest of each endpoint first: bounded by the endpoints that it
+/// can have.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn of_event(
+    app: &App,
+    environment: EnvironmentNo,
+    event: &EventRow,
+) -> Result<Vec<DeliveryRow>, Problem> {
+    let mut query = DeliveryQuery {
+        environment,
+        tenant: Some(event.event.tenant),
+        endpoint: None,
+        event: Some(event.event.key),
+        state: None,
+        class: None,
+        kind: None,
+        after: None,
+        before: None,
+        cursor: None,
+        limit: app.limits.page_rows_read,
+        rows_read: app.limits.page_rows_read,
+    };
+    let mut rows = Vec::new();
+    loop {
+        let page = app.store.deliveries(&query).await?;
+        rows.extend(page.items);
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            return Ok(rows);
+        }
     }
 }

@@ -57,7 +57,8 @@ pub(in crate::api) struct DeliveryView {
     attempts: u16,
     /// When the next attempt is due.
     next_attempt_at: Option<Time>,
-    /// Its number among the endpoint's deliveries.
+    /// Its number among the endpoint's deliveries; 0 for a replay to an endpoint that the event
+    /// did not match, which stands outside them.
     sequence: u64,
     /// The last attempt.
     #[schema(inline)]
@@ -150,7 +151,7 @@ pub(in crate::api) struct ResponseView {
     body: String,
 }
 
-pub(super) fn view(app: &App, row: DeliveryRow) -> DeliveryView {
+pub(in crate::api) fn view(app: &App, row: DeliveryRow) -> DeliveryView {
     let attempts = row.attempts;
     let head = head(app, row);
     DeliveryView {

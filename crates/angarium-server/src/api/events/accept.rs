@@ -129,7 +129,15 @@ fn answered_event(answer: Answered) -> Result<EventKey, Refusal> {
     }
 }
 
-fn tenant_of(app: &App, caller: &Caller, id: Option<&str>) -> Result<Arc<Tenant>, Refusal> {
+/// The tenant of an event: the one that it names, or the one that the key is bound to.
+///
+/// # Errors
+/// `missing_field`, `tenant_not_found`, `environment_required`.
+pub(in crate::api) fn tenant_of(
+    app: &App,
+    caller: &Caller,
+    id: Option<&str>,
+) -> Result<Arc<Tenant>, Refusal> {
     let tenant = caller.tenant_meant(app, id)?;
     tenant.ok_or_else(|| {
         let message = "an event names its tenant, unless the key is a tenant's";
@@ -138,7 +146,14 @@ fn tenant_of(app: &App, caller: &Caller, id: Option<&str>) -> Result<Arc<Tenant>
 }
 
 /// Holds the data against the event type's schema, as the type says.
-fn warning(app: &App, tenant: &Tenant, event: &NewEvent) -> Result<Option<String>, Refusal> {
+///
+/// # Errors
+/// `schema_violation`.
+pub(in crate::api) fn warning(
+    app: &App,
+    tenant: &Tenant,
+    event: &NewEvent,
+) -> Result<Option<String>, Refusal> {
     let Some(entry) = app.directory.event_type(tenant.environment, event.kind.as_str()) else {
         return Ok(None);
     };

@@ -2,10 +2,12 @@
 
 mod accept;
 mod publish;
+mod replay;
 mod view;
 
-pub(super) use accept::admit;
+pub(super) use accept::{admit, tenant_of, warning};
 pub(super) use publish::{
-    __path_publish, __path_publish_batch, Accepted, publish, publish_any, publish_batch,
+    __path_publish, __path_publish_batch, Accepted, EventBody, publish, publish_any, publish_batch,
 };
-pub(super) use view::{__path_list, __path_show, accepted, list, show};
+pub(super) use replay::{__path_replay, replay};
+pub(super) use view::{__path_list, __path_show, accepted, find, list, show};

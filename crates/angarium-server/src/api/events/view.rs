@@ -85,7 +85,7 @@ pub(in crate::api) struct EventsQuery {
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct EventOf {
     /// The tenant; needed for a publisher's own id, unless the key is a tenant's.
-    tenant: Option<String>,
+    pub(super) tenant: Option<String>,
 }
 
 /// List events
@@ -136,7 +136,11 @@ pub(in crate::api) async fn show(
     Ok(Json(view(&app, &row.ok_or_else(|| not_found("event"))?)))
 }
 
-async fn find(
+/// The event of this id, if the caller may see it.
+///
+/// # Errors
+/// The store's.
+pub(in crate::api) async fn find(
     app: &App,
     environment: EnvironmentNo,
     tenant: Option<TenantNo>,

@@ -1,0 +1,102 @@
+//! The settings in force for an endpoint, each with the level that it comes from (design.md
+//! section 3).
+
+use super::{DeliveryMethod, Endpoint};
+use crate::contract::AfterDeadLetter;
+use crate::lane::Ordering;
+use crate::retry::RetryPolicy;
+use std::time::Duration;
+
+/// The level that decides a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody says anything: the server's own.
+    System,
+    /// The contract.
+    Contract,
+    /// The endpoint itself.
+    Endpoint,
+}
+
+impl Origin {
+    /// The text in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Origin::System => "system",
+            Origin::Contract => "contract",
+            Origin::Endpoint => "endpoint",
+        }
+    }
+}
+
+/// A value and the level that it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// What is in force.
+    pub value: T,
+    /// Who says so.
+    pub origin: Origin,
+}
+
+impl<T> Setting<T> {
+    /// A value that `level` may decide, and `otherwise` if it says nothing.
+    fn of<S>(value: T, said: Option<S>, level: Origin, otherwise: Origin) -> Self {
+        Self { value, origin: said.map_or(otherwise, |_| level) }
+    }
+
+    /// The same setting with its value in another form.
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Setting<U> {
+        Setting { value: form(self.value), origin: self.origin }
+    }
+}
+
+/// The settings in force for an endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings<'a> {
+    /// Time limit of one attempt.
+    pub timeout: Setting<Duration>,
+    /// The retry schedule.
+    pub retries: Setting<&'a RetryPolicy>,
+    /// The method.
+    pub method: Setting<DeliveryMethod>,
+    /// Most attempts in flight.
+    pub concurrency: Setting<usize>,
+    /// What its deliveries are ordered by.
+    pub ordering: Setting<&'a Ordering>,
+    /// What a dead letter does to its line.
+    pub after_dead_letter: Setting<AfterDeadLetter>,
+    /// Failed deliveries in a row after which it is switched off; none if it never is.
+    pub disable_after: Setting<Option<u32>>,
+}
+
+impl Endpoint {
+    /// What is in force, and who says so.
+    pub fn settings(&self) -> Settings<'_> {
+        use Origin::{Contract, Endpoint, System};
+        let (config, contract) = (&self.config, &self.contract);
+        let own = config.delivery.as_ref();
+        let timeout = own.and_then(|own| own.timeout.as_ref());
+        let retries = own.and_then(|own| own.retries.as_ref());
+        let written = contract.written_order();
+        let ordering = match (&config.ordering, written.line) {
+            (Some(_), _) => Endpoint,
+            (None, Some(_)) => Contract,
+            (None, None) => System,
+        };
+        let disable_after = contract.health().disable_after_failed_deliveries;
+        Settings {
+            timeout: Setting::of(self.timeout, timeout, Endpoint, Contract),
+            retries: Setting::of(&self.retry, retries, Endpoint, Contract),
+            method: Setting::of(self.method, config.method, Endpoint, Contract),
+            concurrency: Setting::of(self.window, config.concurrency, Endpoint, System),
+            ordering: Setting { value: &self.ordering, origin: ordering },
+            after_dead_letter: Setting::of(
+                contract.order().after_dead_letter,
+                written.after_dead_letter,
+                Contract,
+                System,
+            ),
+            disable_after: Setting::of(disable_after, disable_after, Contract, System),
+        }
+    }
+}

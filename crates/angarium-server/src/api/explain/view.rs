@@ -1,0 +1,209 @@
+//! The answers of explain as they are shown.
+
+use super::Sides;
+use crate::api::App;
+use crate::api::deliveries::{DeliveryView, view};
+use crate::api::json::Time;
+use angarium_core::delivery::DeliveryState;
+use angarium_core::endpoint::{Endpoint, Setting};
+use angarium_core::event::NewEvent;
+use angarium_core::explain::{Reason, Wait, not_matched, not_wanted, waits_for};
+use angarium_core::id::EndpointNo;
+use angarium_core::shard::Gate;
+use angarium_core::time::print_span;
+use angarium_store::read::EventRow;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Where an event goes, endpoint by endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Explanation)]
+pub(in crate::api) struct Explained {
+    /// The event's id; null if it was only tried.
+    id: Option<String>,
+    /// Its type.
+    #[serde(rename = "type")]
+    kind: String,
+    /// When it was accepted; null if it was only tried.
+    accepted_at: Option<Time>,
+    /// How many endpoints it matched, or would match.
+    endpoints: usize,
+    /// What is wrong with the data, where the event type only warns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+    /// The tenant's endpoints, the newest first.
+    data: Vec<ExplainedEndpoint>,
+    /// The cursor of the next page; null at the end.
+    next: Option<String>,
+}
+
+/// An event and an endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct ExplainedEndpoint {
+    /// The endpoint's id.
+    endpoint: String,
+    /// Where its deliveries go; null if it is deleted.
+    url: Option<String>,
+    /// `active`, `paused`, `disabled` or `deleted`.
+    #[schema(example = "active")]
+    status: &'static str,
+    /// Whether the event matched it, or would.
+    matched: bool,
+    /// What this is judged by: the matches stored `at_acceptance`, or the rules as they are `now`.
+    #[schema(example = "at_acceptance")]
+    judged: &'static str,
+    /// The rule by which it does not get the event: `type`, `subject`, `attribute`, or `not_then`
+    /// where today it would.
+    rule: Option<&'static str>,
+    /// What it asks for and what came.
+    reason: Option<String>,
+    /// Its newest delivery of the event.
+    delivery: Option<DeliveryView>,
+    /// What that waits for, or would: `answer`, `endpoint_paused`, `endpoint_disabled`, `lane` (an
+    /// earlier delivery of its lane), `time` (of the next attempt), `window` (as many attempts are
+    /// in flight as may be) or `turn`.
+    waits_for: Option<&'static str>,
+    /// When the next attempt is due, unless something else must happen first.
+    next_attempt_at: Option<Time>,
+    /// What is in force for it; null if it is deleted.
+    settings: Option<SettingsView>,
+}
+
+/// The settings in force.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EffectiveSettings)]
+pub(in crate::api) struct SettingsView {
+    /// The contract that it follows.
+    contract: String,
+    /// Time limit of one attempt.
+    timeout: SettingView,
+    /// The retry schedule.
+    retries: SettingView,
+    /// The method.
+    method: SettingView,
+    /// Most attempts in flight.
+    concurrency: SettingView,
+    /// What its deliveries are ordered by.
+    ordering: SettingView,
+    /// What a dead letter does to its line.
+    after_dead_letter: SettingView,
+    /// Failed deliveries in a row after which it is switched off; null if it never is.
+    disable_after: SettingView,
+}
+
+/// A setting and who decides it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EffectiveSetting)]
+pub(in crate::api) struct SettingView {
+    /// What is in force, in the form in which it can be set.
+    #[schema(value_type = Value)]
+    value: serde_json::Value,
+    /// `system`, `contract` or `endpoint`.
+    #[schema(example = "contract")]
+    origin: &'static str,
+}
+
+impl Explained {
+    pub(super) fn past(row: &EventRow, data: Vec<ExplainedEndpoint>, next: Option<String>) -> Self {
+        Self {
+            id: Some(row.event.id().to_string()),
+            kind: row.event.body.kind.to_string(),
+            accepted_at: Some(Time(row.event.accepted_at)),
+            endpoints: row.fanout.len(),
+            warning: None,
+            data,
+            next,
+        }
+    }
+
+    pub(super) fn tried(
+        event: &NewEvent,
+        endpoints: usize,
+        warning: Option<String>,
+        data: Vec<ExplainedEndpoint>,
+        next: Option<String>,
+    ) -> Self {
+        let kind = event.kind.to_string();
+        Self { id: None, kind, accepted_at: None, endpoints, warning, data, next }
+    }
+}
+
+/// An event that was accepted, and an endpoint that is there or was.
+pub(super) fn past(
+    app: &App,
+    event: &EventRow,
+    sides: &Sides,
+    no: EndpointNo,
+) -> ExplainedEndpoint {
+    let (gate, row) = (sides.gates.get(&no), sides.deliveries.get(&no));
+    let matched = sides.matched.contains(&no);
+    let judge = |gate: &Gate| not_matched(&gate.endpoint.config, &event.event);
+    let reason = gate.filter(|_| !matched).map(judge);
+    let waits = gate
+        .zip(row)
+        .and_then(|(gate, row)| waits_for(row.state, row.next_due, gate.admission, app.now()));
+    let due = row.and_then(|row| row.next_due);
+    let id = match gate {
+        Some(gate) => gate.endpoint.config.id.to_string(),
+        None => row.map(|row| row.endpoint_id.to_string()).unwrap_or_default(),
+    };
+    ExplainedEndpoint {
+        endpoint: id,
+        judged: if matched { "at_acceptance" } else { "now" },
+        delivery: row.map(|row| view(app, row.clone())),
+        next_attempt_at: due.filter(|_| waits.is_some_and(Wait::is_by_the_clock)).map(Time),
+        ..explained(gate, matched, reason, waits)
+    }
+}
+
+/// An event that is only tried.
+pub(super) fn tried(app: &App, event: &NewEvent, matched: bool, gate: &Gate) -> ExplainedEndpoint {
+    let reason = not_wanted(&gate.endpoint.config.subscription, event);
+    let now = app.now();
+    let waits = waits_for(DeliveryState::Pending, Some(now), gate.admission, now);
+    // A turn that comes at once is nothing to wait for.
+    let waits = waits.filter(|wait| matched && *wait != Wait::Turn);
+    explained(Some(gate), matched, reason, waits)
+}
+
+/// What past and tried events have in common.
+fn explained(
+    gate: Option<&Gate>,
+    matched: bool,
+    reason: Option<Reason>,
+    waits: Option<Wait>,
+) -> ExplainedEndpoint {
+    let config = gate.map(|gate| &gate.endpoint.config);
+    ExplainedEndpoint {
+        endpoint: config.map(|config| config.id.to_string()).unwrap_or_default(),
+        url: config.map(|config| config.url.clone()),
+        status: gate.map_or("deleted", |gate| gate.admission.status.as_str()),
+        matched,
+        judged: "now",
+        rule: reason.as_ref().map(|reason| reason.rule.as_str()),
+        reason: reason.map(|reason| reason.text),
+        delivery: None,
+        waits_for: waits.map(Wait::as_str),
+        next_attempt_at: None,
+        settings: gate.map(|gate| settings(&gate.endpoint)),
+    }
+}
+
+fn settings(endpoint: &Endpoint) -> SettingsView {
+    let settings = endpoint.settings();
+    SettingsView {
+        contract: endpoint.contract.name().to_owned(),
+        timeout: shown(settings.timeout.map(print_span)),
+        retries: shown(settings.retries.map(|policy| policy.to_spec())),
+        method: shown(settings.method),
+        concurrency: shown(settings.concurrency),
+        ordering: shown(settings.ordering),
+        after_dead_letter: shown(settings.after_dead_letter.map(|word| word.as_str())),
+        disable_after: shown(settings.disable_after),
+    }
+}
+
+fn shown(setting: Setting<impl Serialize>) -> SettingView {
+    let value = serde_json::to_value(setting.value).unwrap_or_default();
+    SettingView { value, origin: setting.origin.as_str() }
+}

@@ -1,0 +1,37 @@
+//! What the API may see of a shard; nothing is changed.
+
+use super::Runner;
+use angarium_core::event::NewEvent;
+use angarium_core::id::{EndpointNo, ShardId, TenantNo};
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::shard::Gate;
+
+impl Runner {
+    /// A tenant's endpoints as they are in force.
+    ///
+    /// # Errors
+    /// `unavailable` while the shard is being read anew.
+    pub fn gates(&self, tenant: TenantNo) -> Result<Vec<Gate>, Refusal> {
+        let gates = self.shards.look(ShardId::of(tenant), |shard| shard.gates(tenant));
+        gates.ok_or_else(being_read)
+    }
+
+    /// The endpoints that an event would go to if it were published now.
+    ///
+    /// # Errors
+    /// `too_many_matches`; `unavailable` while the shard is being read anew.
+    pub fn would_match(
+        &self,
+        tenant: TenantNo,
+        event: &NewEvent,
+    ) -> Result<Vec<EndpointNo>, Refusal> {
+        let matched =
+            self.shards.look(ShardId::of(tenant), |shard| shard.would_match(tenant, event));
+        matched.unwrap_or_else(|| Err(being_read()))
+    }
+}
+
+fn being_read() -> Refusal {
+    let message = "the tenant's endpoints are being read anew; ask again in a second";
+    Refusal::whole(Code::Unavailable, message)
+}

@@ -1,5 +1,6 @@
 //! The tree of commands.
 
+use crate::badhost;
 use crate::client::Connection;
 use crate::commands::{
     backup, bench, contract, delivery, doctor, endpoint, environment, event, job, key, publish,
@@ -53,6 +54,8 @@ enum Command {
     Doctor(Settings),
     /// Measures publish to delivery on this machine.
     Bench(bench::Options),
+    /// A receiver that behaves badly by script, to test a sender with.
+    Badhost(badhost::Options),
     /// Shows the configuration in force and where each value comes from.
     Config(settings::Show),
 }
@@ -103,6 +106,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Backup(backup) => backup::run(&Loaded::new(given())?.settings, &backup.file),
         Command::Doctor(_) => doctor::run(&Loaded::new(given())?.settings),
         Command::Bench(options) => bench::run(&options),
+        Command::Badhost(options) => badhost::run(&options),
         Command::Config(show) => settings::run(&Loaded::new(given())?, &show),
     }
 }

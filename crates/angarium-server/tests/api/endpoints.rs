@@ -50,7 +50,7 @@ async fn an_endpoint_is_refused_by_the_member_at_fault() {
         (json!({"headers": {"host": "x"}}), "422 invalid_header headers.host"),
         (json!({"headers": many}), "422 too_many_headers headers"),
         (json!({"secret": "short"}), "422 invalid_secret secret"),
-        (json!({"ordering": "key"}), "422 unknown_field ordering"),
+        (json!({"rate": {}}), "422 unknown_field rate"),
         (json!({"concurrency": 65}), "422 invalid_field concurrency"),
         (json!({"delivery": {"retries": ["x"]}}), "422 invalid_schedule delivery.retries[0]"),
         (json!({"status": "asleep"}), "422 invalid_field status"),

@@ -6,7 +6,8 @@ use super::markdown::{Markdown, code};
 use super::members::place_of;
 use super::words::{and, count, span, times};
 use crate::contract::template::Placeholder;
-use crate::contract::{AfterDeadLetter, Contract, OrderedBy, ValidationRule};
+use crate::contract::{Contract, ValidationRule};
+use crate::lane::Ordering;
 use crate::retry::RetryPolicy;
 use std::time::Duration;
 
@@ -131,16 +132,9 @@ fn schedule(page: &mut Markdown, waits: &[Duration]) {
 }
 
 fn order(contract: &Contract) -> String {
-    let order = contract.order();
-    let next = match order.after_dead_letter {
-        AfterDeadLetter::Continue => "When it has failed for good, the next one goes.",
-        AfterDeadLetter::Hold => {
-            "When it has failed for good, those behind it wait until it is \
-                                  sent again or taken away."
-        }
-    };
-    match order.line {
-        OrderedBy::Nothing => match place_of(&contract.request, &Placeholder::Sequence) {
+    let next = "When it has failed for good, the next one goes.";
+    match contract.ordering().unwrap_or(&Ordering::None) {
+        Ordering::None => match place_of(&contract.request, &Placeholder::Sequence) {
             Some(sequence) => format!(
                 "**Order is not promised**: deliveries go side by side, and a retry comes later \
                  than what followed it. Sort by {sequence} where it matters."
@@ -149,21 +143,28 @@ fn order(contract: &Contract) -> String {
                      later than what followed it."
                 .to_owned(),
         },
-        OrderedBy::Key => {
-            let key =
-                place_of(&contract.request, &Placeholder::Key).unwrap_or_else(|| "key".to_owned());
-            format!(
-                "**Ordered by {key}.** Events with the same {key} arrive in the order in which \
-                 they occurred, also when one is being retried; others are not held up by it. \
-                 {next} Between different ones, and for events without one, order is not promised."
-            )
+        Ordering::Key => {
+            let key = place_of(&contract.request, &Placeholder::Key);
+            ordered_by(&key.unwrap_or_else(|| "key".to_owned()), next)
         }
-        OrderedBy::Endpoint => format!(
+        Ordering::Pointer(pointer) => {
+            let data = place_of(&contract.request, &Placeholder::Data);
+            ordered_by(&format!("`{pointer}` of {}", data.unwrap_or("the data".to_owned())), next)
+        }
+        Ordering::Endpoint => format!(
             "**In order, one at a time.** Each webhook gets its events in the order in which they \
              occurred; the next one waits until the one before has succeeded or failed for good. \
              {next}"
         ),
     }
+}
+
+fn ordered_by(key: &str, next: &str) -> String {
+    format!(
+        "**Ordered by {key}.** Events with the same {key} arrive in the order in which they \
+         occurred, also when one is being retried; others are not held up by it. {next} Between \
+         different ones, and for events without one, order is not promised."
+    )
 }
 
 fn dead_letter(contract: &Contract) -> String {

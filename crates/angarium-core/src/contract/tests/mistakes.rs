@@ -104,7 +104,7 @@ const SPOILT: &[(&str, &str)] = &[
     ("retries =", "jitter = 2\nretries ="),
     ("retries =", "jitter = \"a\"\nretries ="),
     ("retries =", "ordering = \"all\"\nretries ="),
-    ("retries =", "after_dead_letter = \"holt\"\nretries ="),
+    ("retries =", "ordering = { pointer = \"order\" }\nretries ="),
     ("[endpoint]", "[health]\n[endpoint]"),
     ("[endpoint]", "[health]\ndisable_after = { failed_deliveries = 0 }\n[endpoint]"),
     (r#"["https"]"#, r#"["ftp"]"#),

@@ -107,5 +107,5 @@ fn texts(value: Option<&Value>, path: &str) -> Result<Given<Vec<String>>, Refusa
 }
 
 fn wrong(path: &str, allowed: &str) -> Refusal {
-    Refusal::field(Code::InvalidField, path, format!("this is {allowed}"))
+    Refusal::field(Code::InvalidField, path, format!("this must be {allowed}"))
 }

@@ -23,6 +23,9 @@ const COLUMNS: &[Column] = &[
 /// How often a job that is watched is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How often in a row the server may not answer: it may be restarting.
+const MOST_MISSED: u32 = 60;
+
 /// What is done with jobs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
@@ -98,7 +101,7 @@ pub(crate) async fn watch(
     mut job: Value,
 ) -> anyhow::Result<()> {
     let id = job["id"].as_str().unwrap_or_default().to_owned();
-    let mut said = String::new();
+    let (mut said, mut missed) = (String::new(), 0);
     loop {
         let line = progress(&job);
         if line != said {
@@ -109,12 +112,16 @@ pub(crate) async fn watch(
             break;
         }
         tokio::time::sleep(LOOK_EVERY).await;
-        job = match client.get(&path(&id)).await {
-            Ok(job) => job,
-            // It goes on by itself, and may outlive the server's process.
-            Err(ClientError::Unreachable { .. } | ClientError::Broken { .. }) => continue,
+        match client.get(&path(&id)).await {
+            Ok(found) => (job, missed) = (found, 0),
+            // The job outlives the server's process, and so does the watch.
+            Err(ClientError::Unreachable { .. } | ClientError::Broken { .. })
+                if missed < MOST_MISSED =>
+            {
+                missed += 1;
+            }
             Err(error) => return Err(error.into()),
-        };
+        }
     }
     output.either(&job, |_| {});
     match job["status"].as_str() {

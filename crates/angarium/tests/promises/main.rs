@@ -15,6 +15,7 @@ mod look;
 mod openapi;
 mod power_cut;
 mod publishing;
+mod recover;
 mod refusals;
 mod rules;
 mod ssrf;

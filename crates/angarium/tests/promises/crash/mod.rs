@@ -1,5 +1,5 @@
-//! D1, D3, D5, D6, D7 under kill -9 (reliability-security plan, B1 and B2.1): the real server is killed
-//! at random moments under load and started again on the same data.
+//! D1, D3, D5, D6, D7 under kill -9 (reliability-security plan, B1 and B2.1): the real server is
+//! killed at random moments under load and started again on the same data.
 //!
 //! The oracle does not ask the product: publisher and receivers write what they saw to files of
 //! their own, line by line, and the checker reads those. Only the recorded attempts and the final

@@ -2,6 +2,7 @@
 
 use crate::id::{ApiKeyId, EndpointId, EndpointNo, SigningKeyId, TenantNo};
 use crate::lane::Ordering;
+use crate::outcome::Class;
 use crate::retry::RetrySpec;
 use crate::secret::{SecretText, SigningKey};
 use crate::subscription::Subscription;
@@ -173,6 +174,10 @@ pub struct EndpointHealth {
     pub last_success_at: Option<Timestamp>,
     /// When an attempt last failed.
     pub last_failure_at: Option<Timestamp>,
+    /// What that attempt meant; none if it was recorded before this was kept.
+    pub last_failure_class: Option<Class>,
+    /// The status of its answer, if there was one.
+    pub last_failure_status: Option<u16>,
 }
 
 /// What the checkpoint keeps of an endpoint: counters that live in memory between checkpoints.

@@ -231,6 +231,8 @@ type_ids! {
     ApiKeyId, "key";
     /// `sk_…`, a signing key of a tenant or an endpoint.
     SigningKeyId, "sk";
+    /// `job_…`, work in bulk.
+    JobId, "job";
 }
 
 /// An id that cannot be one of ours; to its caller it is simply not found.

@@ -3,7 +3,6 @@
 //! Within a lane the next delivery starts only after the record of the one before is committed as
 //! final. Lanes do not wait for each other, and a delivery without a lane waits for none.
 
-use crate::contract::OrderedBy;
 use crate::event::{DataKind, NewEvent};
 use crate::refusal::{Code, Refusal};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -58,16 +57,6 @@ pub enum Ordering {
     /// By what the data has at a JSON pointer (RFC 6901); events that have nothing there are in no
     /// lane.
     Pointer(String),
-}
-
-impl From<OrderedBy> for Ordering {
-    fn from(order: OrderedBy) -> Self {
-        match order {
-            OrderedBy::Nothing => Ordering::None,
-            OrderedBy::Key => Ordering::Key,
-            OrderedBy::Endpoint => Ordering::Endpoint,
-        }
-    }
 }
 
 impl Ordering {

@@ -22,6 +22,7 @@ pub mod subscription;
 pub mod batch;
 pub mod delivery;
 pub mod explain;
+pub mod job;
 pub mod outcome;
 pub mod replay;
 pub mod request;

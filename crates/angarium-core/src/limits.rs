@@ -112,6 +112,10 @@ limits! {
     page: usize = 250, "items", Some(Code::InvalidParameter);
     /// Most rows that one page may read; a page may be short, with `next` (design.md, rule 10).
     page_rows_read: usize = 10_000, "rows", None;
+    /// Most deliveries a second that a recovery makes anew.
+    recovery_rate: usize = 1_000, "deliveries", Some(Code::InvalidField);
+    /// Most jobs of one tenant that run at a time.
+    jobs_per_tenant: usize = 20, "jobs", Some(Code::TooManyJobs);
     /// Longest `Idempotency-Key`.
     idempotency_key_chars: usize = 255, "characters", Some(Code::InvalidIdempotencyKey);
 }

@@ -17,6 +17,7 @@ pub mod metrics;
 
 mod in_order;
 mod panics;
+pub mod recovery_jobs;
 mod rotation;
 pub mod schema;
 

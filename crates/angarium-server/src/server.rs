@@ -9,6 +9,7 @@ use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers};
 use crate::entropy::Entropy;
 use crate::http::{self, ConnectionLimits};
+use crate::recovery_jobs;
 use crate::rotation;
 use crate::runner::{self, Parts, Runner};
 use angarium_core::address::AddressPolicy;
@@ -121,6 +122,7 @@ pub struct RunningServer {
     pub new_admin_key: Option<SecretText>,
     api: ApiListener,
     rotation: JoinHandle<()>,
+    jobs: JoinHandle<()>,
     runner: Arc<Runner>,
     store: SharedStore,
     grace: Duration,
@@ -155,6 +157,7 @@ impl RunningServer {
         let until = Instant::now() + self.grace;
         self.api.close().await;
         self.rotation.abort();
+        self.jobs.abort();
         let left = until.saturating_duration_since(Instant::now());
         self.runner.stop(left).await;
         self.store.close().await;
@@ -197,11 +200,13 @@ async fn start_on(
         calls: Arc::default(),
         lanes: Default::default(),
         turns: Default::default(),
+        jobs: Default::default(),
     });
     Ok(RunningServer {
         address,
         new_admin_key,
         rotation: tokio::spawn(rotation::rotate_for_ever(Arc::clone(&app))),
+        jobs: tokio::spawn(recovery_jobs::drive_for_ever(Arc::clone(&app))),
         api: ApiListener::open(listener, app, config.grace),
         runner,
         store: Arc::clone(store),

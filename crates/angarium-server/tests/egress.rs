@@ -173,6 +173,19 @@ async fn what_never_ends_is_cut() {
 }
 
 #[tokio::test]
+async fn talk_that_no_limit_of_its_own_counts_is_cut_by_its_bytes() {
+    // The size of a chunk may have any number of zeros before it.
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let zeros = Turn::Repeat(Bytes::from(vec![b'0'; 64 * 1024]));
+    let turns = vec![Turn::SayThen(Bytes::from_static(chunked.as_bytes()), Box::new(zeros))];
+    let receiver = Receiver::plain(turns).await;
+    let exchange = send(&egress(), &receiver.url()).await;
+    assert_eq!(exchange.outcome.class(), Class::Success);
+    assert!(exchange.took < Duration::from_secs(1), "cut by size, not by time");
+    assert!(receiver.written() < 8 * 1024 * 1024, "{} bytes", receiver.written());
+}
+
+#[tokio::test]
 async fn a_compressed_body_is_kept_as_it_came() {
     let gzip = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\u{1f}bomb";
     let receiver = Receiver::plain(vec![Turn::say_and_close(gzip)]).await;

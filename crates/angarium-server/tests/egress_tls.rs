@@ -160,8 +160,9 @@ async fn a_receiver_without_a_shared_cipher_is_named_as_such() {
     }
 }
 
-/// An HTTP/2 receiver that answers 200 with the request's authority; counts its connections.
-async fn http2_receiver(authority: &Authority) -> (String, Arc<AtomicUsize>) {
+/// An HTTP/2 receiver that answers 200 with the request's authority and so many bytes more; counts
+/// its connections.
+async fn http2_receiver(authority: &Authority, more: usize) -> (String, Arc<AtomicUsize>) {
     let acceptor = authority.acceptor(for_name("localhost"), &["h2", "http/1.1"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let url = format!("https://localhost:{}/hook", listener.local_addr().expect("bound").port());
@@ -171,11 +172,14 @@ async fn http2_receiver(authority: &Authority) -> (String, Arc<AtomicUsize>) {
         while let Ok((stream, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::SeqCst);
             let stream = acceptor.accept(stream).await.expect("a handshake");
-            let answer = service_fn(|request: http::Request<hyper::body::Incoming>| async move {
-                let authority = request.uri().authority().map(ToString::to_string);
-                let text = authority.unwrap_or_default();
-                Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from(text))))
-            });
+            let answer =
+                service_fn(move |request: http::Request<hyper::body::Incoming>| async move {
+                    let authority = request.uri().authority().map(ToString::to_string);
+                    let text = authority.unwrap_or_default() + &"x".repeat(more);
+                    Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from(
+                        text,
+                    ))))
+                });
             tokio::spawn(
                 hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(stream), answer),
@@ -188,7 +192,7 @@ async fn http2_receiver(authority: &Authority) -> (String, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn http2_is_spoken_where_the_receiver_offers_it_and_shared_by_the_endpoints_attempts() {
     let authority = Authority::new();
-    let (url, connections) = http2_receiver(&authority).await;
+    let (url, connections) = http2_receiver(&authority, 0).await;
     let egress = Arc::new(authority.egress());
     let exchange = send(&egress, &url).await;
     assert_eq!(exchange.outcome.class(), Class::Success, "{exchange:?}");
@@ -208,7 +212,7 @@ async fn http2_is_spoken_where_the_receiver_offers_it_and_shared_by_the_endpoint
 #[tokio::test]
 async fn an_http2_connection_that_grew_old_is_replaced() {
     let authority = Authority::new();
-    let (url, connections) = http2_receiver(&authority).await;
+    let (url, connections) = http2_receiver(&authority, 0).await;
     let limits = EgressLimits { age: Duration::from_millis(50), ..EgressLimits::default() };
     let egress = egress_with(limits, vec![authority.pem.clone()]);
     for _ in 0..2 {
@@ -216,4 +220,63 @@ async fn an_http2_connection_that_grew_old_is_replaced() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn attempts_that_share_a_connection_do_not_pay_for_each_others_long_answers() {
+    let authority = Authority::new();
+    let (url, connections) = http2_receiver(&authority, 1024 * 1024).await;
+    let egress = Arc::new(authority.egress());
+    send(&egress, &url).await;
+    let mut attempts = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let (egress, url) = (Arc::clone(&egress), url.clone());
+        attempts.spawn(async move {
+            let mut classes = Vec::new();
+            for _ in 0..5 {
+                let exchange = egress.send(ENDPOINT, request(&url), TIMEOUT).await;
+                classes.push(exchange.outcome.class());
+            }
+            classes
+        });
+    }
+    let classes = attempts.join_all().await.concat();
+    assert_eq!(classes, [Class::Success].repeat(320));
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+/// A frame of HTTP/2 without payload, which acknowledges nothing: `SETTINGS` as they are.
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+#[tokio::test]
+async fn http2_frames_without_end_are_cut_by_their_bytes() {
+    let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat();
+    let unknown = [&[0, 0, 1, 0xee, 0, 0, 0, 0, 0][..], &[7]].concat();
+    let hint = [&[0, 0, 13, 1, 4, 0, 0, 0, 1, 0, 7][..], b":status", &[3], b"103"].concat();
+    let window = [&[0, 0, 4, 8, 0, 0, 0, 0, 0][..], &[0, 0, 0, 1]].concat();
+    for unit in [SETTINGS.to_vec(), ping, unknown, hint, window] {
+        let authority = Authority::new();
+        let acceptor = authority.acceptor(for_name("localhost"), &["h2"]);
+        let flood = Turn::Repeat(Bytes::from(unit.repeat(1_000)));
+        let turns = vec![Turn::SayThen(Bytes::from_static(SETTINGS), Box::new(flood))];
+        let receiver = Receiver::tls(turns, acceptor).await;
+        let exchange = send(&authority.egress(), &https(&receiver)).await;
+        assert_eq!(exchange.outcome.class(), Class::Protocol, "{:?} {unit:?}", exchange.outcome);
+        assert!(exchange.took < TIMEOUT / 2, "cut by size, not by time: {unit:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_http2_connection_on_which_an_attempt_waited_in_vain_takes_no_other() {
+    let authority = Authority::new();
+    let acceptor = authority.acceptor(for_name("localhost"), &["h2"]);
+    let turns = vec![Turn::Say(Bytes::from_static(SETTINGS)), Turn::Hang];
+    let receiver = Receiver::tls(turns, acceptor).await;
+    let egress = authority.egress();
+    for connections in 1..=3 {
+        let short = Duration::from_millis(200);
+        let exchange = egress.send(ENDPOINT, request(&https(&receiver)), short).await;
+        assert_eq!(exchange.outcome.class(), Class::Timeout, "{:?}", exchange.outcome);
+        assert_eq!(receiver.connections(), connections);
+    }
 }

@@ -20,17 +20,19 @@ use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::{EndpointConfig, EndpointCounters};
 use angarium_core::event::Event;
 use angarium_core::id::{
-    ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId,
+    ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId,
     TenantNo,
 };
+use angarium_core::job::Job;
 use angarium_core::lane::Lane;
+use angarium_core::replay::Replayed;
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent, StoredLane};
 use async_trait::async_trait;
 use read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    Page, SequenceQuery, SequenceRow,
+    JobQuery, Page, RecoverableQuery, SequenceQuery, SequenceRow,
 };
 use std::sync::Arc;
 
@@ -169,6 +171,41 @@ pub trait Store: Send + Sync + 'static {
         &self,
         query: SequenceQuery,
     ) -> StoreResult<Page<SequenceRow, EventKey>>;
+
+    // Jobs: what the API and the task that drives them call.
+    // ----------------------------------------------------------------
+
+    /// The deliveries that a recovery makes, oldest event first: of every pair whose newest
+    /// delivery has ended in one of the states. A page may be short and still have `next`.
+    async fn recoverable(&self, query: &RecoverableQuery) -> StoreResult<Page<Replayed, EventKey>>;
+
+    /// Begins a job, with the idempotency record of the call; not if `most` jobs of its tenant run
+    /// already.
+    async fn create_job(
+        &self,
+        job: &Job,
+        most: usize,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<bool>;
+
+    /// Writes where a job stands, with the idempotency record of the call that changed it; not if
+    /// it has ended.
+    async fn advance_job(
+        &self,
+        job: &Job,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<bool>;
+
+    /// One job.
+    async fn job(&self, id: JobId) -> StoreResult<Option<Job>>;
+
+    /// Jobs, newest first.
+    async fn jobs(&self, query: JobQuery) -> StoreResult<Page<Job, JobId>>;
+
+    /// Every job that runs.
+    async fn running_jobs(&self) -> StoreResult<Vec<Job>>;
 
     // Upkeep. ------------------------------------------------------------------------------------
 

@@ -5,8 +5,10 @@ use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::endpoint::{EndpointConfig, EndpointCounters};
 use angarium_core::event::Event;
 use angarium_core::id::{
-    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, EventId, EventKey, Generation, TenantNo,
+    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, EventId, EventKey, Generation, JobId,
+    TenantNo,
 };
+use angarium_core::job::Recovery;
 use angarium_core::outcome::Class;
 use angarium_core::time::Timestamp;
 use std::sync::Arc;
@@ -112,6 +114,38 @@ pub struct SequenceQuery {
     pub rows_read: usize,
 }
 
+/// What of an endpoint can be recovered.
+#[derive(Debug, Clone)]
+pub struct RecoverableQuery {
+    /// Of which endpoint.
+    pub endpoint: EndpointNo,
+    /// Of which events, and in which states.
+    pub recovery: Recovery,
+    /// What had ended by then: what ends later is left alone.
+    pub ended_by: Timestamp,
+    /// After this event: the cursor; zero for the first page.
+    pub cursor: EventKey,
+    /// At most so many.
+    pub limit: usize,
+    /// At most so many rows read.
+    pub rows_read: usize,
+}
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Copy)]
+pub struct JobQuery {
+    /// Of which environment.
+    pub environment: EnvironmentNo,
+    /// Of which tenant; all of the environment if none.
+    pub tenant: Option<TenantNo>,
+    /// Of which endpoint of theirs.
+    pub endpoint: Option<EndpointNo>,
+    /// Older than this one: the cursor.
+    pub before: Option<JobId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
 /// A sequence number of an endpoint, with what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SequenceRow {
@@ -142,6 +176,8 @@ pub struct DeliveryRow {
     pub attempts: u16,
     /// When it is due; none if it is parked or final.
     pub next_due: Option<Timestamp>,
+    /// When it ended; none while it has not.
+    pub ended_at: Option<Timestamp>,
     /// The endpoint's sequence number.
     pub sequence: u64,
     /// The last attempt.

@@ -1,9 +1,10 @@
 //! The tree of commands.
 
+use crate::badhost;
 use crate::client::Connection;
 use crate::commands::{
-    backup, bench, contract, delivery, doctor, endpoint, environment, event, key, publish, serve,
-    settings, tenant,
+    backup, bench, contract, delivery, doctor, endpoint, environment, event, job, key, publish,
+    serve, settings, tenant,
 };
 use crate::config::{Loaded, Settings};
 use crate::demo;
@@ -40,6 +41,8 @@ enum Command {
     Event(CallingGroup<event::Action>),
     /// Deliveries and their attempts.
     Delivery(CallingGroup<delivery::Action>),
+    /// Work in bulk that is under way or has ended.
+    Job(CallingGroup<job::Action>),
     /// API keys; and a new master key.
     Key(CallingGroup<key::Action>),
     /// Contract files.
@@ -51,6 +54,8 @@ enum Command {
     Doctor(Settings),
     /// Measures publish to delivery on this machine.
     Bench(bench::Options),
+    /// A receiver that behaves badly by script, to test a sender with.
+    Badhost(badhost::Options),
     /// Shows the configuration in force and where each value comes from.
     Config(settings::Show),
 }
@@ -95,11 +100,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Endpoint(c) => call(endpoint::run(c.connection, c.output, c.action)),
         Command::Event(c) => call(event::run(c.connection, c.output, c.action)),
         Command::Delivery(c) => call(delivery::run(c.connection, c.output, c.action)),
+        Command::Job(c) => call(job::run(c.connection, c.output, c.action)),
         Command::Key(c) => call(key::run(c.connection, c.output, c.action)),
         Command::Contract(action) => contract::run(action),
         Command::Backup(backup) => backup::run(&Loaded::new(given())?.settings, &backup.file),
         Command::Doctor(_) => doctor::run(&Loaded::new(given())?.settings),
         Command::Bench(options) => bench::run(&options),
+        Command::Badhost(options) => badhost::run(&options),
         Command::Config(show) => settings::run(&Loaded::new(given())?, &show),
     }
 }

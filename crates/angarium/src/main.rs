@@ -1,6 +1,7 @@
 //! The executable: command line, configuration, wiring. What it does stands in the crates that it
 //! wires; what it says stands here.
 
+mod badhost;
 mod cli;
 mod client;
 mod commands;

@@ -101,6 +101,16 @@ const CASES: &[Case] = &[
         says: &["is not the address of a server"],
     },
     Case {
+        arguments: &["badhost", "--listen", "nonsense"],
+        status: 2,
+        says: &["invalid value 'nonsense'", "--listen"],
+    },
+    Case {
+        arguments: &["badhost", "--listen", "127.0.0.1:0", "--authority", "nowhere/ca.pem"],
+        status: 1,
+        says: &["nowhere/ca.pem cannot be written"],
+    },
+    Case {
         arguments: &["publish", "--tenant=t", "--type=a", "--data=hello"],
         status: 1,
         says: &["--data is not JSON"],

@@ -5,10 +5,10 @@ mod endpoint;
 
 use super::signature::{Algorithm, SignatureRule, ValuePart};
 use super::{
-    AfterDeadLetter, Contract, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope,
-    Order, OrderedBy, RequestShape,
+    Contract, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope, RequestShape,
 };
 use crate::endpoint::DeliveryMethod;
+use crate::lane::Ordering;
 use crate::retry::{RetryPolicy, RetrySpec};
 use crate::time::print_span;
 use std::fmt;
@@ -34,7 +34,8 @@ impl fmt::Display for Contract {
             Some(keys) => write!(f, "\nKeys\n{keys}")?,
         }
         writeln!(f, "\nDelivery\n  a 2xx within {} is success", print_span(self.timeout))?;
-        writeln!(f, "  {}\n{}{}", Schedule(&self.retry), self.order(), self.health)?;
+        let ordering = self.ordering().unwrap_or(&Ordering::None);
+        writeln!(f, "  {}\n{}{}", Schedule(&self.retry), Order(ordering), self.health)?;
         writeln!(f, "Endpoints")?;
         if !self.plans.is_empty() {
             writeln!(f, "  plans: {}", self.plans.join(", "))?;
@@ -131,18 +132,20 @@ impl fmt::Display for KeyRule {
     }
 }
 
-impl fmt::Display for Order {
+/// In which order deliveries go.
+struct Order<'a>(&'a Ordering);
+
+impl fmt::Display for Order<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = match self.line {
-            OrderedBy::Nothing => return writeln!(f, "  in no order"),
-            OrderedBy::Key => "events of one ordering key in order",
-            OrderedBy::Endpoint => "all events of an endpoint in order",
-        };
-        let after = match self.after_dead_letter {
-            AfterDeadLetter::Continue => "the next one goes",
-            AfterDeadLetter::Hold => "its line waits for a person",
-        };
-        writeln!(f, "  {line}; after a dead letter {after}")
+        match self.0 {
+            Ordering::None => return writeln!(f, "  in no order"),
+            Ordering::Key => f.write_str("  events of one ordering key in order"),
+            Ordering::Endpoint => f.write_str("  all events of an endpoint in order"),
+            Ordering::Pointer(pointer) => {
+                write!(f, "  events with the same `{pointer}` of their data in order")
+            }
+        }?;
+        writeln!(f, "; after a dead letter the next one goes")
     }
 }
 

@@ -52,6 +52,17 @@ impl ContractError {
         let file = contract.file.to_string();
         Self { file, line, column, reason, cure, about: About::Value }
     }
+
+    /// Whether the same is wrong at the same place, whatever would be allowed there: a shape that
+    /// is used twice may be filled from different facts.
+    fn says_as(&self, other: &Self) -> bool {
+        (self.line, self.column, self.wrong()) == (other.line, other.column, other.wrong())
+    }
+
+    /// The reason without what would be allowed.
+    fn wrong(&self) -> &str {
+        self.reason.split_once(';').map_or(&self.reason, |(wrong, _)| wrong)
+    }
 }
 
 impl fmt::Display for ContractError {
@@ -103,7 +114,7 @@ impl ContractMistakes {
             About::Value | About::Meant(_) => true,
         });
         self.0.sort_by_key(|mistake| (mistake.line, mistake.column));
-        self.0.dedup();
+        self.0.dedup_by(|again, told| again.says_as(told));
         self
     }
 }

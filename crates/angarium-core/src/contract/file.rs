@@ -63,7 +63,7 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         together((about, sent, health, rules, api, top.finish()))?;
     let (name, title, description, plans, events) = about;
     let plans = plans.unwrap_or_default();
-    let (request, signatures, keys, Delivery { timeout, retry, order }) = sent;
+    let (request, signatures, keys, Delivery { timeout, retry, ordering }) = sent;
     let health = health.unwrap_or_default();
     Ok(Contract {
         file: Box::default(),
@@ -78,7 +78,7 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         keys,
         timeout,
         retry,
-        order,
+        ordering,
         health,
         rules,
         api,

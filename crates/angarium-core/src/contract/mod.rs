@@ -40,6 +40,7 @@ pub(crate) use template::{Facts, Place};
 use crate::account::EventTypeConfig;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
+use crate::lane::Ordering;
 use crate::retry::RetryPolicy;
 use api::ManagementApi;
 use http::HeaderName;
@@ -66,60 +67,10 @@ pub struct Contract {
     keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,
-    order: WrittenOrder,
+    ordering: Option<Ordering>,
     health: HealthPolicy,
     rules: EndpointRules,
     api: Option<ManagementApi>,
-}
-
-/// What a contract says of the order; what it leaves open is the system's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WrittenOrder {
-    /// What stands in one line.
-    pub line: Option<OrderedBy>,
-    /// What a dead letter does to its line.
-    pub after_dead_letter: Option<AfterDeadLetter>,
-}
-
-/// In which order an endpoint's deliveries go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Order {
-    /// What stands in one line.
-    pub line: OrderedBy,
-    /// What a dead letter does to its line.
-    pub after_dead_letter: AfterDeadLetter,
-}
-
-/// What stands in one line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OrderedBy {
-    /// Nothing: deliveries overtake each other.
-    #[default]
-    Nothing,
-    /// Events of one ordering key; those without are in no line.
-    Key,
-    /// All of the endpoint's events.
-    Endpoint,
-}
-
-/// What a dead letter does to its line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AfterDeadLetter {
-    /// The next delivery goes.
-    #[default]
-    Continue,
-    /// The next one waits for a person.
-    Hold,
-}
-
-impl AfterDeadLetter {
-    /// The text in contracts and the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            AfterDeadLetter::Continue => "continue",
-            AfterDeadLetter::Hold => "hold",
-        }
-    }
 }
 
 /// When an endpoint is switched off.
@@ -224,18 +175,10 @@ impl Contract {
         &self.rules
     }
 
-    /// In which order an endpoint's deliveries go.
-    pub fn order(&self) -> Order {
-        let WrittenOrder { line, after_dead_letter } = self.order;
-        Order {
-            line: line.unwrap_or_default(),
-            after_dead_letter: after_dead_letter.unwrap_or_default(),
-        }
-    }
-
-    /// What it says itself of the order.
-    pub fn written_order(&self) -> WrittenOrder {
-        self.order
+    /// What an endpoint's deliveries are ordered by; none where it says nothing, which is by
+    /// nothing.
+    pub fn ordering(&self) -> Option<&Ordering> {
+        self.ordering.as_ref()
     }
 
     /// When an endpoint is switched off.

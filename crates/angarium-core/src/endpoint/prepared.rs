@@ -65,7 +65,8 @@ impl Endpoint {
         check_scheme(destination.scheme, &contract, plain_http)?;
         let method = effective_method(&config, &contract)?;
         let (timeout, retry) = effective_delivery(config.delivery.as_ref(), &contract, limits)?;
-        let ordering = config.ordering.clone().unwrap_or(contract.order().line.into());
+        let ordering = config.ordering.as_ref().or(contract.ordering()).cloned();
+        let ordering = ordering.unwrap_or(Ordering::None);
         ordering.check()?;
         let window = effective_window(config.concurrency, limits)?;
         let signer = prepare_signer(&config, &contract)?.map(Arc::new);

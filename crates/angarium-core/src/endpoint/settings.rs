@@ -2,7 +2,6 @@
 //! section 3).
 
 use super::{DeliveryMethod, Endpoint};
-use crate::contract::AfterDeadLetter;
 use crate::lane::Ordering;
 use crate::retry::RetryPolicy;
 use std::time::Duration;
@@ -63,8 +62,6 @@ pub struct Settings<'a> {
     pub concurrency: Setting<usize>,
     /// What its deliveries are ordered by.
     pub ordering: Setting<&'a Ordering>,
-    /// What a dead letter does to its line.
-    pub after_dead_letter: Setting<AfterDeadLetter>,
     /// Failed deliveries in a row after which it is switched off; none if it never is.
     pub disable_after: Setting<Option<u32>>,
 }
@@ -77,8 +74,7 @@ impl Endpoint {
         let own = config.delivery.as_ref();
         let timeout = own.and_then(|own| own.timeout.as_ref());
         let retries = own.and_then(|own| own.retries.as_ref());
-        let written = contract.written_order();
-        let ordering = match (&config.ordering, written.line) {
+        let ordering = match (&config.ordering, contract.ordering()) {
             (Some(_), _) => Endpoint,
             (None, Some(_)) => Contract,
             (None, None) => System,
@@ -90,12 +86,6 @@ impl Endpoint {
             method: Setting::of(self.method, config.method, Endpoint, Contract),
             concurrency: Setting::of(self.window, config.concurrency, Endpoint, System),
             ordering: Setting { value: &self.ordering, origin: ordering },
-            after_dead_letter: Setting::of(
-                contract.order().after_dead_letter,
-                written.after_dead_letter,
-                Contract,
-                System,
-            ),
             disable_after: Setting::of(disable_after, disable_after, Contract, System),
         }
     }

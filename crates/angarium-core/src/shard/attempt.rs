@@ -190,7 +190,7 @@ impl<T> Shard<T> {
             NextState::Ended { .. } => Recorded::Ended,
         });
         let Held { sequence, has_row, lane, .. } = sending.held;
-        queue.health.observe(attempt.class, verdict, now);
+        queue.health.observe(attempt.class, attempt.status, verdict, now);
         queue.dirty = true;
         let attempt = Some(attempt);
         self.batch.deliveries.push(DeliveryWrite {

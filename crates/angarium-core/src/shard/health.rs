@@ -12,8 +12,14 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 
 impl EndpointHealth {
-    /// Takes an attempt and its verdict into account.
-    pub(super) fn observe(&mut self, class: Class, verdict: Verdict, now: Timestamp) {
+    /// Takes an attempt, the status of its answer and its verdict into account.
+    pub(super) fn observe(
+        &mut self,
+        class: Class,
+        status: Option<u16>,
+        verdict: Verdict,
+        now: Timestamp,
+    ) {
         if class == Class::Success {
             self.consecutive_failures = 0;
             self.dead_in_a_row = 0;
@@ -22,6 +28,8 @@ impl EndpointHealth {
         }
         self.consecutive_failures = self.consecutive_failures.saturating_add(1);
         self.last_failure_at = Some(now);
+        self.last_failure_class = Some(class);
+        self.last_failure_status = status;
         match verdict {
             Verdict::Die(EndReason::Exhausted | EndReason::Expired) => {
                 self.dead_in_a_row = self.dead_in_a_row.saturating_add(1);

@@ -18,6 +18,7 @@ mod environments;
 mod event_types;
 mod events;
 mod explain;
+mod jobs;
 mod keys;
 pub(crate) mod signing_keys;
 mod status;
@@ -31,6 +32,7 @@ use crate::directory::Directory;
 use crate::docs;
 use crate::entropy::Entropy;
 use crate::metrics::Metrics;
+use crate::recovery_jobs::Jobs;
 use crate::runner::Runner;
 use angarium_core::address::AddressPolicy;
 use angarium_core::contract::ContractLibrary;
@@ -79,6 +81,8 @@ pub struct App {
     pub lanes: change::Lanes,
     /// Keeps turns of one tenant's signing keys in order.
     pub turns: change::Lanes,
+    /// What calls and the driver of jobs share.
+    pub jobs: Jobs,
 }
 
 impl App {
@@ -127,6 +131,10 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(endpoints::resume))
         .routes(routes!(endpoints::rotate_secret))
         .routes(routes!(endpoints::test))
+        .routes(routes!(jobs::recover))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::cancel))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::publish_batch))
         .routes(routes!(events::show))

@@ -3,7 +3,7 @@
 //! A cursor is opaque and checked: one that another list, environment or tenant gave out is
 //! `invalid_cursor`, never a page of something else.
 
-use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, TenantNo};
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, JobId, TenantNo};
 use angarium_core::limits::Limits;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::time::Timestamp;
@@ -106,6 +106,15 @@ macro_rules! number_cursors {
 }
 
 number_cursors!(EventKey, EndpointNo, TenantNo);
+
+impl Cursor for JobId {
+    fn to_bytes(&self) -> Vec<u8> {
+        (*self).to_bytes().to_vec()
+    }
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(JobId::from_bytes)
+    }
+}
 
 impl Cursor for DeliveryKey {
     fn to_bytes(&self) -> Vec<u8> {

@@ -118,7 +118,9 @@ fn key_text<'a>(auth: &Authentication, headers: &'a HeaderMap) -> Option<&'a str
 /// What a key needs. Who may only read is shown no secret, and signing keys are secrets.
 fn scope(operation: Operation) -> Scope {
     match operation {
-        Operation::EndpointList | Operation::EndpointGet => Scope::Read,
+        Operation::EndpointList | Operation::EndpointGet | Operation::DiagnosticsShow => {
+            Scope::Read
+        }
         Operation::EndpointCreate
         | Operation::EndpointUpdate
         | Operation::EndpointDelete

@@ -15,6 +15,7 @@ mod answer;
 mod body;
 mod call;
 mod collision;
+mod diagnostics;
 mod operate;
 mod route;
 

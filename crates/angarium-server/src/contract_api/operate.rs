@@ -42,6 +42,7 @@ impl Operating<'_> {
                 let row = self.endpoints()?.find(self.id()).await?;
                 Ok(self.print(&Subject::Endpoint(facts(self.app, &row))))
             }
+            Operation::DiagnosticsShow => self.diagnostics().await,
             Operation::KeysList => self.list_keys().await,
             Operation::EndpointCreate
             | Operation::EndpointUpdate
@@ -75,9 +76,10 @@ impl Operating<'_> {
             }
             Operation::EndpointTest => self.test(fields, idempotency).await,
             Operation::KeysRotate => self.rotate(fields, idempotency).await,
-            Operation::EndpointList | Operation::EndpointGet | Operation::KeysList => {
-                Err(internal().into())
-            }
+            Operation::EndpointList
+            | Operation::EndpointGet
+            | Operation::DiagnosticsShow
+            | Operation::KeysList => Err(internal().into()),
         }
     }
 
@@ -129,7 +131,7 @@ impl Operating<'_> {
     }
 
     /// The endpoints that this call may know of.
-    fn endpoints(&self) -> Result<Endpoints<'_>, Refusal> {
+    pub(super) fn endpoints(&self) -> Result<Endpoints<'_>, Refusal> {
         let own = Endpoints::of(self.app, self.caller)?.following(self.call.contract.name());
         Ok(match self.call.api.auth.sees {
             Visibility::Tenant => own,
@@ -137,7 +139,7 @@ impl Operating<'_> {
         })
     }
 
-    fn tenant(&self) -> Result<&Tenant, Refusal> {
+    pub(super) fn tenant(&self) -> Result<&Tenant, Refusal> {
         // A contract's caller is a tenant's key: nobody else gets this far.
         self.caller.own_tenant().map(AsRef::as_ref).ok_or_else(internal)
     }
@@ -170,7 +172,7 @@ impl Operating<'_> {
         self.print(&Subject::Keys { keys, secret })
     }
 
-    fn print(&self, subject: &Subject<'_>) -> Answer {
+    pub(super) fn print(&self, subject: &Subject<'_>) -> Answer {
         let route = self.call.route;
         let status = StatusCode::from_u16(route.status).unwrap_or(StatusCode::OK);
         Answer { status, body: self.call.api.print(route, subject).unwrap_or_default() }

@@ -59,6 +59,10 @@ pub struct EgressLimits {
     pub body_read_bytes: usize,
     /// Most bytes of an answer's body that are kept.
     pub body_kept_bytes: usize,
+    /// Most bytes that are read from a connection for one exchange, whatever they are: what no
+    /// other limit counts (frames that say nothing, sizes of chunks, answers before the answer)
+    /// must not keep a processor busy until the time is up.
+    pub exchange_bytes: usize,
 }
 
 impl EgressLimits {
@@ -78,6 +82,7 @@ impl EgressLimits {
             informational: 8,
             body_read_bytes: limits.answer_read_bytes,
             body_kept_bytes: limits.answer_kept_bytes,
+            exchange_bytes: limits.answer_read_bytes + 512 * 1024,
         }
     }
 }

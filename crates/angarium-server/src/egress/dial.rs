@@ -1,6 +1,7 @@
 //! Opens a connection to a judged address and speaks TLS on it.
 
 use super::EgressError;
+use super::allowance::Allowance;
 use super::config::{EgressConfig, EgressLimits};
 use super::resolve::Addresses;
 use super::tls::{self, Protocol};
@@ -39,7 +40,7 @@ impl Dialler {
         let addresses = self.addresses.of(&destination.host, deadline).await?;
         let stream = self.connect(&addresses, destination.port, deadline).await?;
         match destination.scheme {
-            Scheme::Http => Ok((Wire::plain(stream), Protocol::Http1)),
+            Scheme::Http => Ok((Wire::plain(stream, self.allowance()), Protocol::Http1)),
             Scheme::Https => self.shake_hands(stream, &destination.host, deadline).await,
         }
     }
@@ -69,6 +70,10 @@ impl Dialler {
             }
         }
         Err(failure)
+    }
+
+    fn allowance(&self) -> Allowance {
+        Allowance::new(self.limits.exchange_bytes)
     }
 
     async fn connect_to(&self, address: SocketAddr) -> Result<TcpStream, Outcome> {
@@ -103,7 +108,7 @@ impl Dialler {
             Ok(Err(error)) => Err(tls::describe(&error)),
             Ok(Ok(stream)) => {
                 let protocol = tls::protocol(stream.get_ref().1.alpn_protocol());
-                Ok((Wire::tls(stream), protocol))
+                Ok((Wire::tls(stream, self.allowance()), protocol))
             }
         }
     }

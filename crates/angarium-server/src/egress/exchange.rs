@@ -1,5 +1,6 @@
 //! One request and its answer on one connection, whatever version of HTTP it speaks.
 
+use super::allowance::TooMuch;
 use super::answer::Answer;
 use super::config::EgressLimits;
 use super::http1::Http1;
@@ -80,6 +81,9 @@ impl Connection {
 
 /// What a broken connection says about the receiver.
 pub(super) fn describe(error: &hyper::Error) -> Outcome {
+    if is_too_much(error) {
+        return Outcome::Malformed("the answer is too long".into());
+    }
     if error.is_parse_too_large() {
         return Outcome::Malformed("the head of the answer is too long".into());
     }
@@ -95,4 +99,17 @@ pub(super) fn describe(error: &hyper::Error) -> Outcome {
         Some(kind) => format!("the connection broke: {kind}"),
         None => "the connection broke".into(),
     })
+}
+
+/// Whether the allowance ended the connection; HTTP/2 wraps that more than once.
+fn is_too_much(error: &hyper::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if inner.is_some_and(|inner| inner.is::<TooMuch>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

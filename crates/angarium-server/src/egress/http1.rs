@@ -1,6 +1,7 @@
 //! One HTTP/1.1 connection. Its machine is polled in the attempt's own future: no task of its own,
 //! no wake-up between two tasks for each attempt.
 
+use super::allowance::Allowance;
 use super::answer::{Answer, Appetite, Beginning};
 use super::config::EgressLimits;
 use super::exchange::{Message, Sent, describe};
@@ -28,6 +29,7 @@ pub(super) struct Http1 {
     machine: Connection<TokioIo<Wire>, Full<Bytes>>,
     state: State,
     writing: Writing,
+    allowance: Allowance,
     pub(super) opened: Instant,
 }
 
@@ -48,14 +50,15 @@ type Head = Result<Response<Incoming>, TrySendError<Message>>;
 
 impl Http1 {
     pub(super) async fn open(wire: Wire, limits: &EgressLimits) -> Result<Self, Outcome> {
-        let writing = wire.writing();
+        let (writing, allowance) = (wire.writing(), wire.allowance());
         let (sender, machine) = Builder::new()
             .max_headers(limits.head_fields)
             .max_header_size(limits.head_bytes)
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| describe(&error))?;
-        Ok(Self { sender, machine, state: State::Open, writing, opened: Instant::now() })
+        let opened = Instant::now();
+        Ok(Self { sender, machine, state: State::Open, writing, allowance, opened })
     }
 
     /// Whether another exchange can begin; notices what the peer did meanwhile.
@@ -73,6 +76,7 @@ impl Http1 {
         limits: &EgressLimits,
         deadline: Instant,
     ) -> Sent {
+        let _reading = self.allowance.begin();
         address(&mut message, destination);
         let informational = count_informational(&mut message);
         let head = self.head(message, &informational, limits.informational);

@@ -1,6 +1,7 @@
 //! One HTTP/2 connection, shared by the attempts of one endpoint. Its machine is a task that ends
 //! with the last handle: with the pool's and with those of the attempts under way.
 
+use super::allowance::Allowance;
 use super::answer::{Answer, Appetite, Beginning};
 use super::config::EgressLimits;
 use super::exchange::{Message, Sent, describe};
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -23,6 +25,9 @@ use tokio::time::{Instant, timeout_at};
 pub(super) struct Http2 {
     sender: SendRequest<Full<Bytes>>,
     writing: Writing,
+    allowance: Allowance,
+    /// An attempt waited in vain: the peer may be gone, and takes no new exchange.
+    retired: Arc<AtomicBool>,
     pub(super) opened: Instant,
     _machine: Arc<Machine>,
 }
@@ -38,10 +43,12 @@ impl Drop for Machine {
 
 impl Http2 {
     pub(super) async fn open(wire: Wire, limits: &EgressLimits) -> Result<Self, Outcome> {
-        let writing = wire.writing();
+        let (writing, allowance) = (wire.writing(), wire.allowance());
         let head_bytes = u32::try_from(limits.head_bytes).unwrap_or(u32::MAX);
         let (sender, machine) = Builder::new(TokioExecutor::new())
             .max_header_list_size(head_bytes)
+            .initial_stream_window_size(window(limits))
+            .initial_connection_window_size(window(limits).saturating_mul(STREAMS_AT_FULL_SPEED))
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| describe(&error))?;
@@ -50,13 +57,15 @@ impl Http2 {
         Ok(Self {
             sender,
             writing,
+            allowance,
+            retired: Arc::default(),
             opened: Instant::now(),
             _machine: Arc::new(Machine(task.abort_handle())),
         })
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready() && !self.sender.is_closed()
+        !self.retired.load(Ordering::Relaxed) && self.sender.is_ready() && !self.sender.is_closed()
     }
 
     /// Makes one exchange, as `Http1::exchange` does; a body that is cut resets its stream only.
@@ -67,11 +76,15 @@ impl Http2 {
         limits: &EgressLimits,
         deadline: Instant,
     ) -> Sent {
+        let _reading = self.allowance.begin();
         if let Err(outcome) = address(&mut message, destination) {
             return Sent::Lost(outcome);
         }
         let response = match timeout_at(deadline, self.sender.try_send_request(message)).await {
-            Err(_elapsed) => return Sent::Lost(Outcome::TimedOut(self.phase())),
+            Err(_elapsed) => {
+                self.retired.store(true, Ordering::Relaxed);
+                return Sent::Lost(Outcome::TimedOut(self.phase()));
+            }
             Ok(Err(mut lost)) => {
                 return match lost.take_message() {
                     Some(message) => Sent::Unsent(message),
@@ -97,6 +110,16 @@ impl Http2 {
             false => Phase::Head,
         }
     }
+}
+
+/// How many answers may be under way with full windows; answers are short. What exchanges that were
+/// cut leave on the way is no more than this, and fits into the allowance of the next.
+const STREAMS_AT_FULL_SPEED: u32 = 4;
+
+/// What a peer may send of a body before it is read: no more than is read at all.
+fn window(limits: &EgressLimits) -> u32 {
+    const LEAST: u32 = 65_535;
+    u32::try_from(limits.body_read_bytes).map_or(LEAST, |bytes| bytes.max(LEAST))
 }
 
 async fn read(mut body: Incoming, beginning: &mut Beginning) {

@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+mod allowance;
 mod answer;
 mod config;
 mod dial;
@@ -170,7 +171,11 @@ impl Egress {
                 self.keep(endpoint, destination, connection);
                 answer
             }
-            Sent::Lost(outcome) => Answer::none(outcome),
+            Sent::Lost(outcome) => {
+                drop(connection);
+                self.pool.forget_unusable(endpoint);
+                Answer::none(outcome)
+            }
             Sent::Unsent(_) => {
                 Answer::none(Outcome::Broken("the connection was closed before the request".into()))
             }

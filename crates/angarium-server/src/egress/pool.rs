@@ -104,6 +104,15 @@ impl Pool {
         }
     }
 
+    /// Lets go of a shared connection that can carry no other exchange; those under way on it go
+    /// on.
+    pub(super) fn forget_unusable(&self, endpoint: EndpointNo) {
+        let mut shelves = self.lock();
+        if let Some(shelf) = shelves.get_mut(&endpoint) {
+            shelf.shared.take_if(|shared| !shared.connection.is_ready());
+        }
+    }
+
     /// Closes what was idle or open for too long, or was closed by the peer.
     pub(super) fn expire(&self, now: Instant) {
         let (idle, age) = (self.limits.idle, self.limits.age);

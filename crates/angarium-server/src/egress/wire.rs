@@ -1,5 +1,6 @@
 //! An open connection as bytes: TCP, plain or under TLS.
 
+use super::allowance::Allowance;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio_rustls::client::TlsStream;
 pub(super) struct Wire {
     stream: Stream,
     writing: Writing,
+    allowance: Allowance,
 }
 
 enum Stream {
@@ -37,12 +39,16 @@ impl Writing {
 }
 
 impl Wire {
-    pub(super) fn plain(stream: TcpStream) -> Self {
-        Self { stream: Stream::Plain(stream), writing: Writing::default() }
+    pub(super) fn plain(stream: TcpStream, allowance: Allowance) -> Self {
+        Self { stream: Stream::Plain(stream), writing: Writing::default(), allowance }
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)), writing: Writing::default() }
+    pub(super) fn tls(stream: TlsStream<TcpStream>, allowance: Allowance) -> Self {
+        Self { stream: Stream::Tls(Box::new(stream)), writing: Writing::default(), allowance }
+    }
+
+    pub(super) fn allowance(&self) -> Allowance {
+        self.allowance.clone()
     }
 
     pub(super) fn writing(&self) -> Writing {
@@ -56,10 +62,13 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let before = buffer.filled().len();
+        let read = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
+        };
+        self.allowance.spend(buffer.filled().len() - before)?;
+        read
     }
 }
 

@@ -8,4 +8,5 @@ mod events;
 mod idempotency;
 mod listener;
 mod look;
+mod recover;
 mod stage;

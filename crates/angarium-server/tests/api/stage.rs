@@ -145,6 +145,7 @@ impl Stage {
             calls: Arc::default(),
             lanes: Default::default(),
             turns: Default::default(),
+            jobs: Default::default(),
         });
         let router = router(Arc::clone(&app));
         Self { app, router }

@@ -28,6 +28,8 @@ pub(crate) enum Turn {
     SayAndClose(Bytes),
     /// Writes this for ever.
     Repeat(Bytes),
+    /// Writes this, and takes another turn at once.
+    SayThen(Bytes, Box<Turn>),
     /// Waits for ever.
     Hang,
 }
@@ -53,6 +55,7 @@ pub(crate) struct Receiver {
 #[derive(Default)]
 struct Seen {
     connections: AtomicUsize,
+    repeated: AtomicUsize,
     requests: Mutex<Vec<String>>,
 }
 
@@ -98,6 +101,11 @@ impl Receiver {
         self.seen.requests.lock().expect("no panic").clone()
     }
 
+    /// Bytes of what is repeated for ever, those in the systems' buffers included.
+    pub(crate) fn written(&self) -> usize {
+        self.seen.repeated.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hook", self.address)
     }
@@ -109,14 +117,24 @@ async fn play(mut stream: impl AsyncRead + AsyncWrite + Unpin, turns: &[Turn], s
             return;
         };
         seen.requests.lock().expect("no panic").push(request);
-        match turns[number.min(turns.len() - 1)].clone() {
+        let mut turn = turns[number.min(turns.len() - 1)].clone();
+        while let Turn::SayThen(bytes, then) = turn {
+            stream.write_all(&bytes).await.unwrap_or_default();
+            turn = *then;
+        }
+        match turn {
             Turn::Say(bytes) => stream.write_all(&bytes).await.unwrap_or_default(),
             Turn::SayAndClose(bytes) => {
                 stream.write_all(&bytes).await.unwrap_or_default();
                 stream.shutdown().await.unwrap_or_default();
                 return;
             }
-            Turn::Repeat(bytes) => while stream.write_all(&bytes).await.is_ok() {},
+            Turn::Repeat(bytes) => {
+                while stream.write_all(&bytes).await.is_ok() {
+                    seen.repeated.fetch_add(bytes.len(), Ordering::SeqCst);
+                }
+            }
+            Turn::SayThen(..) => unreachable!("taken above"),
             Turn::Hang => std::future::pending::<()>().await,
         }
     }

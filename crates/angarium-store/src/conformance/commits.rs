@@ -6,6 +6,7 @@ use angarium_core::batch::{BatchResult, Checkpoint, FanoutStart};
 use angarium_core::endpoint::{EndpointCounters, EndpointHealth};
 use angarium_core::event::DataKind;
 use angarium_core::id::{DeliveryKey, Epoch, EventKey, ShardId};
+use angarium_core::outcome::Class;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -106,6 +107,8 @@ pub async fn a_checkpoint_keeps_counters_and_never_goes_back(harness: &dyn Harne
             dead_in_a_row: 2,
             last_success_at: Some(at(5)),
             last_failure_at: Some(at(6)),
+            last_failure_class: Some(Class::Redirect),
+            last_failure_status: Some(302),
         },
     };
     for (upto, sequence) in [(upto, 12), (EventKey::ZERO, 4)] {

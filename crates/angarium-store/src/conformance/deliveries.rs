@@ -16,6 +16,7 @@ pub async fn the_happy_path_writes_no_pending_row(harness: &dyn Harness) {
     let before = world.delivery(DeliveryKey::first(key, no)).await;
     assert_eq!(before.row.state, DeliveryState::Pending);
     assert_eq!((before.row.attempts, before.row.next_due), (0, Some(at(10))));
+    assert_eq!(before.row.ended_at, None);
     assert_eq!(world.pending().await, 0);
     world.record(tenant, delivered(key, no)).await;
     let after = world.delivery(DeliveryKey::first(key, no)).await;
@@ -36,7 +37,7 @@ pub async fn a_retry_that_succeeds_leaves_no_row_behind_and_keeps_its_attempts(
     world.record(tenant, failed(key, no, at(500))).await;
     let waiting = world.delivery(DeliveryKey::first(key, no)).await;
     assert_eq!((waiting.row.state, waiting.row.attempts), (DeliveryState::Pending, 1));
-    assert_eq!(waiting.row.next_due, Some(at(500)));
+    assert_eq!((waiting.row.next_due, waiting.row.ended_at), (Some(at(500)), None));
     assert_eq!(waiting.row.last.map(|last| last.class), Some(Class::Timeout));
     assert_eq!(world.pending().await, 1);
     let mut second = delivered(key, no);
@@ -133,4 +134,5 @@ pub async fn an_action_on_a_row_that_is_not_there_does_nothing(harness: &dyn Har
     world.record(tenant, died(event, no)).await;
     let row = world.delivery(key).await.row;
     assert_eq!((row.state, row.reason), (DeliveryState::Dead, Some(EndReason::Exhausted)));
+    assert_eq!(row.ended_at, Some(at(40)));
 }

@@ -8,6 +8,7 @@ pub mod commits;
 pub mod deliveries;
 pub mod endpoints;
 pub mod guards;
+pub mod jobs;
 pub mod lanes;
 pub mod lists;
 pub mod recovery;
@@ -80,6 +81,10 @@ macro_rules! store_cases {
                 a_number_names_every_delivery_that_carries_it,
                 cancelled_and_suppressed_numbers_stay_listed,
                 the_numbers_of_a_deleted_endpoint_stay_listed;
+            jobs: what_ended_without_success_is_recoverable_page_by_page,
+                what_has_a_newer_delivery_is_not_recoverable,
+                a_job_reads_back_as_it_stands_and_never_moves_once_it_has_ended,
+                no_more_jobs_run_than_may_and_each_list_has_its_own;
             upkeep: own_ids_are_found_in_the_tail_and_in_the_index,
                 upkeep_goes_in_bounded_steps, the_depth_counts_what_waits;
         }
@@ -93,6 +98,7 @@ macro_rules! restart_cases {
         $crate::cases! { $harness;
             restarts: what_was_committed_is_there_after_a_restart,
                 numbers_read_the_same_after_a_restart,
+                a_job_stands_where_it_stood_after_a_restart,
                 keys_rise_after_a_restart_with_an_earlier_clock,
                 secrets_cannot_be_read_in_the_files, a_backup_is_a_store_of_one_moment;
         }

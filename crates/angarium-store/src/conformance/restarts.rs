@@ -1,10 +1,12 @@
 //! What outlives the process.
 
 use super::Restarts;
+use super::jobs::again;
 use super::sequence::{all_of, numbered};
 use super::world::{SECRET, World, at, begun, environment, event, failed, signing_key, tenant};
 use crate::AccountChange::PutTenantKeys;
 use angarium_core::batch::{FanoutStart, Guard, GuardAnswer};
+use angarium_core::id::EventKey;
 
 /// Everything that was answered is there again, counters too.
 pub async fn what_was_committed_is_there_after_a_restart(harness: &dyn Restarts) {
@@ -49,6 +51,18 @@ pub async fn numbers_read_the_same_after_a_restart(harness: &dyn Restarts) {
     assert_eq!(before.len(), 6);
     world.store = harness.restart(world.store).await;
     assert_eq!(world.numbers(all_of(no)).await, before);
+}
+
+/// With the step that it had begun.
+pub async fn a_job_stands_where_it_stood_after_a_restart(harness: &dyn Restarts) {
+    let mut world = World::around(harness.store().await).await;
+    let tenant = world.tenants[0];
+    let no = world.endpoint(tenant, 1).await;
+    let mut job = world.job(tenant, no, 1).await;
+    job.begin(vec![again(EventKey::new(7), no, 3)], Some(EventKey::new(7)), at(80));
+    assert!(world.store.advance_job(&job, None, at(80)).await.expect("written"));
+    world.store = harness.restart(world.store).await;
+    assert_eq!(world.store.running_jobs().await.expect("jobs"), [job]);
 }
 
 /// Keys rise although the clock went back while nobody looked.

@@ -5,6 +5,7 @@ use super::writer::Tx;
 use super::{deliveries, endpoints, events};
 use angarium_core::batch::{BatchResult, Checkpoint, Committed, ShardBatch};
 use angarium_core::id::{Epoch, ShardId};
+use angarium_core::outcome::Class;
 use angarium_core::time::Timestamp;
 use rusqlite::params;
 
@@ -20,12 +21,13 @@ pub(super) const COUNT_TENANT: &str = "
 
 pub(super) const COUNT_ENDPOINT: &str = "
     INSERT INTO endpoint_counter (endpoint, sequence, failures, last_success_at, last_failure_at,
-                                  dead)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                                  dead, failure_class, failure_status)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT (endpoint) DO UPDATE SET
         sequence = max(sequence, excluded.sequence), failures = excluded.failures,
         last_success_at = excluded.last_success_at, last_failure_at = excluded.last_failure_at,
-        dead = excluded.dead";
+        dead = excluded.dead, failure_class = excluded.failure_class,
+        failure_status = excluded.failure_status";
 
 /// Raises the epochs of shards.
 pub(super) fn claim(tx: &mut Tx<'_>, shards: &[ShardId]) -> Result<Vec<(ShardId, Epoch)>, Fault> {
@@ -96,6 +98,8 @@ fn move_checkpoint(tx: &Tx<'_>, shard: ShardId, checkpoint: &Checkpoint) -> Resu
             counters.health.last_success_at.map(Timestamp::as_millis),
             counters.health.last_failure_at.map(Timestamp::as_millis),
             counters.health.dead_in_a_row,
+            counters.health.last_failure_class.map(Class::number),
+            counters.health.last_failure_status,
         ])?;
     }
     Ok(())

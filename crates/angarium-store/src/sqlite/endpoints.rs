@@ -1,5 +1,6 @@
 //! Endpoints: their configuration, their sealed secrets, and what becomes of what waits for them.
 
+use super::codec::Columns as _;
 use super::deliveries;
 use super::fault::Fault;
 use super::guards::{self, Subject};
@@ -50,13 +51,15 @@ pub(super) const PARK: &str = "
 
 pub(super) const SELECT_BY_ID: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
-           sequence, failures, last_success_at, last_failure_at, dead
+           sequence, failures, last_success_at, last_failure_at, dead,
+           failure_class, failure_status
     FROM endpoint LEFT JOIN endpoint_counter ON endpoint = no
     WHERE id = ?1 AND deleted_at IS NULL";
 
 pub(super) const SELECT_OF_TENANT: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
-           sequence, failures, last_success_at, last_failure_at, dead
+           sequence, failures, last_success_at, last_failure_at, dead,
+           failure_class, failure_status
     FROM endpoint INDEXED BY endpoint_by_tenant LEFT JOIN endpoint_counter ON endpoint = no
     WHERE deleted_at IS NULL AND tenant = ?2 AND environment = ?1 AND no < ?3
       AND (?4 IS NULL OR status = ?4)
@@ -64,7 +67,8 @@ pub(super) const SELECT_OF_TENANT: &str = "
 
 pub(super) const SELECT_OF_ENVIRONMENT: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
-           sequence, failures, last_success_at, last_failure_at, dead
+           sequence, failures, last_success_at, last_failure_at, dead,
+           failure_class, failure_status
     FROM endpoint INDEXED BY endpoint_by_environment LEFT JOIN endpoint_counter ON endpoint = no
     WHERE deleted_at IS NULL AND environment = ?1 AND ?2 IS NULL AND no < ?3
       AND (?4 IS NULL OR status = ?4)
@@ -251,15 +255,16 @@ pub(super) fn read(sealer: &Sealer, row: &Row<'_>) -> Result<EndpointRow, Fault>
         config.secrets = EndpointSecrets::from_sealed_form(&plain)
             .map_err(|e| Fault::damaged("endpoint.secrets", e))?;
     }
-    let time = |at| Ok::<_, Fault>(row.get::<_, Option<i64>>(at)?.map(Timestamp::from_millis));
     let counters = EndpointCounters {
         endpoint: no,
         sequence: row.get::<_, Option<i64>>(7)?.unwrap_or_default().cast_unsigned(),
         health: EndpointHealth {
             consecutive_failures: row.get::<_, Option<u32>>(8)?.unwrap_or_default(),
             dead_in_a_row: row.get::<_, Option<u32>>(11)?.unwrap_or_default(),
-            last_success_at: time(9)?,
-            last_failure_at: time(10)?,
+            last_success_at: row.time(9)?,
+            last_failure_at: row.time(10)?,
+            last_failure_class: row.class(12)?,
+            last_failure_status: row.small(13)?,
         },
     };
     Ok(EndpointRow { no, config, counters })

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// An event's key tells the time of its commit: later than its acceptance, by less than this
 /// unless the clock was set.
-const COMMIT_LAG: Duration = Duration::from_secs(5);
+pub(super) const COMMIT_LAG: Duration = Duration::from_secs(5);
 
 /// Keys that are fetched at a time.
 const CHUNK: i64 = 256;

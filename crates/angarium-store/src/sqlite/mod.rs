@@ -21,7 +21,9 @@ mod accounts;
 mod readers;
 mod recovery;
 
+mod jobs;
 mod lists;
+mod recoverable;
 mod rows;
 mod sequence;
 
@@ -39,16 +41,18 @@ mod plans;
 use crate::error::{StoreError, StoreResult};
 use crate::read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    Page, SequenceQuery, SequenceRow,
+    JobQuery, Page, RecoverableQuery, SequenceQuery, SequenceRow,
 };
 use crate::seal::{MasterKey, Sealer};
 use crate::{AccountChange, AccountChanged, Accounts, ShardState, Store, StoredAnswer, Upkeep};
 use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
-    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, TenantNo,
+    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, TenantNo,
 };
+use angarium_core::job::Job;
 use angarium_core::lane::Lane;
+use angarium_core::replay::Replayed;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent};
 use async_trait::async_trait;
@@ -389,6 +393,44 @@ impl Store for SqliteStore {
         query: SequenceQuery,
     ) -> StoreResult<Page<SequenceRow, EventKey>> {
         self.read(move |view| sequence::page(view, query)).await
+    }
+
+    async fn recoverable(&self, query: &RecoverableQuery) -> StoreResult<Page<Replayed, EventKey>> {
+        let query = query.clone();
+        self.read(move |view| recoverable::page(view, &query)).await
+    }
+
+    async fn create_job(
+        &self,
+        job: &Job,
+        most: usize,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        let job = job.clone();
+        self.write(move |tx| jobs::create(tx, &job, most, guard.as_ref(), now)).await
+    }
+
+    async fn advance_job(
+        &self,
+        job: &Job,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        let job = job.clone();
+        self.write(move |tx| jobs::advance(tx, &job, guard.as_ref(), now)).await
+    }
+
+    async fn job(&self, id: JobId) -> StoreResult<Option<Job>> {
+        self.read(move |view| jobs::find(view, id)).await
+    }
+
+    async fn jobs(&self, query: JobQuery) -> StoreResult<Page<Job, JobId>> {
+        self.read(move |view| jobs::list(view, query)).await
+    }
+
+    async fn running_jobs(&self) -> StoreResult<Vec<Job>> {
+        self.read(jobs::running).await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

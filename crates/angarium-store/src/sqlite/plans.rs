@@ -3,7 +3,8 @@
 
 use super::{Mode, SqliteConfig, Synchronous};
 use super::{
-    commit, deliveries, endpoints, events, guards, lists, open, recovery, rows, sequence, upkeep,
+    commit, deliveries, endpoints, events, guards, jobs, lists, open, recoverable, recovery, rows,
+    sequence, upkeep,
 };
 use crate::seal::MasterKey;
 use rusqlite::Connection;
@@ -57,6 +58,16 @@ const HOT: &[(&str, &str)] = &[
     (lists::UNDELIVERED, "undelivered_by_state (state=? AND event<?)"),
     (sequence::PAIRS, "pair_by_endpoint USING PRIMARY KEY (endpoint=? AND event>? AND event<?)"),
     (sequence::TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
+    (recoverable::IN_STATE, "undelivered_by_endpoint (endpoint=? AND state=? AND event>? AND"),
+    (recoverable::NEWEST, DELIVERY),
+    (recoverable::EVENT, "SEARCH event USING INTEGER PRIMARY KEY (rowid=?)"),
+    (jobs::SELECT, "SEARCH job USING PRIMARY KEY (id=?)"),
+    (jobs::MOVE, "SEARCH job USING PRIMARY KEY (id=?)"),
+    (jobs::COUNT_RUNNING, "USING COVERING INDEX running_job (tenant=?)"),
+    (jobs::RUNNING, "SCAN job USING INDEX running_job"),
+    (jobs::OF_ENVIRONMENT, "INDEX job_by_environment (environment=? AND id<?)"),
+    (jobs::OF_TENANT, "INDEX job_by_tenant (tenant=? AND id<?)"),
+    (jobs::OF_ENDPOINT, "INDEX job_by_endpoint (endpoint=? AND id<?)"),
     (upkeep::UNINDEXED, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (upkeep::FORGET, "INDEX idempotency_by_expiry (expires_at<?)"),
     (upkeep::OWN_ID_TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),

@@ -10,16 +10,16 @@ use angarium_core::batch::AttemptRecord;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, Generation};
 use angarium_core::replay::UNNUMBERED;
-use angarium_core::time::Timestamp;
 use rusqlite::{Row, params};
 use std::collections::{HashMap, HashSet};
 
 pub(super) const ENDED_OF_PAIR: &str = "
-    SELECT generation, sequence, state, reason, attempts, repeats, at, took, class, status
+    SELECT generation, sequence, state, reason, attempts, repeats, at, took, class, status,
+           NULL, ended_at
     FROM delivery WHERE event = ?1 AND endpoint = ?2";
 
 pub(super) const WAITING_OF_PAIR: &str = "
-    SELECT generation, sequence, state, NULL, attempts, repeats, NULL, NULL, NULL, NULL, due
+    SELECT generation, sequence, state, NULL, attempts, repeats, NULL, NULL, NULL, NULL, due, NULL
     FROM pending WHERE event = ?1 AND endpoint = ?2";
 
 pub(super) const LAST_ATTEMPT: &str = "
@@ -88,17 +88,17 @@ impl<'a> Rows<'a> {
             reason: None,
             attempts: 0,
             next_due: Some(stored.event.accepted_at),
+            ended_at: None,
             sequence: sequence.unwrap_or(UNNUMBERED),
             last: None,
             redelivery_of: None,
         };
         let mut all = Vec::new();
-        for (select, due_at) in [(ENDED_OF_PAIR, None), (WAITING_OF_PAIR, Some(10))] {
+        for select in [ENDED_OF_PAIR, WAITING_OF_PAIR] {
             let mut select = self.view.connection.prepare_cached(select)?;
             let mut rows = select.query(params![key.event.get(), endpoint.get()])?;
             while let Some(row) = rows.next()? {
-                let next_due = due_at.map_or(Ok(None), |at| row.time(at))?;
-                all.push(self.read(row, next_due, &first)?);
+                all.push(self.read(row, &first)?);
             }
         }
         if sequence.is_some() && !all.iter().any(|row| row.key == key) {
@@ -108,12 +108,7 @@ impl<'a> Rows<'a> {
         Ok(all)
     }
 
-    fn read(
-        &self,
-        row: &Row<'_>,
-        next_due: Option<Timestamp>,
-        first: &DeliveryRow,
-    ) -> Result<DeliveryRow, Fault> {
+    fn read(&self, row: &Row<'_>, first: &DeliveryRow) -> Result<DeliveryRow, Fault> {
         let key = DeliveryKey { generation: Generation::new(row.get(0)?), ..first.key };
         let attempts = row.small(4)?.unwrap_or_default();
         let last = match last_attempt(row, 6)? {
@@ -128,7 +123,8 @@ impl<'a> Rows<'a> {
             attempts,
             redelivery_of: row.get::<_, Option<u32>>(5)?.map(Generation::new),
             last,
-            next_due,
+            next_due: row.time(10)?,
+            ended_at: row.time(11)?,
             ..first.clone()
         })
     }

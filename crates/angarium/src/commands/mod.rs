@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod endpoint;
 pub(crate) mod environment;
 pub(crate) mod event;
+pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod publish;
 pub(crate) mod serve;

@@ -1,10 +1,12 @@
 //! The promises, shown from outside: the real executable on loopback, HTTP on both sides, and
 //! oracles that do not trust the product's own word.
 //!
-//! `CRASH_KILLS`, `POWER_CUT_IMAGES` and `BACKLOG_EVENTS` make long runs; `SEED` repeats one.
+//! `CRASH_KILLS`, `POWER_CUT_IMAGES`, `BACKLOG_EVENTS` and `BADHOST_EVENTS` make long runs; `SEED`
+//! repeats one.
 
 mod access;
 mod backlog;
+mod badhost;
 mod contract_api;
 mod contracts;
 mod crash;
@@ -13,6 +15,7 @@ mod look;
 mod openapi;
 mod power_cut;
 mod publishing;
+mod recover;
 mod refusals;
 mod rules;
 mod ssrf;

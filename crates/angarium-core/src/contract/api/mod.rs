@@ -10,21 +10,22 @@ mod form;
 mod operation;
 mod path;
 mod request_map;
+mod subject;
 mod template;
 
 pub use error_shape::{ErrorAnswer, ErrorKind, ErrorShape, ErrorWords};
-pub(super) use fact::{EndpointFact, ErrorFact, Fact, KeyFact, TestFact};
-pub use fact::{EndpointFacts, Subject};
+pub(super) use fact::{DeadLetterFact, EndpointFact, ErrorFact, Fact, KeyFact, TestFact};
 pub use form::{ApiKeyForm, IdForm};
-pub use operation::{Access, Bounds, IdInPath, Operation};
+pub use operation::{Access, Bounds, IdInPath, MOST_DEAD_LETTERS, Operation};
 pub use path::{Call, RoutePath};
 pub use request_map::{Field, FieldKind, Fields, Given, RequestMap, RequestMember, RequestValue};
 
+pub use subject::{DeadLetter, EndpointFacts, Subject};
 pub(super) use template::{Names, Shapes, Template};
 
 use super::time_form::TimeForm;
-use fact::{Forms, Object};
 use http::{HeaderName, Method};
+use subject::{Forms, Object};
 
 /// What a contract says of its management API.
 #[derive(Debug)]

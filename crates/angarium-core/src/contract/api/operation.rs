@@ -2,6 +2,9 @@
 
 use super::request_map::Field;
 
+/// Most dead letters that one answer shows.
+pub const MOST_DEAD_LETTERS: usize = 100;
+
 /// An operation of the gateway that a contract's route may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
@@ -17,6 +20,8 @@ pub enum Operation {
     EndpointDelete,
     /// Sends a test event.
     EndpointTest,
+    /// Shows what goes wrong: endpoints with their health, and dead letters.
+    DiagnosticsShow,
     /// Lists signing keys.
     KeysList,
     /// Makes a new signing key.
@@ -64,6 +69,7 @@ impl Operation {
         ("endpoint.update", Operation::EndpointUpdate),
         ("endpoint.delete", Operation::EndpointDelete),
         ("endpoint.test", Operation::EndpointTest),
+        ("diagnostics.show", Operation::DiagnosticsShow),
         ("keys.list", Operation::KeysList),
         ("keys.rotate", Operation::KeysRotate),
     ];
@@ -90,7 +96,9 @@ impl Operation {
         const TEST: &[Field] = &[F::EndpointId, F::EventType, F::EventData];
         let (id, fields, access): (_, &[Field], _) = match self {
             Operation::EndpointCreate => (IdInPath::Never, SETTINGS, Access::Changes),
-            Operation::EndpointList => (IdInPath::Never, &[], Access::Reads),
+            Operation::EndpointList | Operation::DiagnosticsShow => {
+                (IdInPath::Never, &[], Access::Reads)
+            }
             Operation::EndpointGet => (IdInPath::Needed, &[], Access::Reads),
             Operation::EndpointUpdate => {
                 (IdInPath::Needed, SETTINGS.split_at(SETTINGS.len() - 1).0, Access::Changes)
@@ -107,6 +115,7 @@ impl Operation {
             | Operation::EndpointUpdate
             | Operation::EndpointDelete
             | Operation::EndpointTest
+            | Operation::DiagnosticsShow
             | Operation::KeysList
             | Operation::KeysRotate => &[],
         };

@@ -1,7 +1,8 @@
 //! Templates of answers: JSON with placeholders, cut into parts when the contract is read.
 
 use super::Operation;
-use super::fact::{Fact, Forms, Object};
+use super::fact::Fact;
+use super::subject::{Forms, Object, Over};
 use crate::contract::error::{Read, each};
 use crate::contract::fault::Fault;
 use crate::contract::source::Item;
@@ -25,7 +26,12 @@ pub(in crate::contract) enum Template {
     /// A list.
     List(Box<[Template]>),
     /// A list of one template, filled from each object.
-    Each(Box<Template>),
+    Each {
+        /// What it is repeated for.
+        over: Over,
+        /// The template.
+        item: Box<Template>,
+    },
     /// Members, in the order of the file.
     Table(Box<[(String, Template)]>),
 }
@@ -49,12 +55,15 @@ impl TextPart {
 /// What may be named where a template stands.
 pub(in crate::contract) struct Names<'a> {
     /// Facts of the answer as a whole.
-    pub(super) whole: Vec<&'static [(&'static str, Fact)]>,
-    /// Facts of each object of a list; a list of one template is then repeated.
-    pub(super) each: Vec<&'static [(&'static str, Fact)]>,
+    pub(super) whole: Facts,
+    /// What a list of one template may be repeated for, and the facts of each.
+    pub(super) each: Vec<(Over, Facts)>,
     /// Templates by name.
     pub(super) shapes: &'a Shapes<'a>,
 }
+
+/// Facts by name, in tables that belong together.
+type Facts = Vec<&'static [(&'static str, Fact)]>;
 
 /// Templates by name, as they stand in the file.
 pub(in crate::contract) type Shapes<'a> = Vec<(Cow<'a, str>, Item<'a>)>;
@@ -87,8 +96,8 @@ impl Template {
             Template::List(items) => {
                 items.iter().filter_map(|item| item.fill(object, forms)).collect()
             }
-            Template::Each(item) => {
-                let objects = object.each().into_iter();
+            Template::Each { over, item } => {
+                let objects = object.each(*over).into_iter();
                 objects.filter_map(|object| item.fill(object, forms)).collect()
             }
             Template::Table(members) => {
@@ -109,7 +118,7 @@ impl Template {
                 parts.iter().any(|part| matches!(part, TextPart::Fact(fact) if *fact == wanted))
             }
             Template::List(items) => items.iter().any(|item| item.says(wanted)),
-            Template::Each(item) => item.says(wanted),
+            Template::Each { item, .. } => item.says(wanted),
             Template::Table(members) => members.iter().any(|(_, member)| member.says(wanted)),
         }
     }
@@ -125,15 +134,20 @@ impl<'a> Names<'a> {
     pub(in crate::contract) fn of_answer(operation: Operation, shapes: &'a Shapes<'a>) -> Self {
         // A secret is shown once and left out everywhere else, so that one shape serves all calls.
         let endpoint = || vec![Fact::OF_ENDPOINT, Fact::SHOWN_ONCE];
+        let keys = || vec![(Over::Keys, vec![Fact::OF_KEY])];
         let (whole, each) = match operation {
             Operation::EndpointCreate | Operation::EndpointGet | Operation::EndpointUpdate => {
                 (endpoint(), vec![])
             }
-            Operation::EndpointList => (vec![], endpoint()),
+            Operation::EndpointList => (vec![], vec![(Over::Endpoints, endpoint())]),
             Operation::EndpointDelete => (vec![], vec![]),
             Operation::EndpointTest => (vec![Fact::OF_TEST], vec![]),
-            Operation::KeysList => (vec![], vec![Fact::OF_KEY]),
-            Operation::KeysRotate => (vec![Fact::SHOWN_ONCE], vec![Fact::OF_KEY]),
+            Operation::DiagnosticsShow => {
+                let dead_letters = (Over::DeadLetters, vec![Fact::OF_DEAD_LETTER]);
+                (vec![], vec![(Over::Endpoints, endpoint()), dead_letters])
+            }
+            Operation::KeysList => (vec![], keys()),
+            Operation::KeysRotate => (vec![Fact::SHOWN_ONCE], keys()),
         };
         Self { whole, each, shapes }
     }
@@ -151,16 +165,44 @@ impl<'a> Names<'a> {
         if !item.is_list() {
             return item.json().map(Template::Fixed);
         }
-        let items = item.list()?;
-        if items.len() == 1 && !self.each.is_empty() {
-            let inner = Names { whole: self.each.clone(), each: vec![], shapes: self.shapes };
-            let mut items = each(items.into_iter().map(|item| inner.parse(item, open)))?;
-            return Ok(items
-                .pop()
-                .map_or(Template::List([].into()), |item| Template::Each(Box::new(item))));
+        let spot = item.spot();
+        let mut items = item.list()?;
+        if items.len() == 1
+            && !self.each.is_empty()
+            && let Some(item) = items.pop()
+        {
+            let whole = self.each.iter().flat_map(|(_, facts)| facts).copied().collect();
+            let inner = Names { whole, each: vec![], shapes: self.shapes };
+            let item = Box::new(inner.parse(item, open)?);
+            let over = self.repeated_for(&item).map_err(|fault| spot.error(fault))?;
+            return Ok(Template::Each { over, item });
         }
         let items = each(items.into_iter().map(|item| self.parse(item, open)))?;
         Ok(Template::List(items.into()))
+    }
+
+    /// What a list of this template is repeated for: the only objects that there are, else those
+    /// whose facts stand in it.
+    fn repeated_for(&self, item: &Template) -> Result<Over, Fault> {
+        if let [(over, _)] = self.each[..] {
+            return Ok(over);
+        }
+        let says =
+            |facts: &Facts| facts.iter().copied().flatten().any(|(_, fact)| item.says(*fact));
+        let mut said = self.each.iter().filter(|(_, facts)| says(facts));
+        match (said.next(), said.next()) {
+            (Some((over, _)), None) => Ok(*over),
+            (Some(_), Some(_)) => {
+                let fault = Fault::from("a list is repeated for objects of one kind, not of two");
+                Err(fault.cured_by("write a list for each"))
+            }
+            (None, _) => {
+                let fault = Fault::from("nothing says what this list is repeated for");
+                let first = |(_, facts): &(Over, Facts)| Some(facts.first()?.first()?.0);
+                let names: Vec<_> = self.each.iter().filter_map(first).collect();
+                Err(fault.cured_by(format!("name a fact such as `{{{}}}`", names.join("}` or `{"))))
+            }
+        }
     }
 
     fn parse_text(&self, item: &Item<'_>, open: &[&str]) -> Read<Template> {
@@ -203,7 +245,8 @@ impl<'a> Names<'a> {
         if let Some((_, fact)) = known().find(|(known, _)| *known == name) {
             return Ok(*fact);
         }
-        if self.each.iter().any(|table| table.iter().any(|(known, _)| *known == name)) {
+        let mut repeated = self.each.iter().flat_map(|(_, facts)| facts).copied().flatten();
+        if repeated.any(|(known, _)| *known == name) {
             let why = "stands inside a list with one template, which is repeated";
             let fault = Fault::from(format!("`{{{name}}}` {why}"));
             return Err(fault.cured_by(format!("write it like [{{ it = \"{{{name}}}\" }}]")));

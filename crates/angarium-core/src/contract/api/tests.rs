@@ -3,8 +3,10 @@
 use super::*;
 use crate::contract::{Contract, ContractLibrary};
 use crate::endpoint::{EndpointConfig, EndpointHealth, EndpointSecrets, EndpointStatus};
-use crate::id::{EndpointId, SigningKeyId, TenantNo};
+use crate::event::{DataKind, Event, EventType, NewEvent};
+use crate::id::{EndpointId, EventKey, SigningKeyId, TenantNo};
 use crate::limits::Limits;
+use crate::outcome::Class;
 use crate::refusal::{Code, Refusal};
 use crate::secret::{SecretText, SigningKey};
 use crate::subscription::Subscription;
@@ -184,6 +186,73 @@ fn keys_are_shown_with_null_where_the_page_says_so() {
     assert_eq!(shown["keys"][0]["retired_at"], Value::Null);
     assert_eq!(shown["keys"][1]["retired_at"], "2026-04-20T12:00:00Z");
     assert_eq!(shown["keys"][1]["secret"], "whsec_1");
+}
+
+/// An event that waits for nothing, with an ordering key or without.
+fn event(ordering_key: Option<&str>) -> Event {
+    Event {
+        key: EventKey::first_at(NOW),
+        tenant: TenantNo::new(1),
+        sequence: 1,
+        accepted_at: NOW,
+        body: Arc::new(NewEvent {
+            own_id: Some("breach-1".into()),
+            kind: EventType::from_stored("limit.breached"),
+            time: None,
+            subject: Some("acme".into()),
+            ordering_key: ordering_key.map(Into::into),
+            attributes: vec![],
+            data: "{}".into(),
+            data_kind: DataKind::Json,
+        }),
+    }
+}
+
+#[test]
+fn each_list_of_the_diagnostics_is_filled_from_the_objects_whose_facts_stand_in_it() {
+    let (contract, config) = (contract("aleta"), endpoint(None));
+    let api = contract.api().expect("an api");
+    let diagnostics = route(api, Method::GET, "/v2/webhooks/diagnostics");
+    assert_eq!(diagnostics.operation, Operation::DiagnosticsShow);
+    let health = EndpointHealth {
+        consecutive_failures: 2,
+        last_failure_at: Some(NOW),
+        last_failure_class: Some(Class::Timeout),
+        ..EndpointHealth::default()
+    };
+    let (with, without) = (event(Some("re_1")), event(None));
+    let letter = |event, class, status| DeadLetter {
+        event,
+        endpoint: config.id,
+        died_at: NOW,
+        attempts: 3,
+        class,
+        status,
+    };
+    let shown = Subject::Diagnostics {
+        endpoints: &[EndpointFacts { config: &config, health, secret: None }],
+        dead_letters: &[
+            letter(&with, Some(Class::ServerError), Some(500)),
+            letter(&without, None, None),
+        ],
+    };
+    let id = api.id.show(config.id);
+    let failure = r#"{"at":"2026-04-20T12:00:00Z","status":null,"cause":"timeout"}"#;
+    let counts = r#""consecutive_failures":2,"last_success_at":null"#;
+    let head = format!(r#""id":"{id}","url":"https://a.example/h","status":"active""#);
+    let of_endpoint = format!(r#"{{{head},{counts},"last_failure":{failure}}}"#);
+    let dead = |entity: &str, cause: &str| {
+        let event = r#""event_id":"breach-1","type":"limit.breached""#;
+        let died = r#""died_at":"2026-04-20T12:00:00Z","attempts":3"#;
+        let of_event = format!(r#"{event},"reporting_entity_id":{entity}"#);
+        format!(r#"{{{of_event},"endpoint_id":"{id}",{died},"cause":{cause}}}"#)
+    };
+    let dead = [dead("\"re_1\"", "\"server_error\""), dead("null", "null")].join(",");
+    let expected = format!(r#"{{"endpoints":[{of_endpoint}],"dead_letters":[{dead}]}}"#);
+    assert_eq!(printed(api, diagnostics, &shown), expected);
+    let nothing = Subject::Diagnostics { endpoints: &[], dead_letters: &[] };
+    let expected = r#"{"endpoints":[],"dead_letters":[]}"#;
+    assert_eq!(printed(api, diagnostics, &nothing), expected);
 }
 
 #[test]

@@ -1,24 +1,23 @@
 //! The part of the grammar that says when a delivery is made, and when an endpoint is switched off.
 
 use super::values::{one_of, read_count, read_share, read_span, read_timeout};
+use crate::contract::HealthPolicy;
 use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
 use crate::contract::source::{Item, Section};
-use crate::contract::{AfterDeadLetter, HealthPolicy, OrderedBy, WrittenOrder};
+use crate::lane::Ordering;
 use crate::limits::Limits;
 use crate::retry::{self, GrowingSpec, RetryPolicy, RetrySpec};
 use std::time::Duration;
 
-const LINES: &[(&str, OrderedBy)] =
-    &[("none", OrderedBy::Nothing), ("key", OrderedBy::Key), ("endpoint", OrderedBy::Endpoint)];
-const AFTER_DEAD_LETTER: &[(&str, AfterDeadLetter)] =
-    &[("continue", AfterDeadLetter::Continue), ("hold", AfterDeadLetter::Hold)];
+const ORDERINGS: &[(&str, Ordering)] =
+    &[("none", Ordering::None), ("key", Ordering::Key), ("endpoint", Ordering::Endpoint)];
 
 /// When it is tried again.
 pub(super) struct Delivery {
     pub(super) timeout: Duration,
     pub(super) retry: RetryPolicy,
-    pub(super) order: WrittenOrder,
+    pub(super) ordering: Option<Ordering>,
 }
 
 pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<Delivery> {
@@ -34,12 +33,25 @@ pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<D
             spot.error(fault.cured_by("write it like { base = \"5s\", cap = \"1h\" }"))
         })
     });
-    let line = section.read_optional("ordering", |item| one_of(&item, LINES));
-    let after = section.read_optional("after_dead_letter", |item| one_of(&item, AFTER_DEAD_LETTER));
-    let (timeout, retry, line, after_dead_letter, ()) =
-        together((timeout, retry, line, after, section.finish()))?;
-    let order = WrittenOrder { line, after_dead_letter };
-    Ok(Delivery { timeout, retry, order })
+    let ordering = section.read_optional("ordering", read_ordering);
+    let (timeout, retry, ordering, ()) = together((timeout, retry, ordering, section.finish()))?;
+    Ok(Delivery { timeout, retry, ordering })
+}
+
+fn read_ordering(item: Item<'_>) -> Read<Ordering> {
+    if item.is_text() {
+        return one_of(&item, ORDERINGS);
+    }
+    let spot = item.spot();
+    let mut section = item.section()?;
+    let pointer = section.read("pointer", Item::into_text);
+    let (pointer, ()) = together((pointer, section.finish()))?;
+    let ordering = Ordering::Pointer(pointer);
+    ordering.check().map_err(|refusal| {
+        let fault = Fault::from(refusal.message);
+        spot.error(fault.cured_by("write it like { pointer = \"/order/id\" }"))
+    })?;
+    Ok(ordering)
 }
 
 fn read_retries(item: Item<'_>) -> Read<RetrySpec> {

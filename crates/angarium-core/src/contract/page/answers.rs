@@ -2,7 +2,7 @@
 
 use super::markdown::code;
 use crate::contract::api::{
-    EndpointFact, ErrorFact, Fact, KeyFact, Operation, Route, Template, TestFact,
+    DeadLetterFact, EndpointFact, ErrorFact, Fact, KeyFact, Operation, Route, Template, TestFact,
 };
 use crate::contract::{Contract, KeyPresence, KeyScope, TextPresence, TimeForm};
 use serde_json::Value;
@@ -81,8 +81,8 @@ fn collect(
                 collect(contract, operation, template, &format!("{path}{dot}{name}"), out);
             }
         }
-        Template::Each(template) => {
-            collect(contract, operation, template, &format!("{path}[]"), out);
+        Template::Each { item, .. } => {
+            collect(contract, operation, item, &format!("{path}[]"), out);
         }
         Template::List(items) => {
             for (i, template) in items.iter().enumerate() {
@@ -143,9 +143,19 @@ pub(super) fn presence(contract: &Contract, operation: Operation, fact: Fact) ->
             TextPresence::Optional => Presence::Maybe,
         },
         Fact::Endpoint(
-            EndpointFact::Subjects | EndpointFact::LastSuccessAt | EndpointFact::LastFailureAt,
+            EndpointFact::Subjects
+            | EndpointFact::LastSuccessAt
+            | EndpointFact::LastFailureAt
+            | EndpointFact::LastFailureStatus
+            | EndpointFact::LastFailureCause,
         )
         | Fact::Key(KeyFact::RetiredAt)
+        | Fact::DeadLetter(
+            DeadLetterFact::Key
+            | DeadLetterFact::Subject
+            | DeadLetterFact::Status
+            | DeadLetterFact::Cause,
+        )
         | Fact::Error(ErrorFact::Field) => Presence::Maybe,
         Fact::Endpoint(
             EndpointFact::Id
@@ -158,6 +168,13 @@ pub(super) fn presence(contract: &Contract, operation: Operation, fact: Fact) ->
             | EndpointFact::ConsecutiveFailures,
         )
         | Fact::Key(KeyFact::Id | KeyFact::Secret | KeyFact::Status | KeyFact::CreatedAt)
+        | Fact::DeadLetter(
+            DeadLetterFact::EventId
+            | DeadLetterFact::Type
+            | DeadLetterFact::EndpointId
+            | DeadLetterFact::DiedAt
+            | DeadLetterFact::Attempts,
+        )
         | Fact::Test(TestFact::Events | TestFact::Endpoints)
         | Fact::Error(ErrorFact::Status | ErrorFact::Code | ErrorFact::Message) => Presence::Always,
     }
@@ -181,6 +198,7 @@ fn secret_presence(contract: &Contract, operation: Operation) -> Presence {
             | Operation::EndpointUpdate
             | Operation::EndpointDelete
             | Operation::EndpointTest
+            | Operation::DiagnosticsShow
             | Operation::KeysList
             | Operation::KeysRotate,
             Some(_) | None,
@@ -198,14 +216,24 @@ pub(super) fn kind(contract: &Contract, fact: Fact) -> Kind {
             | EndpointFact::Url
             | EndpointFact::Name
             | EndpointFact::Description
-            | EndpointFact::Status,
+            | EndpointFact::Status
+            | EndpointFact::LastFailureCause,
+        )
+        | Fact::DeadLetter(
+            DeadLetterFact::EventId
+            | DeadLetterFact::Type
+            | DeadLetterFact::Key
+            | DeadLetterFact::Subject
+            | DeadLetterFact::EndpointId
+            | DeadLetterFact::Cause,
         )
         | Fact::Key(KeyFact::Id | KeyFact::Secret | KeyFact::Status)
         | Fact::Error(ErrorFact::Code | ErrorFact::Message | ErrorFact::Field) => Kind::Text,
         Fact::Endpoint(EndpointFact::Types | EndpointFact::Subjects)
         | Fact::Test(TestFact::Events) => Kind::Texts,
         Fact::Endpoint(EndpointFact::Active) => Kind::Truth,
-        Fact::Endpoint(EndpointFact::ConsecutiveFailures)
+        Fact::Endpoint(EndpointFact::ConsecutiveFailures | EndpointFact::LastFailureStatus)
+        | Fact::DeadLetter(DeadLetterFact::Attempts | DeadLetterFact::Status)
         | Fact::Test(TestFact::Endpoints)
         | Fact::Error(ErrorFact::Status) => Kind::Number,
         Fact::Endpoint(
@@ -214,6 +242,7 @@ pub(super) fn kind(contract: &Contract, fact: Fact) -> Kind {
             | EndpointFact::LastSuccessAt
             | EndpointFact::LastFailureAt,
         )
+        | Fact::DeadLetter(DeadLetterFact::DiedAt)
         | Fact::Key(KeyFact::CreatedAt | KeyFact::RetiredAt) => Kind::Time(time),
     }
 }
@@ -238,6 +267,21 @@ pub(super) fn meaning(fact: Fact) -> &'static str {
             EndpointFact::ConsecutiveFailures => "Attempts that failed since the last success.",
             EndpointFact::LastSuccessAt => "When an attempt last succeeded.",
             EndpointFact::LastFailureAt => "When an attempt last failed.",
+            EndpointFact::LastFailureStatus => "The status that your server then answered.",
+            EndpointFact::LastFailureCause => "Why it failed, such as `timeout` or `server_error`.",
+        },
+        Fact::DeadLetter(fact) => match fact {
+            DeadLetterFact::EventId => "The event's id.",
+            DeadLetterFact::Type => "The event's type.",
+            DeadLetterFact::Key => "What the event stands in order with.",
+            DeadLetterFact::Subject => "The object that the event is about.",
+            DeadLetterFact::EndpointId => "The webhook that it was to reach.",
+            DeadLetterFact::DiedAt => "When it was given up.",
+            DeadLetterFact::Attempts => "How often it was tried.",
+            DeadLetterFact::Status => "The status that your server answered last.",
+            DeadLetterFact::Cause => {
+                "Why the last attempt failed, such as `timeout` or `server_error`."
+            }
         },
         Fact::Key(fact) => match fact {
             KeyFact::Id => "The key's id.",

@@ -2,17 +2,29 @@
 
 use super::sample::{NOW, Samples};
 use crate::contract::api::{
-    Call, EndpointFact, EndpointFacts, Fact, Field, ManagementApi, Operation, RequestMember,
-    RequestValue, Route, Subject, Template,
+    Call, DeadLetter, EndpointFact, EndpointFacts, Fact, Field, ManagementApi, Operation,
+    RequestMember, RequestValue, Route, Subject, Template,
 };
 use crate::contract::{Contract, KeyPresence, KeyScope};
 use crate::endpoint::{EndpointConfig, EndpointHealth};
+use crate::event::Event;
 use crate::id::{EventId, EventKey};
+use crate::outcome::Class;
 use crate::secret::SigningKey;
 use serde_json::{Map, Value, json};
 
 /// What stands for the caller's API key.
 pub(super) const API_KEY: &str = "your_api_key";
+
+/// A webhook that fails.
+const FAILING: EndpointHealth = EndpointHealth {
+    consecutive_failures: 5,
+    dead_in_a_row: 1,
+    last_success_at: None,
+    last_failure_at: Some(NOW),
+    last_failure_class: Some(Class::ServerError),
+    last_failure_status: Some(500),
+};
 
 /// The calls of a contract; none of them where it has published none.
 #[derive(Debug)]
@@ -148,17 +160,34 @@ impl<'a> Calls<'a> {
         };
         let (made, known) = ([facts(secret.filter(|_| own))], [facts(None)]);
         let keys = self.keys();
+        let event = self.samples.first_event();
+        let dead_letters: Vec<_> = event.iter().map(|event| self.dead_letter(event)).collect();
+        let failing = [EndpointFacts { health: FAILING, ..facts(None) }];
         let events = [EventId::Made(EventKey::first_at(NOW)).to_string()];
         let subject = match route.operation {
             Operation::EndpointCreate => Subject::Endpoint(made[0]),
             Operation::EndpointGet | Operation::EndpointUpdate => Subject::Endpoint(known[0]),
             Operation::EndpointList => Subject::Endpoints(&known),
             Operation::EndpointDelete => Subject::Nothing,
+            Operation::DiagnosticsShow => {
+                Subject::Diagnostics { endpoints: &failing, dead_letters: &dead_letters }
+            }
             Operation::EndpointTest => Subject::Test { events: &events, endpoints: 1 },
             Operation::KeysList => Subject::Keys { keys: &keys, secret: None },
             Operation::KeysRotate => Subject::Keys { keys: &keys, secret },
         };
         self.api()?.print(route, &subject)
+    }
+
+    fn dead_letter<'e>(&self, event: &'e Event) -> DeadLetter<'e> {
+        DeadLetter {
+            event,
+            endpoint: self.endpoint.id,
+            died_at: NOW,
+            attempts: 5,
+            class: FAILING.last_failure_class,
+            status: FAILING.last_failure_status,
+        }
     }
 
     /// The keys that a sample answer lists: the current one and those before it.
@@ -180,7 +209,7 @@ fn path_of(template: &Template, fact: Fact) -> Option<String> {
         Template::Table(members) => members
             .iter()
             .find_map(|(name, inner)| path_of(inner, fact).map(|path| below(name, path))),
-        Template::Each(inner) => path_of(inner, fact).map(|path| below("[]", path)),
+        Template::Each { item, .. } => path_of(item, fact).map(|path| below("[]", path)),
         Template::List(items) => items.iter().find_map(|item| path_of(item, fact)),
         Template::Whole { .. } | Template::Fixed(_) | Template::Text(_) => None,
     }

@@ -6,7 +6,8 @@ use super::json::readable;
 use super::markdown::{Markdown, code, plain};
 use super::{errors, json, words};
 use crate::contract::api::{
-    Access, Call, Field, ManagementApi, Operation, RequestMember, RequestValue, Route, Visibility,
+    Access, Call, Field, MOST_DEAD_LETTERS, ManagementApi, Operation, RequestMember, RequestValue,
+    Route, Visibility,
 };
 use crate::contract::{Contract, TextPresence, TextRule, TypesRule};
 use crate::limits::Limits;
@@ -39,8 +40,9 @@ fn in_order(api: &ManagementApi) -> Vec<&Route> {
         Operation::EndpointUpdate => 3,
         Operation::EndpointDelete => 4,
         Operation::EndpointTest => 5,
-        Operation::KeysList => 6,
-        Operation::KeysRotate => 7,
+        Operation::DiagnosticsShow => 6,
+        Operation::KeysList => 7,
+        Operation::KeysRotate => 8,
     });
     routes
 }
@@ -59,6 +61,7 @@ fn default_title(operation: Operation) -> &'static str {
         Operation::EndpointUpdate => "Change a webhook",
         Operation::EndpointDelete => "Delete a webhook",
         Operation::EndpointTest => "Send a test event",
+        Operation::DiagnosticsShow => "See what goes wrong",
         Operation::KeysList => "List signing keys",
         Operation::KeysRotate => "Rotate the signing key",
     }
@@ -171,6 +174,11 @@ fn purpose(contract: &Contract, calls: &Calls<'_>, route: &Route) -> String {
         Operation::EndpointTest => {
             "Sends a test event that is signed, delivered and retried as a real one.".to_owned()
         }
+        Operation::DiagnosticsShow => format!(
+            "Shows how your webhooks do, and the deliveries that were given up: at most {}, \
+             those of the newest events first.",
+            words::grouped(MOST_DEAD_LETTERS)
+        ),
         Operation::KeysList => "Shows the keys that a verifier should trust now.".to_owned(),
         Operation::KeysRotate => "Makes a new key, which signs from then on.".to_owned(),
     }

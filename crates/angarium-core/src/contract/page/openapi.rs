@@ -175,6 +175,7 @@ fn described(operation: Operation) -> &'static str {
         Operation::EndpointUpdate => "Changed",
         Operation::EndpointDelete => "Deleted",
         Operation::EndpointTest => "Sent",
+        Operation::DiagnosticsShow => "The webhooks and the dead letters",
         Operation::KeysList => "The keys",
         Operation::KeysRotate => "A new key signs",
     }

@@ -11,14 +11,13 @@ use std::sync::Arc;
 
 /// The start of a page of several contracts.
 pub(super) fn several(page: &mut Markdown, contracts: &[Arc<Contract>]) {
-    let Some(first) = contracts.first() else {
+    if contracts.is_empty() {
         return page.say("There is no contract here yet.");
-    };
+    }
     page.say(&format!(
         "There are {} forms of webhooks here, side by side on the same events. Each webhook \
-         follows the form by whose calls it was made; {} is the one to begin with.",
-        contracts.len(),
-        plain(first.title())
+         follows the form by whose calls it was made.",
+        contracts.len()
     ));
     page.list(contracts.iter().map(|contract| {
         let about = contract.description().and_then(|text| text.split("\n\n").next());

@@ -137,6 +137,11 @@ impl<'a> Samples<'a> {
         request::build(&endpoint, tenant.as_ref(), &self.event(event), SEQUENCE, NOW).ok()
     }
 
+    /// An event of the catalog's first type.
+    pub(super) fn first_event(&self) -> Option<Event> {
+        self.contract.events().first().map(|event| self.event(event))
+    }
+
     fn event(&self, event: &EventDescription) -> Event {
         let example = example(event);
         let facts = self.members.iter().flat_map(|member| &member.facts);

@@ -5,8 +5,10 @@ use super::delivery::method_name;
 use super::markdown::{Markdown, code};
 use super::members::place_of;
 use super::words::{and, count, span, times};
+use crate::contract::api::Operation;
 use crate::contract::template::Placeholder;
-use crate::contract::{AfterDeadLetter, Contract, OrderedBy, ValidationRule};
+use crate::contract::{Contract, ValidationRule};
+use crate::lane::Ordering;
 use crate::retry::RetryPolicy;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract, calls: &Calls<'_>)
         page.list(std::mem::take(&mut items));
         schedule(page, waits);
     }
-    items.extend([order(contract), dead_letter(contract)]);
+    items.extend([order(contract), dead_letter(contract, calls)]);
     items.extend(switched_off(contract, calls));
     page.list(items);
     if let Some(rule) = contract.rules().validation.as_ref() {
@@ -131,16 +133,9 @@ fn schedule(page: &mut Markdown, waits: &[Duration]) {
 }
 
 fn order(contract: &Contract) -> String {
-    let order = contract.order();
-    let next = match order.after_dead_letter {
-        AfterDeadLetter::Continue => "When it has failed for good, the next one goes.",
-        AfterDeadLetter::Hold => {
-            "When it has failed for good, those behind it wait until it is \
-                                  sent again or taken away."
-        }
-    };
-    match order.line {
-        OrderedBy::Nothing => match place_of(&contract.request, &Placeholder::Sequence) {
+    let next = "When it has failed for good, the next one goes.";
+    match contract.ordering().unwrap_or(&Ordering::None) {
+        Ordering::None => match place_of(&contract.request, &Placeholder::Sequence) {
             Some(sequence) => format!(
                 "**Order is not promised**: deliveries go side by side, and a retry comes later \
                  than what followed it. Sort by {sequence} where it matters."
@@ -149,16 +144,15 @@ fn order(contract: &Contract) -> String {
                      later than what followed it."
                 .to_owned(),
         },
-        OrderedBy::Key => {
-            let key =
-                place_of(&contract.request, &Placeholder::Key).unwrap_or_else(|| "key".to_owned());
-            format!(
-                "**Ordered by {key}.** Events with the same {key} arrive in the order in which \
-                 they occurred, also when one is being retried; others are not held up by it. \
-                 {next} Between different ones, and for events without one, order is not promised."
-            )
+        Ordering::Key => {
+            let key = place_of(&contract.request, &Placeholder::Key);
+            ordered_by(&key.unwrap_or_else(|| "key".to_owned()), next)
         }
-        OrderedBy::Endpoint => format!(
+        Ordering::Pointer(pointer) => {
+            let data = place_of(&contract.request, &Placeholder::Data);
+            ordered_by(&format!("`{pointer}` of {}", data.unwrap_or("the data".to_owned())), next)
+        }
+        Ordering::Endpoint => format!(
             "**In order, one at a time.** Each webhook gets its events in the order in which they \
              occurred; the next one waits until the one before has succeeded or failed for good. \
              {next}"
@@ -166,15 +160,28 @@ fn order(contract: &Contract) -> String {
     }
 }
 
-fn dead_letter(contract: &Contract) -> String {
+fn ordered_by(key: &str, next: &str) -> String {
+    format!(
+        "**Ordered by {key}.** Events with the same {key} arrive in the order in which they \
+         occurred, also when one is being retried; others are not held up by it. {next} Between \
+         different ones, and for events without one, order is not promised."
+    )
+}
+
+fn dead_letter(contract: &Contract, calls: &Calls<'_>) -> String {
     let last = match contract.retry() {
         RetryPolicy::List { waits, .. } if waits.is_empty() => "When it fails",
         RetryPolicy::List { .. } | RetryPolicy::Growing { .. } => "After the last retry",
     };
+    let seen = match calls.call_of(Operation::DiagnosticsShow) {
+        Some(call) => {
+            format!("{} shows it; we keep it with what your server answered", code(&call))
+        }
+        None => "We keep it with what your server answered".to_owned(),
+    };
     format!(
         "**Dead letters.** {last}, a delivery is a dead letter: it is not sent by itself any more. \
-         It stays in the webhook diagnostics, with what your server answered, and can be sent \
-         again from there."
+         {seen}, and can send it again."
     )
 }
 

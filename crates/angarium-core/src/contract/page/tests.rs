@@ -65,6 +65,23 @@ fn everything_that_a_contract_says_stands_on_its_page() {
 }
 
 #[test]
+fn the_diagnostics_are_told_of_where_a_call_shows_them_and_nowhere_else() {
+    for contract in library().iter() {
+        let (text, openapi) = page(&[contract.name()]);
+        let has_call = contract.name() == "aleta";
+        assert_eq!(text.to_lowercase().contains("diagnostics"), has_call, "{}", contract.name());
+        let path = "/paths/~1v2~1webhooks~1diagnostics/get/responses/200/content/application~1json";
+        let answer = openapi.pointer(&format!("{path}/schema/properties"));
+        assert_eq!(answer.is_some(), has_call, "{}", contract.name());
+        let Some(answer) = answer else { continue };
+        let kind = |pointer: &str| answer.pointer(pointer).cloned().unwrap_or_default();
+        assert_eq!(kind("/endpoints/items/properties/consecutive_failures/type"), "integer");
+        assert_eq!(kind("/dead_letters/items/properties/died_at/format"), "date-time");
+        assert_eq!(kind("/dead_letters/items/properties/cause/anyOf/1/type"), "null");
+    }
+}
+
+#[test]
 fn an_example_is_the_body_that_the_real_request_has() {
     let (text, _) = page(&["aioka"]);
     let body = r#"{"event":"verdict.new","timestamp":"2026-04-20T14:32:00.000Z","data":{"ruling""#;
@@ -102,6 +119,9 @@ fn what_the_published_pages_say_stands_on_the_generated_ones() {
                 "**Ordered by `reporting_entity_id`.**",
                 "exponential backoff for up to 24 hours",
                 "dead letter",
+                "`GET /v2/webhooks/diagnostics` shows it",
+                "at most 100, those of the newest events first.",
+                "| `dead_letters[].cause` | string | Why the last attempt failed",
                 "`Idempotency-Key`",
             ],
         ),

@@ -26,6 +26,10 @@ response = { all = ["{hook}"] }
 [[api.route]]
 call = "DELETE /hooks/{id}"
 does = "endpoint.delete"
+[[api.route]]
+call = "GET /trouble"
+does = "diagnostics.show"
+response = { hooks = ["{hook}"], dead = ["{dead_letter.event_id}"] }
 "#;
 
 const SIGNATURE: &str = r#"[[request.signature]]
@@ -104,7 +108,7 @@ const SPOILT: &[(&str, &str)] = &[
     ("retries =", "jitter = 2\nretries ="),
     ("retries =", "jitter = \"a\"\nretries ="),
     ("retries =", "ordering = \"all\"\nretries ="),
-    ("retries =", "after_dead_letter = \"holt\"\nretries ="),
+    ("retries =", "ordering = { pointer = \"order\" }\nretries ="),
     ("[endpoint]", "[health]\n[endpoint]"),
     ("[endpoint]", "[health]\ndisable_after = { failed_deliveries = 0 }\n[endpoint]"),
     (r#"["https"]"#, r#"["ftp"]"#),
@@ -180,6 +184,13 @@ const API_SPOILT: &[(&str, &str)] = &[
         "\"endpoint.delete\"\n[[api.route]]\ncall = \"GET /hooks\"\ndoes = \"endpoint.list\"",
     ),
     ("\"endpoint.delete\"", "\"endpoint.delete\"\nsumary = \"x\""),
+    ("\"{dead_letter.event_id}\"", "\"{dead_letter.id}\""),
+    ("\"{dead_letter.event_id}\"", "{ a = \"{dead_letter.type}\", b = \"{hook}\" }"),
+    ("\"{dead_letter.event_id}\"", "{ a = 1 }"),
+    ("[\"{dead_letter.event_id}\"]", "\"{dead_letter.event_id}\""),
+    ("GET /trouble", "POST /trouble"),
+    ("GET /trouble", "GET /trouble/{id}"),
+    ("\"diagnostics.show\"", "\"diagnostics.show\"\nrequest = { a = \"{endpoint.url}\" }"),
 ];
 
 /// What is said of every row, below what the row writes.

@@ -63,6 +63,25 @@ fn an_endpoint_that_was_switched_off_gets_nothing_and_begins_anew_when_it_is_swi
 fn what_a_person_cancels_says_nothing_about_the_receiver() {
     let mut health = EndpointHealth::default();
     let cancelled = crate::delivery::Verdict::Die(crate::delivery::EndReason::CancelledByCall);
-    health.observe(Class::ServerError, cancelled, T0);
+    health.observe(Class::ServerError, Some(500), cancelled, T0);
     assert_eq!((health.consecutive_failures, health.dead_in_a_row), (1, 0));
+}
+
+#[test]
+fn the_last_failure_stays_known_after_a_success() {
+    let mut health = EndpointHealth::default();
+    let retry = crate::delivery::Verdict::Retry { due: T0 };
+    health.observe(Class::ClientError, Some(404), retry, T0);
+    health.observe(Class::Timeout, None, retry, T0 + Duration::from_secs(1));
+    let failed = EndpointHealth {
+        consecutive_failures: 2,
+        last_failure_at: Some(T0 + Duration::from_secs(1)),
+        last_failure_class: Some(Class::Timeout),
+        ..EndpointHealth::default()
+    };
+    assert_eq!(health, failed);
+    let arrived = T0 + Duration::from_secs(2);
+    health.observe(Class::Success, Some(200), crate::delivery::Verdict::Deliver, arrived);
+    let well = EndpointHealth { consecutive_failures: 0, last_success_at: Some(arrived), ..failed };
+    assert_eq!(health, well);
 }

@@ -209,7 +209,10 @@ async fn wanted(
 
 /// The number of the endpoint that is named: none if there is no filter, nothing if the filter
 /// names what does not exist.
-async fn endpoint_no(
+///
+/// # Errors
+/// The store's.
+pub(super) async fn endpoint_no(
     app: &Arc<App>,
     caller: &Caller,
     id: Option<&str>,

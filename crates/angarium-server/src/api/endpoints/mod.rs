@@ -139,7 +139,8 @@ pub(super) async fn delete(
 
 /// Enable an endpoint
 ///
-/// What was parked while it was disabled goes on; what was suppressed stays so.
+/// What was parked while it was disabled goes on; what was suppressed stays so until it is
+/// recovered.
 #[utoipa::path(post, path = "/v1/endpoints/{id}/enable", tag = "endpoints",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "Active", body = EndpointView)))]

@@ -9,6 +9,7 @@ use angarium_core::endpoint::{
     DeliveryMethod, DeliveryOverride, EndpointConfig, EndpointHealth, StaticAuth,
 };
 use angarium_core::lane::Ordering;
+use angarium_core::outcome::Class;
 use angarium_core::secret::SecretText;
 use angarium_store::read::EndpointRow;
 use serde::Serialize;
@@ -96,6 +97,11 @@ pub(in crate::api) struct HealthView {
     last_success_at: Option<Time>,
     /// When an attempt last failed.
     last_failure_at: Option<Time>,
+    /// What that attempt meant.
+    #[schema(example = "timeout")]
+    last_failure_class: Option<&'static str>,
+    /// The status of its answer; null if there was none.
+    last_failure_status: Option<u16>,
     /// Why it is disabled.
     disabled_reason: Option<String>,
 }
@@ -189,6 +195,8 @@ fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> End
             consecutive_failures: health.consecutive_failures,
             last_success_at: health.last_success_at.map(Time),
             last_failure_at: health.last_failure_at.map(Time),
+            last_failure_class: health.last_failure_class.map(Class::as_str),
+            last_failure_status: health.last_failure_status,
             disabled_reason: config.disabled_reason.clone(),
         },
         created_at: Time(config.created_at),

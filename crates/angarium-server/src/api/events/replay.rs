@@ -197,6 +197,7 @@ fn row(event: &EventRow, made: Replayed, endpoint_id: EndpointId) -> DeliveryRow
         reason: None,
         attempts: 0,
         next_due: made.due,
+        ended_at: None,
         sequence: made.sequence,
         last: None,
         redelivery_of: made.repeats,

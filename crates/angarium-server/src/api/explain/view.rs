@@ -85,8 +85,6 @@ pub(in crate::api) struct SettingsView {
     concurrency: SettingView,
     /// What its deliveries are ordered by.
     ordering: SettingView,
-    /// What a dead letter does to its line.
-    after_dead_letter: SettingView,
     /// Failed deliveries in a row after which it is switched off; null if it never is.
     disable_after: SettingView,
 }
@@ -198,7 +196,6 @@ fn settings(endpoint: &Endpoint) -> SettingsView {
         method: shown(settings.method),
         concurrency: shown(settings.concurrency),
         ordering: shown(settings.ordering),
-        after_dead_letter: shown(settings.after_dead_letter.map(|word| word.as_str())),
         disable_after: shown(settings.disable_after),
     }
 }

@@ -2,8 +2,11 @@
 
 use super::stage::{PAGES, Page, Platforms, names_in_order, page, refused, webhooks};
 use crate::support::client::Api;
+use crate::support::eventually;
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::shop::text;
 use serde_json::json;
+use std::time::Duration;
 
 #[test]
 fn a_webhook_lives_as_its_page_prints_it_below_the_path_and_at_a_host() {
@@ -186,4 +189,42 @@ fn a_test_event_goes_to_the_webhook_that_is_named_else_to_all_that_the_key_sees(
     let guarded = caller.with("idempotency-key", "k");
     let test = || guarded.post("/e/aioka/v1/webhooks/test", &json!({})).expect(202);
     assert_eq!(test(), test());
+}
+
+#[test]
+fn the_diagnostics_show_the_newest_hundred_dead_letters_of_those_that_a_key_sees() {
+    let platforms = Platforms::bare();
+    platforms.environment("aleta", &["aleta", "standard"], &[]).expect(201);
+    platforms.tenant("aleta", "acme");
+    let (native, failing) =
+        (platforms.native("aleta"), Receiver::unrecorded(|_| Reply::Status(500)));
+    for (contract, kind) in [("aleta", "limit.breached"), ("standard", "authority.revoked")] {
+        let endpoint = json!({
+            "url": failing.url("/"),
+            "types": [kind],
+            "contract": contract,
+            "delivery": {"retries": []},
+        });
+        native.post("/v1/tenants/acme/endpoints", &endpoint).expect(201);
+    }
+    for (kind, count) in [("limit.breached", 101), ("authority.revoked", 149)] {
+        let event = |n| json!({"tenant": "acme", "type": kind, "id": format!("{n}"), "data": {}});
+        let first = if kind == "limit.breached" { 1000 } else { 2000 };
+        let events: Vec<_> = (first..first + count).map(event).collect();
+        native.post("/v1/events/batch", &json!({"events": events})).expect(202);
+    }
+    let dead = || native.get("/v1/deliveries?tenant=acme&state=dead&limit=250").expect(200);
+    let all = || dead()["data"].as_array().map(Vec::len) == Some(250);
+    eventually("all are given up", Duration::from_secs(20), all);
+
+    let key = platforms.key("aleta", Some("acme"), &["read"]);
+    let caller = platforms.caller(page("aleta"), &key);
+    let shown = caller.get("/e/aleta/v2/webhooks/diagnostics").expect(200);
+    let letters = shown["dead_letters"].as_array().expect("dead letters");
+    let ids: Vec<_> = letters.iter().map(|letter| text(letter, "event_id").to_owned()).collect();
+    let newest: Vec<_> = (1001..=1100).rev().map(|n| n.to_string()).collect();
+    assert_eq!(ids, newest);
+    assert!(letters.iter().all(|letter| letter["cause"] == "server_error"));
+    assert_eq!(shown["endpoints"].as_array().map(Vec::len), Some(1));
+    assert_eq!(shown["endpoints"][0]["consecutive_failures"], 101);
 }

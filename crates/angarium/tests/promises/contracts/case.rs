@@ -133,7 +133,7 @@ pub(super) struct Arrives {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Replies {
-    /// By path: statuses, `"hang up"`, `"late"` (in 1.5 seconds).
+    /// By path: statuses, `"hang up"`, `"late"` (200 in 1.5 seconds), `"11s late"`.
     pub(super) replies: BTreeMap<String, Vec<toml::Value>>,
 }
 

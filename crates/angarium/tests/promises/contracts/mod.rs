@@ -44,6 +44,8 @@ rows! { aleta:
     a4_the_active_and_the_one_prior_key_are_served_with_an_etag "A4",
     a5_the_event_id_is_the_same_on_every_retry "A5",
     a6_one_entitys_events_arrive_in_order_and_no_other_waits "A6",
+    a7_a_day_of_growing_waits_for_all_but_a_2xx_in_time_then_a_dead_letter "A7",
+    a8_dead_letters_and_failing_endpoints_stand_in_the_diagnostics "A8",
     a9_mutating_calls_are_idempotent_and_a_workspace_manages_its_endpoints "A9",
     a10_the_body_has_its_members_in_order_and_no_entity_where_there_is_none "A10",
 }

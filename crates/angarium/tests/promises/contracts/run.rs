@@ -201,7 +201,11 @@ impl Scene<'_> {
                 (Some(status), _) => Reply::Status(u16::try_from(status).expect("a status")),
                 (None, Some("hang up")) => Reply::HangUp,
                 (None, Some("late")) => Reply::Late(LATE, 200),
-                (None, other) => panic!("no reply: {other:?}"),
+                (None, Some(text)) => {
+                    let span = text.strip_suffix(" late").and_then(parse_span);
+                    Reply::Late(span.unwrap_or_else(|| panic!("no reply: {text}")), 200)
+                }
+                (None, None) => panic!("no reply: {reply}"),
             };
             self.stage.script(path, replies.iter().map(reply));
         }

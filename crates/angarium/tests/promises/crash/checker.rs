@@ -1,7 +1,7 @@
 //! Reads the journals and judges: lost, repeated, renamed, unrecorded, in which state.
 
-use super::RECEIVERS;
 use super::journal::Journal;
+use super::{LANES, ORDERED, RECEIVERS};
 use crate::support::client::Api;
 use crate::support::shop::text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,8 @@ pub(super) struct Verdict {
     not_delivered_once: Vec<String>,
     /// Sequence numbers that were given out twice.
     sequences_twice: usize,
+    /// Requests of the ordered endpoint that came before their turn, or after it.
+    out_of_order: Vec<String>,
 }
 
 /// What a receiver saw of one fact.
@@ -71,7 +73,48 @@ pub(super) fn check(
         }
     }
     compare_with_api(api, endpoints, &acknowledged, &seen, &mut verdict);
+    verdict.out_of_order = out_of_order(published, received);
     verdict
+}
+
+/// A lane as its receiver saw it: of the acknowledged events, in the order of their acceptance, how
+/// many from the first on have arrived, and which was asked for last.
+#[derive(Default)]
+struct Line {
+    accepted: Vec<u64>,
+    arrived: BTreeSet<u64>,
+    newest: u64,
+}
+
+/// D7: a request comes when every event of its key that was accepted before it has arrived, and
+/// never after one that was accepted later.
+fn out_of_order(published: &Journal, received: &Journal) -> Vec<String> {
+    let number = |text: &String| text.parse::<u64>().expect("a number");
+    let facts = published.read();
+    let sequences: BTreeMap<u64, u64> =
+        facts.iter().map(|fact| (number(&fact[0]), number(&fact[2]))).collect();
+    let mut lines: BTreeMap<u64, Line> = BTreeMap::new();
+    for (n, sequence) in &sequences {
+        lines.entry(n % LANES).or_default().accepted.push(*sequence);
+    }
+    lines.values_mut().for_each(|line| line.accepted.sort_unstable());
+    let mut wrong = Vec::new();
+    for fact in received.read().iter().filter(|fact| fact[0] == ORDERED) {
+        let n = number(&fact[1]);
+        // An event whose publisher had no answer has no place that is known here.
+        let Some(sequence) = sequences.get(&n) else { continue };
+        let line = lines.entry(n % LANES).or_default();
+        let before = line.accepted.partition_point(|accepted| accepted < sequence);
+        let waited_for = line.arrived.range(..sequence).count();
+        if waited_for < before || *sequence < line.newest {
+            wrong.push(format!("{n} ({sequence}) after {waited_for} of {before}"));
+        }
+        line.newest = line.newest.max(*sequence);
+        if fact[4] == "200" {
+            line.arrived.insert(*sequence);
+        }
+    }
+    wrong
 }
 
 /// The id under which each fact was acknowledged.
@@ -164,6 +207,8 @@ impl Verdict {
         }
         assert!(self.unrecorded <= kills * receivers * window, "{} unrecorded", self.unrecorded);
         assert_eq!(self.invented, 0, "attempts that no receiver saw");
+        let order = &self.out_of_order;
+        assert!(order.is_empty(), "{} out of order: {}", order.len(), some(order));
     }
 }
 
@@ -175,7 +220,8 @@ impl fmt::Display for Verdict {
             f,
             "{} acknowledged, {} requests, lost {}, repeats {repeats} (most by one \
              kill at one receiver {most}), without a kill {}, other ids {}, unrecorded requests \
-             {}, delivered without an answer to the publisher {}, final states other than one {}",
+             {}, delivered without an answer to the publisher {}, final states other than one {}, \
+             out of order {}",
             self.acknowledged,
             self.requests,
             self.lost.len(),
@@ -184,6 +230,7 @@ impl fmt::Display for Verdict {
             self.unrecorded,
             self.unacknowledged,
             self.not_delivered_once.len(),
+            self.out_of_order.len(),
         )
     }
 }

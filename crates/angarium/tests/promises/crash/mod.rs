@@ -1,5 +1,5 @@
-//! D1, D3, D5, D6 under kill -9 (reliability-security plan, B1 and B2.1): the real server is killed
-//! at random moments under load and started again on the same data.
+//! D1, D3, D5, D6, D7 under kill -9 (reliability-security plan, B1 and B2.1): the real server is
+//! killed at random moments under load and started again on the same data.
 //!
 //! The oracle does not ask the product: publisher and receivers write what they saw to files of
 //! their own, line by line, and the checker reads those. Only the recorded attempts and the final
@@ -24,7 +24,11 @@ use std::time::Duration;
 const PUBLISHERS: u64 = 64;
 /// Most attempts in flight to one endpoint (api.md, "Limits").
 const WINDOW: u64 = 64;
-const RECEIVERS: [&str; 3] = ["ok", "flaky", "slow"];
+const RECEIVERS: [&str; 4] = ["ok", "flaky", "slow", ORDERED];
+/// The receiver whose endpoint is ordered by key; now and then it fails.
+const ORDERED: &str = "ordered";
+/// Ordering keys.
+const LANES: u64 = 64;
 const DRAIN: Duration = Duration::from_secs(180);
 
 /// What all threads of a run share.
@@ -65,7 +69,8 @@ impl Run {
         let mut connection = None;
         while !self.over.load(Ordering::SeqCst) {
             let n = self.next.fetch_add(1, Ordering::SeqCst);
-            let mut event = json!({"tenant": "acme", "type": "a.b", "data": {"n": n}});
+            let key = (n % LANES).to_string();
+            let mut event = json!({"tenant": "acme", "type": "a.b", "key": key, "data": {"n": n}});
             if n.is_multiple_of(2) {
                 event["id"] = json!(format!("own-{n}"));
             }
@@ -108,7 +113,12 @@ fn receiver(run: &Arc<Run>, name: &'static str, seed: u64) -> Receiver {
     let (run, dice) = (run.clone(), Mutex::new(Dice::new(seed)));
     Receiver::unrecorded(move |request| {
         let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let fails = name == "flaky" && dice.lock().expect("not poisoned").chance(20);
+        let percent = match name {
+            "flaky" => 20,
+            ORDERED => 5,
+            _ => 0,
+        };
+        let fails = dice.lock().expect("not poisoned").chance(percent);
         let status = if fails { 500 } else { 200 };
         run.received.note(&[
             name,
@@ -129,13 +139,17 @@ fn set_up(api: &Api, receivers: &[Receiver]) -> Vec<String> {
     let environment = json!({"slug": "shop", "title": "Shop", "contracts": ["standard"]});
     api.post("/v1/environments", &environment).expect(201);
     api.put("/v1/tenants/acme", &json!({}));
-    let create = |receiver: &Receiver| {
-        let delivery = json!({"timeout": "5s", "retries": vec!["1s"; 30]});
-        let body = json!({"url": receiver.url("/"), "types": ["a.*"], "delivery": delivery});
+    let create = |(receiver, name): (&Receiver, &str)| {
+        // What waits for a retry holds up its lane, so that one is soon.
+        let (wait, ordering) = if name == ORDERED { ("50ms", "key") } else { ("1s", "none") };
+        let delivery = json!({"timeout": "5s", "retries": vec![wait; 30]});
+        let body = json!({
+            "url": receiver.url("/"), "types": ["a.*"], "ordering": ordering, "delivery": delivery,
+        });
         let endpoint = api.post("/v1/tenants/acme/endpoints", &body).expect(201);
         text(&endpoint, "id").to_owned()
     };
-    receivers.iter().map(create).collect()
+    receivers.iter().zip(RECEIVERS).map(create).collect()
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn of_template(contract: &Contract, operation: Option<Operation>, template: &Tem
     match template {
         Template::Fixed(value) => json!({ "const": value }),
         Template::Text(_) => json!({ "type": "string" }),
-        Template::Each(item) => json!({ "type": "array", "items": inner(item) }),
+        Template::Each { item, .. } => json!({ "type": "array", "items": inner(item) }),
         Template::List(items) => {
             json!({ "type": "array", "prefixItems": items.iter().map(inner).collect::<Vec<_>>() })
         }
@@ -181,7 +181,7 @@ fn presence_of(contract: &Contract, operation: Option<Operation>, template: &Tem
         Template::Whole { absent: Some(_), .. }
         | Template::Fixed(_)
         | Template::List(_)
-        | Template::Each(_)
+        | Template::Each { .. }
         | Template::Table(_) => Presence::Always,
     }
 }

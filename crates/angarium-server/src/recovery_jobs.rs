@@ -1,0 +1,173 @@
+//! Drives recoveries: what was given up, suppressed or cancelled is delivered anew, at the job's
+//! rate.
+//!
+//! Every step begins with the job as it is stored, so a restart is nothing special. Its deliveries
+//! are named before they are made and made only once, whether or not the server died in between.
+
+use crate::api::App;
+use crate::api::change::Lanes;
+use crate::api::problem::Problem;
+use crate::in_order::in_order;
+use angarium_core::endpoint::EndpointStatus;
+use angarium_core::id::JobId;
+use angarium_core::job::{Job, JobStatus, Obstacle, Pace};
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::replay::Replayed;
+use angarium_core::shard::Replay;
+use angarium_store::read::RecoverableQuery;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// So long until a job that cannot go on is tried again, and the longest that one rests.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+/// So often jobs are looked for that nobody told of.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What calls and the driver of jobs share.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    /// A job was made.
+    pub made: Notify,
+    /// A step and a cancel of one job take turns: nothing is made after a cancel was answered.
+    pub turns: Lanes,
+}
+
+/// Drives every job that runs, those of earlier processes too.
+pub async fn drive_for_ever(app: Arc<App>) {
+    let mut drivers = JoinSet::new();
+    let mut driven: HashMap<JobId, AbortHandle> = HashMap::new();
+    loop {
+        while drivers.try_join_next().is_some() {}
+        driven.retain(|_, driver| !driver.is_finished());
+        match app.store.running_jobs().await {
+            Ok(jobs) => {
+                for job in jobs {
+                    let driver = || drivers.spawn(drive(Arc::clone(&app), job.id, job.rate));
+                    driven.entry(job.id).or_insert_with(driver);
+                }
+            }
+            Err(error) => tracing::error!(%error, "running jobs cannot be listed"),
+        }
+        tokio::select! {
+            () = app.jobs.made.notified() => {}
+            () = app.clock.sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// Takes a job's steps until it has ended.
+async fn drive(app: Arc<App>, id: JobId, rate: u32) {
+    let mut pace = Pace::new(rate, app.now());
+    loop {
+        let began = app.now();
+        let rest = match step(&app, id, pace.step()).await {
+            Ok(Taken::Made(count)) => {
+                pace.spend(count, began);
+                pace.wait(app.now()).min(TRY_EVERY)
+            }
+            Ok(Taken::Blocked) => TRY_EVERY,
+            Ok(Taken::Last) => return,
+            Err(Problem(refusal)) => {
+                tracing::warn!(%id, %refusal, "a step of a job is taken again");
+                TRY_EVERY
+            }
+        };
+        app.clock.sleep(rest).await;
+    }
+}
+
+/// What became of a step.
+enum Taken {
+    /// So many deliveries are in hand now.
+    Made(usize),
+    /// Something is in the way.
+    Blocked,
+    /// The job has ended.
+    Last,
+}
+
+/// Takes the step that was begun, or else the next one.
+async fn step(app: &Arc<App>, id: JobId, most: usize) -> Result<Taken, Problem> {
+    let _turn = app.jobs.turns.turn(&id).await;
+    let job = app.store.job(id).await?.filter(|job| job.status == JobStatus::Running);
+    let Some(mut job) = job else { return Ok(Taken::Last) };
+    if job.step.is_empty() {
+        let next = app.store.recoverable(&upcoming(app, &job, most)).await?;
+        job.begin(next.items, next.next, app.now());
+        app.store.advance_job(&job, None, app.now()).await?;
+    }
+    let count = job.step.len();
+    if count > 0 {
+        let is_news = match make(app, &job).await? {
+            Some(obstacle) => job.meet(obstacle, app.now()),
+            None => {
+                job.settle(app.now());
+                true
+            }
+        };
+        if is_news {
+            app.store.advance_job(&job, None, app.now()).await?;
+        }
+    }
+    Ok(match (job.status, job.obstacle) {
+        (JobStatus::Running, None) => Taken::Made(count),
+        (JobStatus::Running, Some(_)) => Taken::Blocked,
+        (JobStatus::Done | JobStatus::Cancelled | JobStatus::Failed, _) => Taken::Last,
+    })
+}
+
+fn upcoming(app: &App, job: &Job, most: usize) -> RecoverableQuery {
+    RecoverableQuery {
+        endpoint: job.endpoint,
+        recovery: job.recovery.clone(),
+        ended_by: job.created_at,
+        cursor: job.cursor,
+        limit: most,
+        rows_read: app.limits.page_rows_read,
+    }
+}
+
+/// Makes the deliveries of the step that are not there yet, in one group commit; says what is in
+/// the way.
+async fn make(app: &Arc<App>, job: &Job) -> Result<Option<Obstacle>, Problem> {
+    let replay = |made: &Replayed| {
+        let (tenant, event, deliveries) = (job.tenant, made.key.event, vec![*made]);
+        app.runner.replay(Replay { tenant, event, deliveries, guard: None })
+    };
+    let answers = in_order(job.step.iter().map(replay)).await;
+    for (made, answer) in job.step.iter().zip(answers) {
+        if let Err(refusal) = answer {
+            let obstacle = obstacle(app, job, made, refusal).await?;
+            if obstacle.is_some() {
+                return Ok(obstacle);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Why a delivery was not made: nothing is in the way if it is there already, be it from a step
+/// that was broken off or because a person was faster.
+async fn obstacle(
+    app: &App,
+    job: &Job,
+    made: &Replayed,
+    refusal: Refusal,
+) -> Result<Option<Obstacle>, Problem> {
+    if refusal.code != Code::Conflict {
+        return Err(refusal.into());
+    }
+    if app.store.delivery(made.key).await?.is_some() {
+        return Ok(None);
+    }
+    let gates = app.runner.gates(job.tenant)?;
+    let gate = gates.iter().find(|gate| gate.no == job.endpoint);
+    match gate.map(|gate| gate.admission.status) {
+        None => Ok(Some(Obstacle::EndpointDeleted)),
+        Some(EndpointStatus::Disabled) => Ok(Some(Obstacle::EndpointDisabled)),
+        Some(EndpointStatus::Active | EndpointStatus::Paused) => Err(refusal.into()),
+    }
+}

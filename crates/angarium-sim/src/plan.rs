@@ -16,6 +16,7 @@ pub(crate) const STRICT: &str = "sim-strict";
 pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) tenants: usize,
+    pub(crate) shards: Shards,
     pub(crate) endpoints: Vec<EndpointPlan>,
     /// What publishers and people do, until the faults end.
     pub(crate) steps: usize,
@@ -23,6 +24,15 @@ pub(crate) struct Plan {
     pub(crate) pace: u64,
     pub(crate) faults: Faults,
     pub(crate) wishes: Wishes,
+}
+
+/// Where the tenants live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shards {
+    /// All in one shard.
+    One,
+    /// Each in its own.
+    Several,
 }
 
 /// An endpoint as it is made.
@@ -96,6 +106,7 @@ impl Plan {
             endpoints: (0..endpoints).map(endpoint).collect(),
             limits,
             tenants,
+            shards: if random.chance(300) { Shards::One } else { Shards::Several },
             steps: random.size(20, 120),
             pace: random.pick(&[5, 40, 200, 800]).unwrap_or(40),
             faults: Faults::draw(random),

@@ -1,12 +1,12 @@
 //! A seed from its beginning to its verdict.
 
 use crate::people::contract_text;
-use crate::plan::{CONTRACT, Plan, STRICT};
+use crate::plan::{CONTRACT, Plan, STRICT, Shards};
 use crate::process::{Ended, live, live_again};
 use crate::world::{BEGIN, Sim, World};
 use angarium_core::account::{Environment, Tenant};
 use angarium_core::contract::ContractLibrary;
-use angarium_core::id::{EnvironmentNo, TenantNo};
+use angarium_core::id::{EnvironmentNo, ShardId, TenantNo};
 use angarium_core::limits::Limits;
 use angarium_store::seal::MasterKey;
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
@@ -79,7 +79,7 @@ pub fn run(seed: u64, lines: usize) -> Result<Report> {
         synchronous: Synchronous::Normal,
         mode: Mode::InPlace,
     })?;
-    let tenants = make_tenants(&store, plan.tenants)?;
+    let tenants = make_tenants(&store, plan.tenants, plan.shards)?;
     let sim = Arc::new(Sim::new(seed, plan, store, Arc::clone(&CONTRACTS), lines));
     sim.world().people.tenants = tenants;
     while in_a_process(async { live(&sim).await })? == Ended::Early {
@@ -102,7 +102,7 @@ fn in_a_process<T>(life: impl Future<Output = T>) -> Result<T> {
     Ok(runtime.block_on(life))
 }
 
-fn make_tenants(store: &SqliteStore, tenants: usize) -> Result<Vec<TenantNo>> {
+fn make_tenants(store: &SqliteStore, tenants: usize, shards: Shards) -> Result<Vec<TenantNo>> {
     let made = |change| match crate::ready(store.change_account(change, None, BEGIN))? {
         AccountChanged::Created(no) => Ok(no),
         other => bail!("an account was not made: {other:?}"),
@@ -127,7 +127,13 @@ fn make_tenants(store: &SqliteStore, tenants: usize) -> Result<Vec<TenantNo>> {
         }))
         .map(TenantNo::new)
     };
-    (0..tenants).map(tenant).collect()
+    // Tenants whose numbers are as far apart as there are shards share one.
+    let apart = match shards {
+        Shards::One => usize::from(ShardId::COUNT),
+        Shards::Several => 1,
+    };
+    let all = (0..=(tenants - 1) * apart).map(tenant).collect::<Result<Vec<_>>>()?;
+    Ok(all.into_iter().step_by(apart).collect())
 }
 
 /// What stands in the store at the end is what was promised.

@@ -5,14 +5,16 @@ use crate::world::Sim;
 use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
-    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, TenantNo,
+    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, TenantNo,
 };
+use angarium_core::job::Job;
 use angarium_core::lane::Lane;
+use angarium_core::replay::Replayed;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent};
 use angarium_store::read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    Page, SequenceQuery, SequenceRow,
+    JobQuery, Page, RecoverableQuery, SequenceQuery, SequenceRow,
 };
 use angarium_store::{
     AccountChange, AccountChanged, Accounts, ShardState, Store, StoreError, StoreResult,
@@ -269,6 +271,41 @@ impl Store for FaultyStore {
         query: SequenceQuery,
     ) -> StoreResult<Page<SequenceRow, EventKey>> {
         self.0.store.deliveries_by_sequence(query).await
+    }
+
+    async fn recoverable(&self, query: &RecoverableQuery) -> StoreResult<Page<Replayed, EventKey>> {
+        self.0.store.recoverable(query).await
+    }
+
+    async fn create_job(
+        &self,
+        job: &Job,
+        most: usize,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        self.0.store.create_job(job, most, guard, now).await
+    }
+
+    async fn advance_job(
+        &self,
+        job: &Job,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        self.0.store.advance_job(job, guard, now).await
+    }
+
+    async fn job(&self, id: JobId) -> StoreResult<Option<Job>> {
+        self.0.store.job(id).await
+    }
+
+    async fn jobs(&self, query: JobQuery) -> StoreResult<Page<Job, JobId>> {
+        self.0.store.jobs(query).await
+    }
+
+    async fn running_jobs(&self) -> StoreResult<Vec<Job>> {
+        self.0.store.running_jobs().await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

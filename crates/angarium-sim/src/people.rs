@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Endpoints that are asked for while there is none.
+const MOST_ASKED: usize = 20;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct People {
@@ -137,6 +140,11 @@ impl World {
     /// What somebody does next, and how long it is quiet then, in milliseconds; none when the time
     /// of the faults is over.
     pub(crate) fn next_wish(&mut self) -> Option<(Wish, u64)> {
+        // Whoever was refused asks again.
+        let is_empty = self.people.to_make.is_empty() && self.ledger.endpoints.is_empty();
+        if is_empty && self.people.asked.len() < MOST_ASKED {
+            self.people.to_make.extend(self.plan.endpoints.iter().cloned());
+        }
         if let Some(plan) = self.people.to_make.pop_front() {
             let config = self.people.make(plan, &self.plan.limits);
             return Some((Wish::Make(Box::new(config)), 5));

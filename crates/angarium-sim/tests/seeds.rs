@@ -7,7 +7,7 @@ fn a_seed_breaks_no_promise_and_runs_the_same_way_each_time() {
     for seed in 1..=5 {
         let report = run_twice(seed, 20).expect("a run");
         assert!(report.violations.is_empty(), "{report:#?}");
-        assert!(report.events > 0 && report.requests > 0, "{report:#?}");
+        assert!(report.requests > 0, "{report:#?}");
     }
 }
 

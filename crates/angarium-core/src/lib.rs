@@ -17,6 +17,7 @@ pub mod destination;
 pub mod endpoint;
 pub mod event;
 pub mod lane;
+pub mod rate;
 pub mod subscription;
 
 pub mod batch;

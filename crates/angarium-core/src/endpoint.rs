@@ -3,6 +3,7 @@
 use crate::id::{ApiKeyId, EndpointId, EndpointNo, SigningKeyId, TenantNo};
 use crate::lane::Ordering;
 use crate::outcome::Class;
+use crate::rate::RateSpec;
 use crate::retry::RetrySpec;
 use crate::secret::{SecretText, SigningKey};
 use crate::subscription::Subscription;
@@ -129,6 +130,9 @@ pub struct EndpointConfig {
     /// Most attempts in flight; absent means the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u16>,
+    /// Most attempts a second; absent means no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RateSpec>,
     /// Its name, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

@@ -6,6 +6,7 @@
 use crate::delivery::DeliveryState;
 use crate::endpoint::{EndpointConfig, EndpointStatus};
 use crate::event::{Event, NewEvent};
+use crate::gate::{Bar, GateView, Opening};
 use crate::subscription::{Mismatch, Subscription};
 use crate::time::Timestamp;
 
@@ -107,6 +108,12 @@ pub enum Wait {
     Time,
     /// The end of one of the endpoint's attempts, of which as many are in flight as may be.
     Window,
+    /// A probe that succeeds: the endpoint is down.
+    Breaker,
+    /// Its turn while the endpoint is being started slowly.
+    Pace,
+    /// Its turn under the endpoint's rate.
+    Rate,
     /// Its turn, which comes at once unless the node is busy.
     Turn,
 }
@@ -121,6 +128,9 @@ impl Wait {
             Wait::Lane => "lane",
             Wait::Time => "time",
             Wait::Window => "window",
+            Wait::Breaker => "breaker",
+            Wait::Pace => "pace",
+            Wait::Rate => "rate",
             Wait::Turn => "turn",
         }
     }
@@ -128,21 +138,27 @@ impl Wait {
     /// Whether the time of the next attempt says anything while it waits for this.
     pub const fn is_by_the_clock(self) -> bool {
         match self {
-            Wait::Time | Wait::Window | Wait::Turn => true,
-            Wait::Answer | Wait::EndpointPaused | Wait::EndpointDisabled | Wait::Lane => false,
+            Wait::Time | Wait::Window | Wait::Pace | Wait::Rate | Wait::Turn => true,
+            Wait::Answer
+            | Wait::EndpointPaused
+            | Wait::EndpointDisabled
+            | Wait::Lane
+            | Wait::Breaker => false,
         }
     }
 }
 
 /// An endpoint's admission as its shard sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Admission {
     /// Whether deliveries start.
     pub status: EndpointStatus,
     /// Attempts in flight.
     pub in_flight: usize,
-    /// Most attempts in flight.
-    pub window: usize,
+    /// Whether the next one may start.
+    pub opening: Opening,
+    /// What has moved of its gate.
+    pub gate: GateView,
 }
 
 /// What a delivery waits for; nothing once it has ended.
@@ -166,12 +182,17 @@ pub fn waits_for(
         (DeliveryState::Queued, EndpointStatus::Active) => Some(Wait::Lane),
         (DeliveryState::Pending, EndpointStatus::Active) => {
             if due.is_some_and(|due| due > now) {
-                Some(Wait::Time)
-            } else if admission.in_flight >= admission.window {
-                Some(Wait::Window)
-            } else {
-                Some(Wait::Turn)
+                return Some(Wait::Time);
             }
+            Some(match admission.opening {
+                Opening::Now => Wait::Turn,
+                Opening::At(_, bar) | Opening::AfterOutcome(bar) => match bar {
+                    Bar::Breaker => Wait::Breaker,
+                    Bar::Window => Wait::Window,
+                    Bar::Pace => Wait::Pace,
+                    Bar::Rate => Wait::Rate,
+                },
+            })
         }
     }
 }

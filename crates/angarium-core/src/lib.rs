@@ -23,6 +23,7 @@ pub mod subscription;
 pub mod batch;
 pub mod delivery;
 pub mod explain;
+pub mod gate;
 pub mod job;
 pub mod outcome;
 pub mod replay;

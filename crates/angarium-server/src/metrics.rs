@@ -192,6 +192,8 @@ pub struct Figures {
     pub depth: Depth,
     /// When the oldest delivery, in memory or in the store, became due.
     pub oldest_due: Option<Timestamp>,
+    /// When the oldest of those that no gate holds became due.
+    pub oldest_sendable: Option<Timestamp>,
     /// Attempts that have ended, by class.
     pub attempts: Vec<(Class, u64)>,
     /// Attempts under way.
@@ -208,8 +210,10 @@ impl Figures {
     pub async fn ask(runner: &Runner, store: &dyn Store, now: Timestamp) -> StoreResult<Self> {
         let depth = store.depth(now).await?;
         let counts = runner.counts();
+        let oldest_sendable = runner.oldest_sendable();
         Ok(Self {
-            oldest_due: [depth.oldest_due, runner.oldest_due()].into_iter().flatten().min(),
+            oldest_due: [depth.oldest_due, oldest_sendable].into_iter().flatten().min(),
+            oldest_sendable,
             attempts: Class::ALL.iter().map(|class| (*class, counts.attempts(*class))).collect(),
             attempts_in_flight: runner.attempts_in_flight(),
             shards_out: runner.shards_out(),

@@ -114,6 +114,7 @@ impl People {
                 retries: Some(RetrySpec::List(retries)),
             }),
             concurrency: Some(plan.concurrency),
+            rate: None,
             name: Some(place.to_string()),
             description: None,
             metadata: serde_json::Map::new(),

@@ -8,6 +8,7 @@ use super::{
     Contract, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope, RequestShape,
 };
 use crate::endpoint::DeliveryMethod;
+use crate::gate::BreakerRule;
 use crate::lane::Ordering;
 use crate::retry::{RetryPolicy, RetrySpec};
 use crate::time::print_span;
@@ -36,6 +37,9 @@ impl fmt::Display for Contract {
         writeln!(f, "\nDelivery\n  a 2xx within {} is success", print_span(self.timeout))?;
         let ordering = self.ordering().unwrap_or(&Ordering::None);
         writeln!(f, "  {}\n{}{}", Schedule(&self.retry), Order(ordering), self.health)?;
+        if let Some(rule) = &self.breaker {
+            writeln!(f, "  {rule}")?;
+        }
         writeln!(f, "Endpoints")?;
         if !self.plans.is_empty() {
             writeln!(f, "  plans: {}", self.plans.join(", "))?;
@@ -160,6 +164,17 @@ impl fmt::Display for HealthPolicy {
                 )
             }
         }
+    }
+}
+
+impl fmt::Display for BreakerRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (wait, cap) = (print_span(self.wait), print_span(self.cap));
+        let failures = self.failures;
+        write!(
+            f,
+            "after {failures} failed attempts in a row one probe at a time, {wait} to {cap} apart"
+        )
     }
 }
 

@@ -63,7 +63,7 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         together((about, sent, health, rules, api, top.finish()))?;
     let (name, title, description, plans, events) = about;
     let plans = plans.unwrap_or_default();
-    let (request, signatures, keys, Delivery { timeout, retry, ordering }) = sent;
+    let (request, signatures, keys, Delivery { timeout, retry, ordering, breaker }) = sent;
     let health = health.unwrap_or_default();
     Ok(Contract {
         file: Box::default(),
@@ -79,6 +79,7 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         timeout,
         retry,
         ordering,
+        breaker,
         health,
         rules,
         api,

@@ -40,6 +40,7 @@ pub(crate) use template::{Facts, Place};
 use crate::account::EventTypeConfig;
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
+use crate::gate::BreakerRule;
 use crate::lane::Ordering;
 use crate::retry::RetryPolicy;
 use api::ManagementApi;
@@ -68,6 +69,7 @@ pub struct Contract {
     timeout: Duration,
     retry: RetryPolicy,
     ordering: Option<Ordering>,
+    breaker: Option<BreakerRule>,
     health: HealthPolicy,
     rules: EndpointRules,
     api: Option<ManagementApi>,
@@ -179,6 +181,11 @@ impl Contract {
     /// nothing.
     pub fn ordering(&self) -> Option<&Ordering> {
         self.ordering.as_ref()
+    }
+
+    /// When a failing endpoint is left alone; none where the schedule is kept to the letter.
+    pub fn breaker(&self) -> Option<BreakerRule> {
+        self.breaker
     }
 
     /// When an endpoint is switched off.

@@ -5,8 +5,10 @@ use super::fixed::{self, QueryAuth};
 use super::{DeliveryMethod, DeliveryOverride, EndpointConfig};
 use crate::contract::{Contract, KeyPresence, KeyScope, Signer, TIMEOUTS};
 use crate::destination::{Destination, Scheme};
+use crate::gate::GateRules;
 use crate::lane::Ordering;
 use crate::limits::Limits;
+use crate::rate::RateLimit;
 use crate::refusal::{Code, Refusal};
 use crate::retry::RetryPolicy;
 use crate::time::parse_span;
@@ -29,8 +31,8 @@ pub struct Endpoint {
     pub timeout: Duration,
     /// What its deliveries are ordered by: its own setting, or the contract's.
     pub ordering: Ordering,
-    /// Most attempts in flight.
-    pub window: usize,
+    /// What its gate keeps to.
+    pub gate: GateRules,
     /// The effective method.
     pub method: DeliveryMethod,
     /// Its own keys; `None` where the tenant's sign, or nothing is signed.
@@ -68,7 +70,11 @@ impl Endpoint {
         let ordering = config.ordering.as_ref().or(contract.ordering()).cloned();
         let ordering = ordering.unwrap_or(Ordering::None);
         ordering.check()?;
-        let window = effective_window(config.concurrency, limits)?;
+        let gate = GateRules {
+            window: effective_window(config.concurrency, limits)?,
+            rate: config.rate.map(RateLimit::try_new).transpose()?,
+            breaker: contract.breaker(),
+        };
         let signer = prepare_signer(&config, &contract)?.map(Arc::new);
         let fixed_headers = fixed::headers(&config.secrets, &contract, limits)?;
         let query_auth = QueryAuth::prepare(&config.secrets)?.map(Arc::new);
@@ -79,7 +85,7 @@ impl Endpoint {
             retry,
             timeout,
             ordering,
-            window,
+            gate,
             method,
             signer,
             fixed_headers,

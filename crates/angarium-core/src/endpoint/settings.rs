@@ -2,7 +2,9 @@
 //! section 3).
 
 use super::{DeliveryMethod, Endpoint};
+use crate::gate::BreakerRule;
 use crate::lane::Ordering;
+use crate::rate::RateLimit;
 use crate::retry::RetryPolicy;
 use std::time::Duration;
 
@@ -60,6 +62,10 @@ pub struct Settings<'a> {
     pub method: Setting<DeliveryMethod>,
     /// Most attempts in flight.
     pub concurrency: Setting<usize>,
+    /// Most attempts a second; none if nobody limits them.
+    pub rate: Setting<Option<RateLimit>>,
+    /// When it is left alone; none if its schedule is kept to the letter.
+    pub breaker: Setting<Option<BreakerRule>>,
     /// What its deliveries are ordered by.
     pub ordering: Setting<&'a Ordering>,
     /// Failed deliveries in a row after which it is switched off; none if it never is.
@@ -84,7 +90,9 @@ impl Endpoint {
             timeout: Setting::of(self.timeout, timeout, Endpoint, Contract),
             retries: Setting::of(&self.retry, retries, Endpoint, Contract),
             method: Setting::of(self.method, config.method, Endpoint, Contract),
-            concurrency: Setting::of(self.window, config.concurrency, Endpoint, System),
+            concurrency: Setting::of(self.gate.window, config.concurrency, Endpoint, System),
+            rate: Setting::of(self.gate.rate, config.rate, Endpoint, System),
+            breaker: Setting::of(self.gate.breaker, self.gate.breaker, Contract, System),
             ordering: Setting { value: &self.ordering, origin: ordering },
             disable_after: Setting::of(disable_after, disable_after, Contract, System),
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::{DataKind, EventType};
+use crate::gate::{Gate, GateRules};
 use crate::limits::Limits;
 use bytes::Bytes;
 use std::time::Duration;
@@ -97,7 +98,10 @@ fn a_delivery_waits_for_one_thing_and_an_ended_one_for_nothing() {
         (Pending, Active, past, 63, Some(Wait::Turn)),
     ];
     for (state, status, due, in_flight, expected) in rows {
-        let admission = Admission { status, in_flight, window: 64 };
+        let rules = GateRules { window: 64, rate: None, breaker: None };
+        let mut gate = Gate::default();
+        let opening = gate.opening(&rules, in_flight, now);
+        let admission = Admission { status, in_flight, opening, gate: gate.view(&rules) };
         let wait = waits_for(state, due, admission, now);
         assert_eq!(wait, expected, "{state:?} {status:?} {due:?} {in_flight}");
     }

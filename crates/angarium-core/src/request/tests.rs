@@ -52,6 +52,7 @@ fn config(secrets: &[&str]) -> EndpointConfig {
         ordering: None,
         delivery: None,
         concurrency: None,
+        rate: None,
         name: None,
         description: None,
         metadata: serde_json::Map::new(),

@@ -7,13 +7,18 @@ use super::{Effects, Load, Rows, Shard, Start};
 use crate::batch::{AttemptRecord, DeliveryWrite, NextState};
 use crate::delivery::{DeliveryState, EndReason, Verdict, judge};
 use crate::endpoint::EndpointStatus;
+use crate::gate::Attempted;
 use crate::id::{DeliveryKey, EndpointNo};
 use crate::outcome::Class;
 use crate::time::{Jitter, Timestamp};
 use crate::waiting::{DueDelivery, DuePage};
+use std::ops::Bound;
 
 /// Rows of one lane that are read at once: they are sent one after the other.
 const LANE_AT_ONCE: usize = 32;
+/// A tenant may have so many times the attempts under way that are still free on the node: alone
+/// it gets four fifths of the slots, and however many it wants, the next tenant finds some.
+const TENANT_SHARE: usize = 4;
 
 impl<T> Shard<T> {
     /// The time of [`Shard::wake_at`] has come.
@@ -32,13 +37,18 @@ impl<T> Shard<T> {
 
     /// Starts what waits for nothing but a slot, after slots became free.
     pub fn use_slots(&mut self, now: Timestamp, fx: &mut Effects<T>) {
-        let wanting = self.queues.iter().filter(|(_, queue)| queue.wants_slot());
-        let wanting: Vec<_> = wanting.map(|(no, _)| *no).collect();
+        // Round and round, so that the first endpoints do not get all slots.
+        let last = self.served_last;
+        let later = self.queues.range((Bound::Excluded(last), Bound::Unbounded));
+        let around = later.chain(self.queues.range(..=last));
+        let wanting: Vec<_> =
+            around.filter(|(_, queue)| queue.has_ready()).map(|(no, _)| *no).collect();
         for no in wanting {
             if fx.slots == 0 {
                 fx.starved = true;
                 return;
             }
+            self.served_last = no;
             self.run(no, now, fx);
         }
     }
@@ -57,7 +67,8 @@ impl<T> Shard<T> {
             return;
         };
         queue.wake(now);
-        start_attempts(no, queue, now, fx);
+        let tenant = self.tenants.entry(queue.endpoint.config.tenant).or_default();
+        start_attempts(no, queue, &mut tenant.in_flight, now, fx);
         let bytes = self.limits.shard_ready_bytes.saturating_sub(self.held_bytes);
         if let Some(wish) = queue.begin_load(&self.limits, now) {
             let key = |(event, generation)| DeliveryKey { event, endpoint: no, generation };
@@ -190,6 +201,9 @@ impl<T> Shard<T> {
             NextState::Ended { .. } => Recorded::Ended,
         });
         let Held { sequence, has_row, lane, .. } = sending.held;
+        let (class, started_at, took) = (attempt.class, sending.started_at, attempt.took);
+        let attempted = Attempted { class, started_at, took };
+        queue.gate.observe(&endpoint.gate, attempted, jitter, now);
         queue.health.observe(attempt.class, attempt.status, verdict, now);
         queue.dirty = true;
         let attempt = Some(attempt);
@@ -206,13 +220,21 @@ impl<T> Shard<T> {
     }
 }
 
-fn start_attempts<T>(no: EndpointNo, queue: &mut Queue, now: Timestamp, fx: &mut Effects<T>) {
-    if !queue.wants_slot() {
+/// Starts what gate, slots and the tenant's share allow. `in_flight` is the tenant's.
+fn start_attempts<T>(
+    no: EndpointNo,
+    queue: &mut Queue,
+    in_flight: &mut usize,
+    now: Timestamp,
+    fx: &mut Effects<T>,
+) {
+    if !queue.wants_slot(now) {
         return;
     }
     let slow = queue.is_slow(now);
-    while queue.wants_slot() {
-        if fx.slots == 0 || (slow && fx.slow_slots == 0) {
+    while queue.wants_slot(now) {
+        let has_share = *in_flight < fx.slots.saturating_mul(TENANT_SHARE);
+        if !has_share || (slow && fx.slow_slots == 0) {
             fx.starved = true;
             return;
         }
@@ -220,6 +242,7 @@ fn start_attempts<T>(no: EndpointNo, queue: &mut Queue, now: Timestamp, fx: &mut
             return;
         };
         fx.slots -= 1;
+        *in_flight += 1;
         if slow {
             fx.slow_slots -= 1;
         }

@@ -151,6 +151,7 @@ impl<T> Shard<T> {
                 self.slice(park(no));
             }
             (EndpointStatus::Paused | EndpointStatus::Disabled, EndpointStatus::Active) => {
+                queue.gate.resumed(now);
                 self.slice(unpark(no, now));
             }
             (EndpointStatus::Active, EndpointStatus::Active)

@@ -170,6 +170,9 @@ impl<T> Shard<T> {
         let Some((mut held, recorded)) = queue.free_slot(write.key) else {
             return;
         };
+        if let Some(tenant) = self.tenants.get_mut(&queue.endpoint.config.tenant) {
+            tenant.in_flight = tenant.in_flight.saturating_sub(1);
+        }
         queue.row_changed(write.key);
         let weight = held.event.body.weight();
         if let (Recorded::Ended, Some(lane)) = (recorded, held.lane) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// An endpoint as it is in force, with what its shard knows of it.
 #[derive(Debug, Clone)]
-pub struct Gate {
+pub struct EndpointInForce {
     /// The store's number.
     pub no: EndpointNo,
     /// The endpoint.
@@ -43,9 +43,9 @@ impl<T> Shard<T> {
         self.queues.get(&endpoint).map(|queue| queue.health)
     }
 
-    /// When the oldest delivery that could be sent now became due.
-    pub fn oldest_due(&self) -> Option<Timestamp> {
-        self.queues.values().filter_map(Queue::oldest_due).min()
+    /// When the oldest delivery that could be sent now became due; what a gate holds could not.
+    pub fn oldest_sendable(&self) -> Option<Timestamp> {
+        self.queues.values().filter_map(Queue::oldest_sendable).min()
     }
 
     /// The newest key that this shard knows of.
@@ -59,15 +59,17 @@ impl<T> Shard<T> {
     }
 
     /// The same, each as it is in force.
-    pub fn gates(&self, tenant: TenantNo) -> Vec<Gate> {
+    pub fn gates(&self, tenant: TenantNo, now: Timestamp) -> Vec<EndpointInForce> {
         let gate = |no: &EndpointNo| {
             let queue = self.queues.get(no)?;
+            let rules = &queue.endpoint.gate;
             let admission = Admission {
                 status: queue.endpoint.config.status,
                 in_flight: queue.in_flight(),
-                window: queue.endpoint.window,
+                opening: queue.gate.clone().opening(rules, queue.in_flight(), now),
+                gate: queue.gate.view(rules),
             };
-            Some(Gate { no: *no, endpoint: Arc::clone(&queue.endpoint), admission })
+            Some(EndpointInForce { no: *no, endpoint: Arc::clone(&queue.endpoint), admission })
         };
         self.endpoints_of(tenant).iter().filter_map(gate).collect()
     }

@@ -41,7 +41,7 @@ mod tests;
 
 pub use action::{DeliveryAction, Seen};
 pub use commit::Ownership;
-pub use look::Gate;
+pub use look::EndpointInForce;
 pub use own_ids::Lookup;
 pub use publish::{Audience, Publish};
 pub use replay::Replay;
@@ -87,6 +87,8 @@ pub struct Shard<T> {
     acted_on: BTreeSet<DeliveryKey>,
     /// Rows that recovery writes with the first commit, and when they are due.
     recovered_rows: Vec<(EndpointNo, Timestamp)>,
+    /// The endpoint that free slots were given to last.
+    served_last: EndpointNo,
 }
 
 /// What a shard holds of a tenant.
@@ -94,6 +96,8 @@ pub struct Shard<T> {
 struct TenantState {
     /// The last sequence number that was given out.
     sequence: u64,
+    /// Attempts under way or not yet recorded.
+    in_flight: usize,
     /// Its endpoints that are not deleted.
     endpoints: Vec<EndpointNo>,
     /// Endpoints that are in the current or the committing batch, in their order.
@@ -239,6 +243,7 @@ impl<T> Shard<T> {
             high_water: checkpoint,
             acted_on: BTreeSet::new(),
             recovered_rows: Vec::new(),
+            served_last: EndpointNo::default(),
         }
     }
 

@@ -3,11 +3,13 @@
 //! What does not fit stays in the store as rows; the queue knows when the earliest of them is due.
 
 mod refill;
+mod slots;
 
 use super::held::{Existence, Held, Kept, Recorded, Sending};
 use super::lanes::Lanes;
 use crate::batch::Standing;
 use crate::endpoint::{Endpoint, EndpointHealth, EndpointStatus};
+use crate::gate::Gate;
 use crate::id::{DeliveryKey, EventKey, Generation};
 use crate::lane::Lane;
 use crate::limits::Limits;
@@ -18,8 +20,6 @@ use std::time::Duration;
 
 /// How far ahead a retry may be due to wait in memory rather than in the store only.
 const NEAR: Duration = Duration::from_secs(60);
-/// An attempt that takes longer makes its endpoint slow (design.md, rule 9).
-const SLOW: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -36,6 +36,9 @@ pub(super) struct Queue {
     /// When the timer of this queue stands, if it does.
     pub(super) timer: Option<Timestamp>,
     pub(super) lanes: Lanes,
+    pub(super) gate: Gate,
+    /// What the gate holds may start at this time, if nothing else opens it before.
+    pub(super) opens_at: Option<Timestamp>,
     ready: VecDeque<Held>,
     waiting: BTreeMap<(Timestamp, EventKey, Generation), Held>,
     sending: BTreeMap<(EventKey, Generation), Sending>,
@@ -60,6 +63,8 @@ impl Queue {
             dirty: false,
             timer: None,
             lanes: Lanes::default(),
+            gate: Gate::default(),
+            opens_at: None,
             ready: VecDeque::new(),
             waiting: BTreeMap::new(),
             sending: BTreeMap::new(),
@@ -140,32 +145,15 @@ impl Queue {
         }
     }
 
-    /// Takes the next delivery to send; asked only while one [wants a slot](Self::wants_slot).
+    /// Takes the next delivery to send.
     pub(super) fn next_to_send(&mut self) -> Option<Held> {
         self.ready.pop_front()
-    }
-
-    /// Whether a delivery could be sent if the node had a slot.
-    pub(super) fn wants_slot(&self) -> bool {
-        self.is_open() && !self.ready.is_empty() && self.sending.len() < self.endpoint.window
-    }
-
-    /// Whether an attempt has been under way for more than a second.
-    pub(super) fn is_slow(&self, now: Timestamp) -> bool {
-        self.sending
-            .values()
-            .any(|sending| sending.recorded.is_none() && now.since(sending.started_at) > SLOW)
-    }
-
-    /// Attempts that have been under way for more than a second.
-    pub(super) fn slow_attempts(&self, now: Timestamp) -> usize {
-        let slow = |sending: &&Sending| now.since(sending.started_at) > SLOW;
-        self.sending.values().filter(slow).count()
     }
 
     /// Puts a delivery in flight.
     pub(super) fn send(&mut self, held: Held, now: Timestamp) {
         let key = (held.event.key, held.generation);
+        self.gate.started(&self.endpoint.gate, now);
         let sending = Sending { held, started_at: now, cancelled: false, recorded: None };
         self.sending.insert(key, sending);
     }
@@ -258,12 +246,12 @@ impl Queue {
         let waiting = self.waiting.first_key_value().map(|((due, ..), _)| *due);
         // Rows that are due already are loaded as memory empties, not by the clock.
         let unloaded = self.unloaded.filter(|due| *due > now && !self.loading);
-        [waiting, unloaded].into_iter().flatten().min()
+        [waiting, unloaded, self.opens_at].into_iter().flatten().min()
     }
 
-    /// When the oldest delivery that could be sent now became due.
-    pub(super) fn oldest_due(&self) -> Option<Timestamp> {
-        if !self.is_open() {
+    /// When the oldest delivery that could be sent now became due; what the gate holds could not.
+    pub(super) fn oldest_sendable(&self) -> Option<Timestamp> {
+        if !self.is_open() || self.opens_at.is_some() {
             return None;
         }
         let ready = self.ready.front().map(|held| held.due);

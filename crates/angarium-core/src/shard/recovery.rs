@@ -8,6 +8,7 @@ use super::{Effects, Shard};
 use crate::batch::{DeliveryWrite, NextState};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointCounters, EndpointStatus};
+use crate::gate::Gate;
 use crate::id::{DeliveryKey, EndpointNo, EventKey, Generation, TenantNo};
 use crate::time::Timestamp;
 use crate::waiting::{RecoveredEvent, StoredLane};
@@ -27,12 +28,15 @@ impl<T> Shard<T> {
         counters: &EndpointCounters,
         next_due: Option<Timestamp>,
         lanes: &[StoredLane],
+        now: Timestamp,
     ) {
         let tenant = self.tenants.entry(endpoint.config.tenant).or_default();
         tenant.endpoints.push(counters.endpoint);
         let mut queue = Queue::new(endpoint);
         queue.sequence = counters.sequence;
         queue.health = counters.health;
+        let failures = counters.health.consecutive_failures;
+        queue.gate = Gate::after_restart(failures, &queue.endpoint.gate, now);
         if let Some(due) = next_due {
             queue.note_unloaded(due);
         }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod flow;
+mod gates;
 mod health;
 mod lanes;
 mod named;
@@ -104,6 +105,7 @@ impl Bench {
             ordering: Some(Ordering::None),
             delivery: None,
             concurrency: None,
+            rate: None,
             name: None,
             description: None,
             metadata: serde_json::Map::new(),
@@ -398,16 +400,21 @@ impl Bench {
         self.replies.iter().find(|(other, _)| *other == ticket).map(|(_, reply)| reply)
     }
 
-    /// Ends every attempt with success, commits and loads until nothing is left to do.
+    /// Ends every attempt with success, commits and loads until nothing is left to do; waits for
+    /// what a gate holds.
     fn drain(&mut self) -> Vec<DeliveryKey> {
         let mut sent = Vec::new();
         for _ in 0..10_000 {
             self.commit();
             self.load();
-            if self.attempts.is_empty() {
-                return sent;
+            if !self.attempts.is_empty() {
+                sent.push(self.end(Class::Success));
+                continue;
             }
-            sent.push(self.end(Class::Success));
+            match self.shard.queues.values().filter_map(|queue| queue.opens_at).min() {
+                Some(at) => self.pass(at.since(self.now)),
+                None => return sent,
+            }
         }
         panic!("the machine does not come to rest");
     }

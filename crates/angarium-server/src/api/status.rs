@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// A due delivery that waits longer, while no attempt ends, means that work is stuck.
+/// A due delivery that nothing holds and that waits longer, while no attempt ends, means that work
+/// is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
 
 /// Whether the process lives.
@@ -34,7 +35,7 @@ pub(super) struct Ready {
     status: &'static str,
     /// Deliveries that wait in the store.
     pending: u64,
-    /// When the oldest of them was due.
+    /// When the oldest of them was due, whatever holds it.
     oldest_due: Option<Time>,
 }
 
@@ -57,7 +58,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Answer, Problem
     app.store.ping(now).await?;
     let figures = Figures::ask(&app.runner, &*app.store, now).await?;
     let quiet_since = app.metrics.quiet_since(figures.all_attempts(), now);
-    if is_stuck(figures.oldest_due, quiet_since, now) {
+    if is_stuck(figures.oldest_sendable, quiet_since, now) {
         let message = "deliveries are due and no attempt ends";
         return Err(Refusal::whole(Code::Unavailable, message).into());
     }

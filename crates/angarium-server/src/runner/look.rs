@@ -4,15 +4,15 @@ use super::Runner;
 use angarium_core::event::NewEvent;
 use angarium_core::id::{EndpointNo, ShardId, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
-use angarium_core::shard::Gate;
+use angarium_core::shard::EndpointInForce;
 
 impl Runner {
     /// A tenant's endpoints as they are in force.
     ///
     /// # Errors
     /// `unavailable` while the shard is being read anew.
-    pub fn gates(&self, tenant: TenantNo) -> Result<Vec<Gate>, Refusal> {
-        let gates = self.shards.look(ShardId::of(tenant), |shard| shard.gates(tenant));
+    pub fn gates(&self, tenant: TenantNo) -> Result<Vec<EndpointInForce>, Refusal> {
+        let gates = self.shards.look(ShardId::of(tenant), |shard| shard.gates(tenant, self.now()));
         gates.ok_or_else(being_read)
     }
 

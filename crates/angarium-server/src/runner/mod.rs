@@ -159,10 +159,10 @@ impl Runner {
         self.budget.in_flight()
     }
 
-    /// When the oldest delivery that could be sent now became due.
-    pub fn oldest_due(&self) -> Option<Timestamp> {
+    /// When the oldest delivery that could be sent now became due; what a gate holds could not.
+    pub fn oldest_sendable(&self) -> Option<Timestamp> {
         let oldest =
-            ShardId::all().filter_map(|id| self.shards.look(id, |shard| shard.oldest_due()));
+            ShardId::all().filter_map(|id| self.shards.look(id, |shard| shard.oldest_sendable()));
         oldest.flatten().min()
     }
 

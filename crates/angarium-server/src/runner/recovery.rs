@@ -121,7 +121,8 @@ impl Runner {
         for loaded in &state.endpoints {
             let endpoint = self.endpoint(loaded)?;
             let (counters, lanes) = (&loaded.counters, &loaded.lanes);
-            machine.recover_endpoint(endpoint, counters, loaded.next_due, lanes);
+            let next_due = loaded.next_due;
+            machine.recover_endpoint(endpoint, counters, next_due, lanes, self.now());
         }
         for loaded in &state.endpoints {
             let off = loaded.config.status != angarium_core::endpoint::EndpointStatus::Active;

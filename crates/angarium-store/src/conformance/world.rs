@@ -217,6 +217,7 @@ pub(super) fn endpoint(tenant: TenantNo, random: u8) -> EndpointConfig {
         ordering: None,
         delivery: None,
         concurrency: None,
+        rate: None,
         name: None,
         description: None,
         metadata: serde_json::Map::new(),

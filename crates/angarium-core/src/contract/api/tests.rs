@@ -34,6 +34,7 @@ fn endpoint(subjects: Option<Vec<String>>) -> EndpointConfig {
         ordering: None,
         delivery: None,
         concurrency: None,
+        rate: None,
         name: None,
         description: None,
         metadata: serde_json::Map::new(),

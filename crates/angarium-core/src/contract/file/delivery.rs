@@ -5,9 +5,11 @@ use crate::contract::HealthPolicy;
 use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
 use crate::contract::source::{Item, Section};
+use crate::gate::BreakerRule;
 use crate::lane::Ordering;
 use crate::limits::Limits;
 use crate::retry::{self, GrowingSpec, RetryPolicy, RetrySpec};
+use crate::time::print_span;
 use std::time::Duration;
 
 const ORDERINGS: &[(&str, Ordering)] =
@@ -18,6 +20,7 @@ pub(super) struct Delivery {
     pub(super) timeout: Duration,
     pub(super) retry: RetryPolicy,
     pub(super) ordering: Option<Ordering>,
+    pub(super) breaker: Option<BreakerRule>,
 }
 
 pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<Delivery> {
@@ -34,8 +37,10 @@ pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<D
         })
     });
     let ordering = section.read_optional("ordering", read_ordering);
-    let (timeout, retry, ordering, ()) = together((timeout, retry, ordering, section.finish()))?;
-    Ok(Delivery { timeout, retry, ordering })
+    let breaker = section.read_optional("breaker", |item| read_breaker(item.section()?));
+    let (timeout, retry, ordering, breaker, ()) =
+        together((timeout, retry, ordering, breaker, section.finish()))?;
+    Ok(Delivery { timeout, retry, ordering, breaker })
 }
 
 fn read_ordering(item: Item<'_>) -> Read<Ordering> {
@@ -52,6 +57,30 @@ fn read_ordering(item: Item<'_>) -> Read<Ordering> {
         spot.error(fault.cured_by("write it like { pointer = \"/order/id\" }"))
     })?;
     Ok(ordering)
+}
+
+fn read_breaker(mut section: Section<'_>) -> Read<BreakerRule> {
+    let failures = section.read("failures", |item| {
+        read_count(&item, &(1..=1_000), "a number of attempts between 1 and 1000")
+    });
+    let wait = section.read("wait", |item| read_alone(&item));
+    let cap = section.read("cap", |item| Ok((item.spot(), read_alone(&item)?)));
+    let (failures, wait, (spot, cap), ()) = together((failures, wait, cap, section.finish()))?;
+    if cap < wait {
+        let fault = Fault::from("the longest wait is at least the first one");
+        return Err(spot.error(fault.cured_by(format!("write {:?}", print_span(wait)))));
+    }
+    Ok(BreakerRule { failures, wait, cap })
+}
+
+/// How long an endpoint may be left alone.
+fn read_alone(item: &Item<'_>) -> Read<Duration> {
+    let wait = read_span(item)?;
+    if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&wait) {
+        return Ok(wait);
+    }
+    let fault = Fault::from("an endpoint is left alone for 1s to 1h");
+    Err(item.error(fault.cured_by("write one of them, such as \"5m\"")))
 }
 
 fn read_retries(item: Item<'_>) -> Read<RetrySpec> {

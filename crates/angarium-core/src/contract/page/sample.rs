@@ -103,6 +103,7 @@ impl<'a> Samples<'a> {
             ordering: None,
             delivery: None,
             concurrency: None,
+            rate: None,
             name: None,
             description: None,
             metadata: Map::new(),

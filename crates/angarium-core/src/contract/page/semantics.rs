@@ -8,6 +8,7 @@ use super::words::{and, count, span, times};
 use crate::contract::api::Operation;
 use crate::contract::template::Placeholder;
 use crate::contract::{Contract, ValidationRule};
+use crate::gate::BreakerRule;
 use crate::lane::Ordering;
 use crate::retry::RetryPolicy;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract, calls: &Calls<'_>)
         page.list(std::mem::take(&mut items));
         schedule(page, waits);
     }
+    items.extend(left_alone(contract));
     items.extend([order(contract), dead_letter(contract, calls)]);
     items.extend(switched_off(contract, calls));
     page.list(items);
@@ -183,6 +185,19 @@ fn dead_letter(contract: &Contract, calls: &Calls<'_>) -> String {
         "**Dead letters.** {last}, a delivery is a dead letter: it is not sent by itself any more. \
          {seen}, and can send it again."
     )
+}
+
+/// What happens while a receiver is down.
+fn left_alone(contract: &Contract) -> Option<String> {
+    let BreakerRule { failures, wait, cap } = contract.breaker()?;
+    Some(format!(
+        "**While your server is down**, it is not overrun. After {} in a row, deliveries wait; one \
+         at a time is tried, {} after the last one at first and up to {} later. What waits keeps \
+         its retries. When your server answers again, deliveries come slowly at first.",
+        count(usize::try_from(failures).unwrap_or(usize::MAX), "failed attempt"),
+        span(wait),
+        span(cap)
+    ))
 }
 
 /// When a webhook is switched off, how that can be seen, and how it is switched on again.

@@ -3,7 +3,7 @@
 use super::*;
 
 impl Bench {
-    fn set_status(&mut self, no: EndpointNo, status: EndpointStatus) {
+    pub(super) fn set_status(&mut self, no: EndpointNo, status: EndpointStatus) {
         let version = self.shard.queues[&no].version + 1;
         let endpoint = self.endpoint(|config| {
             config.status = status;

@@ -30,7 +30,7 @@ impl Bench {
             let health = EndpointHealth::default();
             let counters = EndpointCounters { endpoint: *no, sequence: 0, health };
             let lanes = self.stored_lanes(*no);
-            self.shard.recover_endpoint(endpoint, &counters, next_due, &lanes);
+            self.shard.recover_endpoint(endpoint, &counters, next_due, &lanes, self.now);
         }
         for event in self.events.clone().into_values() {
             let has_row = |no: EndpointNo| {

@@ -4,6 +4,7 @@
 use crate::api::json::{Pairs, Secret, present};
 use angarium_core::endpoint::{DeliveryMethod, DeliveryOverride, EndpointStatus, StaticAuth};
 use angarium_core::lane::Ordering;
+use angarium_core::rate::RateSpec;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -48,6 +49,9 @@ pub(crate) struct NewEndpoint {
     /// Most attempts in flight.
     #[schema(minimum = 1, maximum = 64)]
     pub(crate) concurrency: Option<u16>,
+    /// Most attempts a second.
+    #[schema(value_type = Option<Rate>)]
+    pub(crate) rate: Option<RateSpec>,
     /// What people call it.
     #[schema(max_length = 512, example = "Orders")]
     pub(crate) name: Option<String>,
@@ -105,6 +109,10 @@ pub(crate) struct EndpointChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 64)]
     pub(crate) concurrency: Option<Option<u16>>,
+    /// Most attempts a second; null lifts the limit.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Rate>)]
+    pub(crate) rate: Option<Option<RateSpec>>,
     /// What people call it.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 512)]
@@ -119,6 +127,18 @@ pub(crate) struct EndpointChange {
     /// Whether deliveries start.
     #[schema(value_type = Option<String>, pattern = "^(active|paused|disabled)$")]
     pub(crate) status: Option<EndpointStatus>,
+}
+
+/// A limit of attempts a second.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the document's shape of core's RateSpec")]
+pub(in crate::api) struct Rate {
+    /// How many a second, with at most three decimals.
+    #[schema(minimum = 0.001, maximum = 1_000_000.0, example = 50)]
+    per_second: f64,
+    /// How many at once after a time without any; what one second allows if absent.
+    #[schema(minimum = 1, maximum = 1_000_000, example = 100)]
+    burst: Option<u32>,
 }
 
 /// Authentication that stands in every request.

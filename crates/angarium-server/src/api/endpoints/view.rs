@@ -10,6 +10,7 @@ use angarium_core::endpoint::{
 };
 use angarium_core::lane::Ordering;
 use angarium_core::outcome::Class;
+use angarium_core::rate::RateSpec;
 use angarium_core::secret::SecretText;
 use angarium_store::read::EndpointRow;
 use serde::Serialize;
@@ -56,6 +57,9 @@ pub(in crate::api) struct EndpointView {
     delivery: Option<DeliveryOverride>,
     /// Most attempts in flight.
     concurrency: Option<u16>,
+    /// Most attempts a second, where somebody limits them.
+    #[schema(value_type = Option<super::form::Rate>)]
+    rate: Option<RateSpec>,
     /// What people call it.
     name: Option<String>,
     /// For people.
@@ -187,6 +191,7 @@ fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> End
         ordering: config.ordering.clone(),
         delivery: config.delivery.clone(),
         concurrency: config.concurrency,
+        rate: config.rate,
         name: config.name.clone(),
         description: config.description.clone(),
         metadata: config.metadata.clone(),

@@ -16,7 +16,7 @@ use super::page::{self, ListName, Query};
 use super::problem::{Problem, not_found};
 use crate::ingest::{self, Publication};
 use angarium_core::id::EndpointNo;
-use angarium_core::shard::Gate;
+use angarium_core::shard::EndpointInForce;
 use angarium_store::read::{DeliveryRow, EventRow, Page};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -141,14 +141,14 @@ impl Wanted {
 /// made of it.
 #[derive(Debug)]
 struct Sides {
-    gates: BTreeMap<EndpointNo, Gate>,
+    gates: BTreeMap<EndpointNo, EndpointInForce>,
     matched: BTreeSet<EndpointNo>,
     /// The newest delivery to each; there may be one although the event did not match.
     deliveries: BTreeMap<EndpointNo, DeliveryRow>,
 }
 
 impl Sides {
-    fn of(gates: Vec<Gate>, event: &EventRow, rows: Vec<DeliveryRow>) -> Self {
+    fn of(gates: Vec<EndpointInForce>, event: &EventRow, rows: Vec<DeliveryRow>) -> Self {
         let mut deliveries = BTreeMap::new();
         for row in rows {
             // The newest generation comes first.

@@ -7,9 +7,10 @@ use crate::api::json::Time;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{Endpoint, Setting};
 use angarium_core::event::NewEvent;
-use angarium_core::explain::{Reason, Wait, not_matched, not_wanted, waits_for};
+use angarium_core::explain::{Admission, Reason, Wait, not_matched, not_wanted, waits_for};
+use angarium_core::gate::{BreakerRule, BreakerState};
 use angarium_core::id::EndpointNo;
-use angarium_core::shard::Gate;
+use angarium_core::shard::EndpointInForce;
 use angarium_core::time::print_span;
 use angarium_store::read::EventRow;
 use serde::Serialize;
@@ -61,12 +62,59 @@ pub(in crate::api) struct ExplainedEndpoint {
     delivery: Option<DeliveryView>,
     /// What that waits for, or would: `answer`, `endpoint_paused`, `endpoint_disabled`, `lane` (an
     /// earlier delivery of its lane), `time` (of the next attempt), `window` (as many attempts are
-    /// in flight as may be) or `turn`.
+    /// in flight as the endpoint carries), `breaker` (a probe that succeeds: the endpoint is
+    /// down), `pace` (it is being started slowly), `rate` (its own limit) or `turn`.
     waits_for: Option<&'static str>,
     /// When the next attempt is due, unless something else must happen first.
     next_attempt_at: Option<Time>,
+    /// What its gate lets through now; null if it is deleted.
+    gate: Option<GateShown>,
     /// What is in force for it; null if it is deleted.
     settings: Option<SettingsView>,
+}
+
+/// What an endpoint's gate lets through now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Gate)]
+pub(in crate::api) struct GateShown {
+    /// Attempts in flight.
+    in_flight: usize,
+    /// Most attempts in flight, for now: it follows what the endpoint carries.
+    window: usize,
+    /// Most attempts a second while it is being started slowly; else null.
+    pace: Option<f64>,
+    /// `closed`; while the endpoint is down `open` or, while one attempt tries it, `probing`.
+    #[schema(example = "closed")]
+    breaker: &'static str,
+    /// When the next probe may start, while the breaker is open.
+    probe_at: Option<Time>,
+}
+
+impl From<&Admission> for GateShown {
+    fn from(admission: &Admission) -> Self {
+        let Admission { in_flight, gate, .. } = admission;
+        let (breaker, probe_at) = match gate.breaker {
+            BreakerState::Closed => ("closed", None),
+            BreakerState::Open(until) => ("open", Some(Time(until))),
+            BreakerState::Probing => ("probing", None),
+        };
+        Self { in_flight: *in_flight, window: gate.window, pace: gate.pace, breaker, probe_at }
+    }
+}
+
+/// A breaker's rule in the form in which a contract writes it.
+#[derive(Debug, Serialize)]
+struct BreakerView {
+    failures: u32,
+    wait: String,
+    cap: String,
+}
+
+impl From<BreakerRule> for BreakerView {
+    fn from(rule: BreakerRule) -> Self {
+        let BreakerRule { failures, wait, cap } = rule;
+        Self { failures, wait: print_span(wait), cap: print_span(cap) }
+    }
 }
 
 /// The settings in force.
@@ -83,6 +131,10 @@ pub(in crate::api) struct SettingsView {
     method: SettingView,
     /// Most attempts in flight.
     concurrency: SettingView,
+    /// Most attempts a second; null if nobody limits them.
+    rate: SettingView,
+    /// When it is left alone; null if its schedule is kept to the letter.
+    breaker: SettingView,
     /// What its deliveries are ordered by.
     ordering: SettingView,
     /// Failed deliveries in a row after which it is switched off; null if it never is.
@@ -135,7 +187,7 @@ pub(super) fn past(
 ) -> ExplainedEndpoint {
     let (gate, row) = (sides.gates.get(&no), sides.deliveries.get(&no));
     let matched = sides.matched.contains(&no);
-    let judge = |gate: &Gate| not_matched(&gate.endpoint.config, &event.event);
+    let judge = |gate: &EndpointInForce| not_matched(&gate.endpoint.config, &event.event);
     let reason = gate.filter(|_| !matched).map(judge);
     let waits = gate
         .zip(row)
@@ -155,7 +207,12 @@ pub(super) fn past(
 }
 
 /// An event that is only tried.
-pub(super) fn tried(app: &App, event: &NewEvent, matched: bool, gate: &Gate) -> ExplainedEndpoint {
+pub(super) fn tried(
+    app: &App,
+    event: &NewEvent,
+    matched: bool,
+    gate: &EndpointInForce,
+) -> ExplainedEndpoint {
     let reason = not_wanted(&gate.endpoint.config.subscription, event);
     let now = app.now();
     let waits = waits_for(DeliveryState::Pending, Some(now), gate.admission, now);
@@ -166,7 +223,7 @@ pub(super) fn tried(app: &App, event: &NewEvent, matched: bool, gate: &Gate) -> 
 
 /// What past and tried events have in common.
 fn explained(
-    gate: Option<&Gate>,
+    gate: Option<&EndpointInForce>,
     matched: bool,
     reason: Option<Reason>,
     waits: Option<Wait>,
@@ -183,6 +240,7 @@ fn explained(
         delivery: None,
         waits_for: waits.map(Wait::as_str),
         next_attempt_at: None,
+        gate: gate.map(|gate| GateShown::from(&gate.admission)),
         settings: gate.map(|gate| settings(&gate.endpoint)),
     }
 }
@@ -195,6 +253,8 @@ fn settings(endpoint: &Endpoint) -> SettingsView {
         retries: shown(settings.retries.map(|policy| policy.to_spec())),
         method: shown(settings.method),
         concurrency: shown(settings.concurrency),
+        rate: shown(settings.rate.map(|rate| rate.map(|limit| limit.to_spec()))),
+        breaker: shown(settings.breaker.map(|rule| rule.map(BreakerView::from))),
         ordering: shown(settings.ordering),
         disable_after: shown(settings.disable_after),
     }

@@ -1,0 +1,243 @@
+//! What a gate promises, by a clock that the tests move.
+
+use super::*;
+use crate::rate::RateSpec;
+use proptest::prelude::*;
+
+const T0: Timestamp = Timestamp::from_millis(1_000_000_000);
+const MILLI: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const RULE: BreakerRule =
+    BreakerRule { failures: 5, wait: Duration::from_secs(5), cap: Duration::from_secs(60) };
+
+fn rules(breaker: Option<BreakerRule>) -> GateRules {
+    GateRules { window: 64, rate: None, breaker }
+}
+
+/// A gate with a clock; attempts end when the test says so.
+struct Bench {
+    gate: Gate,
+    rules: GateRules,
+    now: Timestamp,
+}
+
+impl Bench {
+    fn new(rules: GateRules) -> Self {
+        Self { gate: Gate::default(), rules, now: T0 }
+    }
+
+    fn opening(&mut self, in_flight: usize) -> Opening {
+        self.gate.opening(&self.rules, in_flight, self.now)
+    }
+
+    /// Starts an attempt that must be allowed, and ends it after a time.
+    fn attempt(&mut self, class: Class, took: Duration) {
+        assert_eq!(self.opening(0), Opening::Now);
+        self.gate.started(&self.rules, self.now);
+        let started_at = self.now;
+        self.now = self.now + took;
+        self.ended(class, started_at);
+    }
+
+    fn ended(&mut self, class: Class, started_at: Timestamp) {
+        let took = self.now.since(started_at);
+        let attempted = Attempted { class, started_at, took };
+        self.gate.observe(&self.rules, attempted, Jitter::new(1.0), self.now);
+    }
+
+    /// Attempts that start within a second, one at a time, all of this class.
+    fn starts_in_a_second(&mut self, class: Class) -> usize {
+        let end = self.now + SECOND;
+        let mut starts = 0;
+        while self.now < end {
+            match self.opening(0) {
+                Opening::Now => {
+                    self.attempt(class, MILLI);
+                    starts += 1;
+                }
+                Opening::At(at, _) => self.now = at,
+                Opening::AfterOutcome(bar) => panic!("nothing is in flight, and {bar:?} holds"),
+            }
+        }
+        starts
+    }
+}
+
+#[test]
+fn a_gate_that_nothing_moved_lets_the_whole_window_through() {
+    let mut bench = Bench::new(rules(Some(RULE)));
+    assert_eq!(bench.opening(63), Opening::Now);
+    assert_eq!(bench.opening(64), Opening::AfterOutcome(Bar::Window));
+}
+
+#[test]
+fn an_endpoint_that_is_down_costs_one_probe_at_a_time_further_and_further_apart() {
+    let mut bench = Bench::new(rules(Some(RULE)));
+    for _ in 0..5 {
+        bench.attempt(Class::Unreachable, MILLI);
+    }
+    for wait in [5, 10, 20, 40, 60, 60] {
+        let opens = bench.now + Duration::from_secs(wait);
+        assert_eq!(bench.opening(0), Opening::At(opens, Bar::Breaker), "{wait} s");
+        bench.now = opens;
+        assert_eq!(bench.opening(0), Opening::Now);
+        bench.gate.started(&bench.rules, bench.now);
+        assert_eq!(bench.opening(1), Opening::AfterOutcome(Bar::Breaker), "one at a time");
+        bench.now = bench.now + SECOND;
+        bench.ended(Class::Timeout, opens);
+    }
+}
+
+#[test]
+fn stragglers_of_before_neither_open_a_breaker_further_nor_end_a_probe() {
+    let mut bench = Bench::new(rules(Some(RULE)));
+    let before = bench.now;
+    for _ in 0..5 {
+        bench.attempt(Class::Unreachable, MILLI);
+    }
+    let opens = bench.now + RULE.wait;
+    bench.ended(Class::Timeout, before);
+    assert_eq!(bench.opening(0), Opening::At(opens, Bar::Breaker));
+    bench.now = opens;
+    bench.gate.started(&bench.rules, opens);
+    bench.ended(Class::Timeout, before);
+    assert_eq!(bench.opening(1), Opening::AfterOutcome(Bar::Breaker));
+}
+
+#[test]
+fn a_success_closes_a_breaker_and_the_endpoint_starts_slowly() {
+    let mut bench = Bench::new(rules(Some(RULE)));
+    for _ in 0..5 {
+        bench.attempt(Class::ServerError, MILLI);
+    }
+    bench.now = bench.now + RULE.wait;
+    bench.attempt(Class::Success, MILLI);
+    assert_eq!(bench.gate.view(&bench.rules).breaker, BreakerState::Closed);
+    assert_eq!(bench.gate.view(&bench.rules).window, 1);
+    let starts: Vec<_> = (0..6).map(|_| bench.starts_in_a_second(Class::Success)).collect();
+    let ramps = starts.windows(2).all(|pair| pair[1] > pair[0] && pair[1] <= 2 * pair[0] + 3);
+    assert!(starts[0] <= 13 && ramps, "{starts:?}");
+}
+
+#[test]
+fn what_an_endpoint_thinks_of_one_event_says_nothing_of_the_endpoint() {
+    let mut bench = Bench::new(rules(Some(RULE)));
+    for class in [Class::ClientError, Class::Gone, Class::Redirect, Class::Unsendable] {
+        (0..20).for_each(|_| bench.attempt(class, MILLI));
+    }
+    assert_eq!(bench.opening(63), Opening::Now);
+}
+
+#[test]
+fn who_throttles_is_there_and_gets_less_rather_than_nothing() {
+    let mut bench = Bench::new(rules(Some(RULE)));
+    bench.attempt(Class::Success, MILLI);
+    let began = bench.now;
+    (0..20).for_each(|_| bench.ended(Class::Throttled, began));
+    assert_eq!(bench.gate.view(&bench.rules).breaker, BreakerState::Closed);
+    assert!(bench.starts_in_a_second(Class::Success) <= 13);
+    // One that has only been asking for less for a while is down all the same.
+    bench.now = bench.now + SILENT;
+    let began = bench.now;
+    (0..5).for_each(|_| bench.ended(Class::Throttled, began));
+    assert!(matches!(bench.gate.view(&bench.rules).breaker, BreakerState::Open(_)));
+}
+
+#[test]
+fn without_a_breaker_nothing_is_held_for_failures_alone() {
+    let mut bench = Bench::new(rules(None));
+    (0..100).for_each(|_| bench.attempt(Class::Unreachable, MILLI));
+    assert_eq!(bench.opening(63), Opening::Now);
+    bench.attempt(Class::Success, MILLI);
+    assert_eq!(bench.gate.view(&bench.rules).window, 1, "but it had an outage");
+}
+
+#[test]
+fn a_receiver_that_carries_200_a_second_gets_nearly_that_and_refuses_few() {
+    let mut bench = Bench::new(rules(Some(RULE)));
+    bench.gate.resumed(bench.now);
+    let (mut sent, mut refused, mut second, mut got) = (0, 0, bench.now.as_seconds(), 0);
+    let end = bench.now + Duration::from_secs(300);
+    while bench.now < end {
+        match bench.opening(0) {
+            Opening::Now => {
+                if bench.now.as_seconds() != second {
+                    (second, got) = (bench.now.as_seconds(), 0);
+                }
+                got += 1;
+                let class = if got > 200 { Class::Throttled } else { Class::Success };
+                sent += usize::from(class == Class::Success);
+                refused += usize::from(class == Class::Throttled);
+                bench.attempt(class, MILLI);
+            }
+            Opening::At(at, _) => bench.now = at,
+            Opening::AfterOutcome(bar) => panic!("{bar:?}"),
+        }
+    }
+    assert!(sent > 300 * 150, "{sent} in five minutes");
+    assert!(refused * 100 < sent, "{refused} of {sent} refused");
+}
+
+#[test]
+fn a_pace_that_nobody_complains_about_ends_within_ten_seconds() {
+    let mut bench = Bench::new(rules(None));
+    bench.gate.resumed(bench.now);
+    for _ in 0..10 {
+        bench.starts_in_a_second(Class::Success);
+    }
+    assert_eq!(bench.gate.view(&bench.rules).pace, None);
+}
+
+#[test]
+fn a_rate_is_never_passed_whatever_else_opens() {
+    let limit = RateLimit::try_new(RateSpec { per_second: 50.0, burst: Some(10) }).expect("one");
+    let mut bench = Bench::new(GateRules { rate: Some(limit), ..rules(None) });
+    let starts: Vec<_> = (0..5).map(|_| bench.starts_in_a_second(Class::Success)).collect();
+    assert_eq!(starts.iter().sum::<usize>(), 10 + 5 * 50 - 1, "{starts:?}");
+}
+
+#[test]
+fn an_endpoint_that_failed_before_a_restart_begins_with_a_probe() {
+    let rules = rules(Some(RULE));
+    let mut gate = Gate::after_restart(5, &rules, T0);
+    assert_eq!(gate.opening(&rules, 0, T0), Opening::Now);
+    gate.started(&rules, T0);
+    assert_eq!(gate.opening(&rules, 1, T0), Opening::AfterOutcome(Bar::Breaker));
+    let mut gate = Gate::after_restart(4, &rules, T0);
+    assert_eq!(gate.opening(&rules, 63, T0), Opening::Now);
+}
+
+#[test]
+fn a_clock_that_is_set_back_an_hour_stalls_nothing() {
+    let hour = Duration::from_secs(3600);
+    let mut bench = Bench::new(rules(Some(RULE)));
+    for _ in 0..5 {
+        bench.attempt(Class::Unreachable, MILLI);
+    }
+    bench.now = bench.now - hour;
+    assert_eq!(bench.opening(0), Opening::At(bench.now + RULE.wait, Bar::Breaker));
+    let mut bench = Bench::new(rules(None));
+    bench.gate.resumed(bench.now);
+    bench.starts_in_a_second(Class::Success);
+    bench.now = bench.now - hour;
+    assert!((5..=40).contains(&bench.starts_in_a_second(Class::Success)));
+}
+
+proptest! {
+    /// With nothing in flight a gate never waits for an outcome, and never for more than a
+    /// breaker's longest wait: nothing is held for ever.
+    #[test]
+    fn no_gate_holds_for_ever(
+        steps in prop::collection::vec((0..Class::ALL.len(), 0u64..120_000), 1..200)
+    ) {
+        let mut bench = Bench::new(rules(Some(RULE)));
+        for (class, pause) in steps {
+            bench.now = bench.now + Duration::from_millis(pause);
+            if let Opening::At(at, _) = bench.opening(0) {
+                prop_assert!(at > bench.now && at <= bench.now + RULE.cap);
+                bench.now = at;
+            }
+            bench.attempt(Class::ALL[class], MILLI);
+        }
+    }
+}

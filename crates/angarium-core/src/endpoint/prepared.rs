@@ -5,7 +5,7 @@ use super::fixed::{self, QueryAuth};
 use super::{DeliveryMethod, DeliveryOverride, EndpointConfig};
 use crate::contract::{Contract, KeyPresence, KeyScope, Signer, TIMEOUTS};
 use crate::destination::{Destination, Scheme};
-use crate::gate::GateRules;
+use crate::gate::{BreakerRule, GateRules};
 use crate::lane::Ordering;
 use crate::limits::Limits;
 use crate::rate::RateLimit;
@@ -73,7 +73,7 @@ impl Endpoint {
         let gate = GateRules {
             window: effective_window(config.concurrency, limits)?,
             rate: config.rate.map(RateLimit::try_new).transpose()?,
-            breaker: contract.breaker(),
+            breaker: effective_breaker(config.delivery.as_ref(), &contract),
         };
         let signer = prepare_signer(&config, &contract)?.map(Arc::new);
         let fixed_headers = fixed::headers(&config.secrets, &contract, limits)?;
@@ -141,6 +141,13 @@ fn effective_delivery(
         Some(spec) => RetryPolicy::try_new(spec, 0.0, limits).map_err(|no| no.below("delivery"))?,
     };
     Ok((timeout, retry))
+}
+
+/// Who asks for a schedule of their own gets it to the letter, as those whose contract's page
+/// prints one (contracts.md, G1).
+fn effective_breaker(own: Option<&DeliveryOverride>, contract: &Contract) -> Option<BreakerRule> {
+    let has_schedule = own.is_some_and(|own| own.retries.is_some());
+    contract.breaker().filter(|_| !has_schedule)
 }
 
 fn effective_window(concurrency: Option<u16>, limits: &Limits) -> Result<usize, Refusal> {

@@ -85,6 +85,12 @@ impl Endpoint {
             (None, Some(_)) => Contract,
             (None, None) => System,
         };
+        let breaker = match (self.gate.breaker, contract.breaker()) {
+            (Some(_), _) => Contract,
+            // Its own schedule does without.
+            (None, Some(_)) => Endpoint,
+            (None, None) => System,
+        };
         let disable_after = contract.health().disable_after_failed_deliveries;
         Settings {
             timeout: Setting::of(self.timeout, timeout, Endpoint, Contract),
@@ -92,7 +98,7 @@ impl Endpoint {
             method: Setting::of(self.method, config.method, Endpoint, Contract),
             concurrency: Setting::of(self.gate.window, config.concurrency, Endpoint, System),
             rate: Setting::of(self.gate.rate, config.rate, Endpoint, System),
-            breaker: Setting::of(self.gate.breaker, self.gate.breaker, Contract, System),
+            breaker: Setting { value: self.gate.breaker, origin: breaker },
             ordering: Setting { value: &self.ordering, origin: ordering },
             disable_after: Setting::of(disable_after, disable_after, Contract, System),
         }

@@ -22,9 +22,10 @@ const GROWTH: f64 = 0.05;
 const STEP: Duration = Duration::from_secs(1);
 /// A pace that held nothing for so long ends.
 const UNUSED: Duration = Duration::from_secs(30);
-/// Attempts that fall due together within this time may start together, so that a timer's grain
-/// slows nothing.
-const GRAIN_NANOS: i128 = 20_000_000;
+/// So many attempts may start ahead of their turn: few that come now and then are not held back …
+const AHEAD: f64 = 10.0;
+/// … and a timer's grain slows nothing: 20 ms at least.
+const GRAIN: f64 = 0.02;
 const NANOS_PER_MILLI: i128 = 1_000_000;
 const NANOS_PER_SECOND: f64 = 1e9;
 
@@ -78,6 +79,12 @@ impl Ramp {
         }
     }
 
+    /// How far ahead of its turn an attempt may start, in nanoseconds.
+    fn ahead(&self) -> i128 {
+        // At most ten seconds, as a pace is at least one a second.
+        ((AHEAD / self.per_second).max(GRAIN) * NANOS_PER_SECOND) as i128
+    }
+
     fn is_over(&self, now: Timestamp) -> bool {
         self.per_second >= FASTEST || now.since(self.held_at) >= UNUSED
     }
@@ -98,7 +105,7 @@ impl Pace {
             self.ramp = None;
             return None;
         }
-        let early = ramp.next - GRAIN_NANOS - nanos(now);
+        let early = ramp.next - ramp.ahead() - nanos(now);
         if early <= 0 {
             return None;
         }
@@ -117,9 +124,8 @@ impl Pace {
         self.started[0] = self.started[0].saturating_add(1);
         if let Some(ramp) = &mut self.ramp {
             // What was not used is not saved up.
-            let due = ramp.next.max(nanos(now) - GRAIN_NANOS);
-            // A pace is at least one a second, so this is at most 1e9.
-            ramp.next = due + (NANOS_PER_SECOND / ramp.per_second) as i128;
+            // A pace is at least one a second, so an attempt's share is at most 1e9.
+            ramp.next = ramp.next.max(nanos(now)) + (NANOS_PER_SECOND / ramp.per_second) as i128;
         }
     }
 

@@ -11,6 +11,7 @@ mod contract_api;
 mod contracts;
 mod crash;
 mod delivering;
+mod gates;
 mod look;
 mod openapi;
 mod power_cut;

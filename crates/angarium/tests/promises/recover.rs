@@ -165,7 +165,7 @@ fn the_rate_is_kept_and_nothing_comes_after_a_cancel() {
 #[test]
 fn a_recovery_goes_on_after_a_kill_and_makes_nothing_twice() {
     let mut outage = Outage::over(DEAD);
-    let job = outage.recover(&json!({"since": SINCE, "rate": 200}));
+    let job = outage.recover(&json!({"since": SINCE, "rate": 60}));
     for share in [100, 250] {
         eventually("it is under way", SOON, || outage.arrived() >= share);
         outage.shop = outage.shop.restarted(Server::kill);

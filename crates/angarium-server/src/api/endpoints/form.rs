@@ -203,7 +203,7 @@ pub(in crate::api) struct DeliverySettings {
     /// Time limit of one attempt, from `1s` to `30s`.
     #[schema(pattern = "^[0-9]+(ms|s)$", example = "10s")]
     timeout: Option<String>,
-    /// The retry schedule.
+    /// The retry schedule. It is kept to the letter: the contract's breaker does not apply.
     retries: Option<Retries>,
 }
 

@@ -1,20 +1,28 @@
-//! Which promise holds, by which test.
+//! Which promise holds, by which test, and with which figures.
 //!
-//! The promises stand in `crates/angarium/tests/contracts/promises.toml`. A test shows the row with
-//! which its name begins: `contracts::aioka::k1_…` shows K1. The tests are run, and the table is
-//! written to `assurance.md` in the target folder. A row that is due and has no test, or one that
-//! failed, is an error; one that is not due yet says why.
+//! What the published pages promise stands in `crates/angarium/tests/contracts/promises.toml`: a
+//! test shows the row with which its name begins (`contracts::aioka::k1_…` shows K1). What Angarium
+//! promises of deliveries (docs/delivery.md) stands in
+//! `crates/angarium/tests/promises/promises.toml`: a row names its tests. The tests are run, and
+//! the table is written to `assurance.md` in the target folder, with every line that a test printed
+//! as `figure: …`. A row that is due and has no test, or one that failed, is an error; one that is
+//! not due yet says why.
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const PROMISES: &str = "crates/angarium/tests/contracts/promises.toml";
+const PROMISES: [&str; 2] = [
+    "crates/angarium/tests/contracts/promises.toml",
+    "crates/angarium/tests/promises/promises.toml",
+];
 
 /// The smallest build that has the tests.
-pub(crate) const ALONE: &[&str] = &["-p", "angarium"];
+pub(crate) const ALONE: &[&str] = &["-p", "angarium", "--test", "promises"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +35,8 @@ struct Promises {
 struct Row {
     id: String,
     promise: String,
+    /// Its tests; absent where their names begin with the row.
+    shown_by: Option<Vec<String>>,
     /// Why it is not due yet.
     later: Option<String>,
 }
@@ -35,6 +45,7 @@ struct Row {
 struct Shown {
     name: String,
     outcome: Outcome,
+    figures: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,42 +66,51 @@ enum Standing<'a> {
 /// Runs the tests of this build (`cargo test`'s arguments) and writes the table.
 ///
 /// # Errors
-/// A due promise does not hold, or no test shows it.
+/// A test fails, or a promise that is due is not shown.
 pub(crate) fn run(root: &Path, build: &[&str]) -> Result<()> {
-    let text = std::fs::read_to_string(root.join(PROMISES)).context(PROMISES)?;
-    let promises: Promises = toml::from_str(&text).context(PROMISES)?;
-    let shown = read(&tests(root, build)?);
-    if shown.is_empty() {
-        bail!("no test ran");
+    let mut rows = Vec::new();
+    for path in PROMISES {
+        let text = std::fs::read_to_string(root.join(path)).context(path)?;
+        let promises: Promises = toml::from_str(&text).context(path)?;
+        rows.extend(promises.row);
     }
+    let (passed, printed) = tests(root, build)?;
+    let shown = read(&printed);
     let path = target(root).join("assurance.md");
-    std::fs::write(&path, table(&promises.row, &shown)).context("the table cannot be written")?;
+    std::fs::write(&path, table(&rows, &shown)).context("the table cannot be written")?;
     let broken = |row: &&Row| matches!(standing(row, &shown), Standing::Fails | Standing::NoTest);
-    let broken: Vec<&str> = promises.row.iter().filter(broken).map(|row| row.id.as_str()).collect();
-    let due = promises.row.iter().filter(|row| row.later.is_none()).count();
+    let broken: Vec<&str> = rows.iter().filter(broken).map(|row| row.id.as_str()).collect();
+    let due = rows.iter().filter(|row| row.later.is_none()).count();
     let holding = due - broken.len();
     eprintln!("{holding} of {due} due promises hold; the table is {}", path.display());
     if !broken.is_empty() {
         bail!("not shown: {}", broken.join(", "));
     }
+    if !passed {
+        bail!("a test failed");
+    }
     Ok(())
 }
 
-/// What the tests print. That some fail is no error here: the table says it.
-fn tests(root: &Path, build: &[&str]) -> Result<String> {
-    let run = Command::new("cargo")
+/// Whether all tests pass, and what they print, which is shown as it comes.
+fn tests(root: &Path, build: &[&str]) -> Result<(bool, String)> {
+    let mut run = Command::new("cargo")
         .arg("test")
         .args(build)
-        .args(["--test", "promises", "contracts::"])
+        .args(["--no-fail-fast", "--", "--show-output"])
         .current_dir(root)
-        .stderr(Stdio::inherit())
-        .output()
+        .stdout(Stdio::piped())
+        .spawn()
         .context("cannot start cargo")?;
-    let printed = String::from_utf8_lossy(&run.stdout).into_owned();
-    if !run.status.success() {
-        eprintln!("{printed}");
+    let mut printed = String::new();
+    for line in BufReader::new(run.stdout.take().context("its output is piped")?).lines() {
+        let line = line.context("the tests print text")?;
+        println!("{line}");
+        printed.push_str(&line);
+        printed.push('\n');
     }
-    Ok(printed)
+    let passed = run.wait().context("cannot wait for cargo")?.success();
+    Ok((passed, printed))
 }
 
 fn target(root: &Path) -> PathBuf {
@@ -98,51 +118,76 @@ fn target(root: &Path) -> PathBuf {
     target.map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-/// The tests of the test runner's lines: `test contracts::aioka::k1_… ... ok`.
+/// The tests of the test runner's lines (`test contracts::aioka::k1_… ... ok`), and what they
+/// measured (`figure: …` below `---- contracts::aioka::k1_… stdout ----`).
 fn read(printed: &str) -> Vec<Shown> {
-    let shown = |line: &str| {
-        let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
-        let outcome = match outcome.trim() {
-            "ok" => Outcome::Holds,
-            _ => Outcome::Fails,
-        };
-        Some(Shown { name: name.to_owned(), outcome })
-    };
-    printed.lines().filter_map(shown).collect()
+    let mut shown: BTreeMap<&str, Shown> = BTreeMap::new();
+    let mut speaker = None;
+    for line in printed.lines() {
+        if let Some((name, outcome)) =
+            line.strip_prefix("test ").and_then(|line| line.split_once(" ... "))
+        {
+            let outcome = match outcome.trim() {
+                "ok" => Outcome::Holds,
+                _ => Outcome::Fails,
+            };
+            shown.insert(name, Shown { name: name.to_owned(), outcome, figures: Vec::new() });
+        } else if let Some(name) =
+            line.strip_prefix("---- ").and_then(|line| line.strip_suffix(" stdout ----"))
+        {
+            speaker = Some(name);
+        } else if let Some(figure) = line.strip_prefix("figure: ")
+            && let Some(shown) = speaker.and_then(|name| shown.get_mut(name))
+        {
+            shown.figures.push(figure.to_owned());
+        }
+    }
+    shown.into_values().collect()
 }
 
 fn shows(test: &Shown, row: &Row) -> bool {
+    if let Some(names) = &row.shown_by {
+        return names.contains(&test.name);
+    }
     let name = test.name.rsplit("::").next().unwrap_or_default();
     name.split('_').next().is_some_and(|first| first.eq_ignore_ascii_case(&row.id))
 }
 
 fn standing<'a>(row: &'a Row, shown: &[Shown]) -> Standing<'a> {
+    if let Some(why) = &row.later {
+        return Standing::Later(why);
+    }
     let tests: Vec<&Shown> = shown.iter().filter(|test| shows(test, row)).collect();
-    match &row.later {
-        Some(why) => Standing::Later(why),
-        None if tests.is_empty() => Standing::NoTest,
-        None if tests.iter().all(|test| test.outcome == Outcome::Holds) => Standing::Holds,
-        None => Standing::Fails,
+    let wanted = row.shown_by.as_ref().map_or(1, Vec::len).max(1);
+    if tests.len() < wanted {
+        return Standing::NoTest;
+    }
+    match tests.iter().all(|test| test.outcome == Outcome::Holds) {
+        true => Standing::Holds,
+        false => Standing::Fails,
     }
 }
 
 fn table(rows: &[Row], shown: &[Shown]) -> String {
     let mut table = String::from(
         "# Which promise holds, by which test\n\nWritten by `cargo xtask assurance`.\n\n\
-         | row | promise | shown by | result |\n|---|---|---|---|\n",
+         | row | promise | shown by | figures | result |\n|---|---|---|---|---|\n",
     );
+    let cell = |text: &str| text.replace('|', "\\|");
     for row in rows {
-        let tests = shown.iter().filter(|test| shows(test, row));
-        let tests: Vec<String> = tests.map(|test| format!("`{}`", test.name)).collect();
+        let tests: Vec<&Shown> = shown.iter().filter(|test| shows(test, row)).collect();
+        let names: Vec<String> = tests.iter().map(|test| format!("`{}`", test.name)).collect();
+        let figures: Vec<String> =
+            tests.iter().flat_map(|test| &test.figures).map(|figure| cell(figure)).collect();
         let result = match standing(row, shown) {
             Standing::Holds => "holds".to_owned(),
             Standing::Fails => "**fails**".to_owned(),
             Standing::NoTest => "**no test**".to_owned(),
             Standing::Later(why) => format!("not due: {why}"),
         };
-        let promise = row.promise.replace('|', "\\|");
-        let tests = tests.join("<br>");
-        let _ = writeln!(table, "| {} | {promise} | {tests} | {result} |", row.id);
+        let (promise, names, figures) =
+            (cell(&row.promise), names.join("<br>"), figures.join("<br>"));
+        let _ = writeln!(table, "| {} | {promise} | {names} | {figures} | {result} |", row.id);
     }
     table
 }
@@ -151,29 +196,56 @@ fn table(rows: &[Row], shown: &[Shown]) -> String {
 mod tests {
     use super::*;
 
+    const PRINTED: &str = "\
+        running 4 tests\n\
+        test contracts::aioka::k1_x ... ok\n\
+        test contracts::samples::k1_y ... FAILED\n\
+        test contracts::aioka::k10_z ... ok\n\
+        test crash::a_kill ... ok\n\
+        \n\
+        ---- crash::a_kill stdout ----\n\
+        seed 7\n\
+        figure: 30 kills | 0 lost\n";
+
+    fn row(id: &str) -> Row {
+        Row { id: id.to_owned(), promise: "a | b".to_owned(), shown_by: None, later: None }
+    }
+
+    fn shown_by(id: &str, tests: &[&str]) -> Row {
+        let tests = tests.iter().map(|name| (*name).to_owned()).collect();
+        Row { shown_by: Some(tests), ..row(id) }
+    }
+
     #[test]
-    fn a_row_holds_when_every_test_that_begins_with_it_passed() {
-        let printed = "running 3 tests\ntest contracts::aioka::k1_x ... ok\n\
-                       test contracts::samples::k1_y ... FAILED\n\
-                       test contracts::aioka::k10_z ... ok\n";
-        let shown = read(printed);
-        let row = |id: &str, later: Option<&str>| Row {
-            id: id.to_owned(),
-            promise: "a | b".to_owned(),
-            later: later.map(str::to_owned),
-        };
+    fn a_row_holds_when_every_test_that_shows_it_passed() {
+        let shown = read(PRINTED);
         let stands = |row: &Row| match standing(row, &shown) {
             Standing::Holds => "holds",
             Standing::Fails => "fails",
             Standing::NoTest => "no test",
             Standing::Later(_) => "later",
         };
-        let rows = [row("K1", None), row("K10", None), row("K2", None), row("K3", Some("soon"))];
-        assert_eq!(rows.each_ref().map(stands), ["fails", "holds", "no test", "later"]);
-        let table = table(&rows, &shown);
-        let first =
-            "| K1 | a \\| b | `contracts::aioka::k1_x`<br>`contracts::samples::k1_y` | **fails** |";
-        assert!(table.contains(first), "{table}");
-        assert!(table.contains("| K3 | a \\| b |  | not due: soon |"), "{table}");
+        let rows = [
+            (row("K1"), "fails"),
+            (row("K10"), "holds"),
+            (row("K2"), "no test"),
+            (Row { later: Some("soon".to_owned()), ..row("K3") }, "later"),
+            (shown_by("D1", &["crash::a_kill"]), "holds"),
+            (shown_by("D2", &["crash::a_kill", "crash::renamed"]), "no test"),
+            (shown_by("D3", &["crash::a_kill", "contracts::samples::k1_y"]), "fails"),
+        ];
+        for (row, standing) in &rows {
+            assert_eq!(stands(row), *standing, "{}", row.id);
+        }
+    }
+
+    #[test]
+    fn the_table_names_tests_and_figures() {
+        let rows = [row("K1"), shown_by("D1", &["crash::a_kill"])];
+        let table = table(&rows, &read(PRINTED));
+        let both = "`contracts::aioka::k1_x`<br>`contracts::samples::k1_y`";
+        assert!(table.contains(&format!("| K1 | a \\| b | {both} |  | **fails** |")), "{table}");
+        let figures = "`crash::a_kill` | 30 kills \\| 0 lost | holds |";
+        assert!(table.contains(figures), "{table}");
     }
 }

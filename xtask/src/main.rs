@@ -3,7 +3,7 @@
 //! `cargo xtask check` is exactly what CI runs; `cargo xtask tidy` keeps the rules that neither the
 //! compiler nor clippy can; `cargo xtask bench` compares the release binary with the relay floor;
 //! `cargo xtask sim` breaks simulated processes, stores and receivers and checks what was promised;
-//! `cargo xtask assurance` says which promise of the published pages which test shows.
+//! `cargo xtask assurance` says which promise which test shows, and with which figures.
 
 mod assurance;
 mod bench;
@@ -33,7 +33,7 @@ enum Command {
     },
     /// The rules of the house: sizes, comments, dependency edges, documents that name what exists
     Tidy,
-    /// Every promise of the published pages, the tests that show it, and whether it holds
+    /// Every promise, the tests that show it with their figures, and whether it holds
     Assurance,
     /// Simulated crashes, store faults and bad receivers, each run decided by a seed
     Sim(sim::Options),

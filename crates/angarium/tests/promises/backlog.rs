@@ -4,7 +4,7 @@
 use crate::support::client::Connection;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::shop::{self, Shop};
-use crate::support::{eventually, rounds};
+use crate::support::{eventually, figure, rounds};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,13 +45,13 @@ fn all_that_waited_for_a_receiver_arrives_when_it_is_back_within_bounded_memory(
         arrived.lock().expect("not poisoned").len() as u64 == count
     });
     let (_, peak) = shop.server.memory();
-    println!(
-        "backlog: {count} events published in {published:?}, memory while they waited {} MiB, \
+    figure(format_args!(
+        "{count} events published in {published:?}, memory while they waited {} MiB, \
          at most {} MiB, all arrived {:?} after the receiver was back",
         waiting >> 20,
         peak >> 20,
         resumed.elapsed(),
-    );
+    ));
     assert!(peak < MEMORY_MAX, "{} MiB", peak >> 20);
     eventually("nothing waits any more", DRAIN, || shop::waiting(&shop.api) == 0);
     let dead = shop.api.list("/v1/deliveries?tenant=acme&state=dead");

@@ -1,11 +1,11 @@
 //! D14: what did not arrive is delivered anew, each once, at the rate that was asked for, through a
 //! kill.
 
-use crate::support::eventually;
 use crate::support::message::Message;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::server::{ADMIN_KEY, Server};
 use crate::support::shop::{Shop, text};
+use crate::support::{eventually, figure};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -156,7 +156,7 @@ fn the_rate_is_kept_and_nothing_comes_after_a_cancel() {
     let (first, last) = (arrivals[0], arrivals[arrivals.len() - 1]);
     let step = usize::try_from(RATE / 10).expect("small");
     let rate = (made - step) as f64 / (last - first).as_secs_f64();
-    println!("{rate:.1} a second, asked for {RATE}");
+    figure(format_args!("{rate:.1} a second, asked for {RATE}"));
     let asked = f64::from(RATE);
     assert!((asked * 0.8..=asked * 1.2).contains(&rate), "{rate:.1} a second");
     assert!(outage.angarium(&["job", "list"]).contains("cancelled"));
@@ -185,6 +185,6 @@ fn a_recovery_goes_on_after_a_kill_and_makes_nothing_twice() {
     assert_eq!(arrived, outage.events.keys().cloned().collect());
     // A kill may repeat what was in flight (D5), never a delivery.
     let repeated = outage.arrived() - DEAD;
-    println!("{repeated} requests were repeated by two kills");
+    figure(format_args!("{repeated} requests were repeated by two kills"));
     assert!(repeated <= 2 * 64, "{repeated}");
 }

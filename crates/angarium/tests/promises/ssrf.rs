@@ -6,9 +6,9 @@
 //! with a name server that answers every name with a private address.
 
 use crate::support::client::Api;
-use crate::support::eventually;
 use crate::support::server::{Server, Start};
 use crate::support::shop::{self, text};
+use crate::support::{eventually, figure};
 use serde_json::json;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -134,14 +134,16 @@ fn no_url_leads_to_an_address_that_is_not_public() {
         println!("skipped: no network namespaces here (unshare -rn)");
         return;
     }
-    let status = Command::new("unshare")
+    let inside = Command::new("unshare")
         .args(["-rn", "sh", "-c", script])
         .arg(std::env::current_exe().expect("this executable"))
         .args(["--exact", "ssrf::inside", "--ignored", "--nocapture"])
         .env("SSRF_INSIDE", "1")
-        .status()
+        .output()
         .expect("the namespace starts");
-    assert!(status.success(), "inside the namespace");
+    print!("{}", String::from_utf8_lossy(&inside.stdout));
+    let told = String::from_utf8_lossy(&inside.stderr);
+    assert!(inside.status.success(), "inside the namespace: {told}");
 }
 
 /// Not a test on its own: runs where every address leads to the listeners.
@@ -178,12 +180,12 @@ fn inside() {
     eventually("every attempt has ended", SOON, || shop::waiting(&api) == 0);
     let ended = api.list("/v1/deliveries?tenant=acme");
     let seen = connections.load(Ordering::SeqCst);
-    println!(
-        "ssrf: {} URLs at 2 entrances, {accepted} created, {patched} patched, {} deliveries \
+    figure(format_args!(
+        "{} URLs at 2 entrances, {accepted} created, {patched} patched, {} deliveries \
          attempted, {seen} connections seen",
         urls.len(),
         ended.len()
-    );
+    ));
     assert!(ended.iter().all(|row| row["state"] != "delivered"));
     assert_eq!(seen, 0, "connections to addresses that are not public");
 }

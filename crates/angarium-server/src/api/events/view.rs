@@ -8,6 +8,7 @@ use crate::api::problem::{Problem, not_found};
 use crate::api::{App, Named};
 use angarium_core::event::{DataKind, NewEvent};
 use angarium_core::id::{EnvironmentNo, EventId, EventKey, TenantNo};
+use angarium_core::refusal::{Code, Refusal};
 use angarium_store::read::{EventQuery, EventRow, Page};
 use axum::Json;
 use axum::extract::State;
@@ -152,7 +153,12 @@ pub(in crate::api) async fn find(
             Some(key) => key,
             None => return Ok(None),
         },
-        (Ok(EventId::Own(_)), None) | (Err(_), _) => return Ok(None),
+        (Ok(EventId::Own(_)), None) => {
+            let hint = "there is no such event; one with its publisher's id is found below its \
+                        tenant: add ?tenant=";
+            return Err(Refusal::whole(Code::NotFound, hint).into());
+        }
+        (Err(_), _) => return Ok(None),
     };
     if let Some(tenant) = tenant {
         let row = app.store.event(tenant, key).await?;

@@ -10,7 +10,7 @@ mod host;
 mod names;
 
 use crate::support::shop::Shop;
-use crate::support::{eventually, rounds};
+use crate::support::{eventually, figure, rounds};
 use beside::Healthy;
 use host::{BadHost, Case, Visit};
 use serde_json::{Value, json};
@@ -165,7 +165,7 @@ fn assert_unharmed(shop: &Shop) {
     let metrics = String::from_utf8(metrics.body).expect("metrics are text");
     assert!(metrics.contains("angarium_panics_total 0\n"), "{metrics}");
     let (_, most) = shop.server.memory();
-    println!("memory at most {} MiB", most / 1024 / 1024);
+    figure(format_args!("memory at most {} MiB", most / 1024 / 1024));
     assert!(most < MEMORY, "{most} bytes");
 }
 
@@ -210,7 +210,10 @@ fn every_bad_receiver_costs_its_own_attempt_and_nothing_else() {
             wrong.extend(faults(case, delivery, &visits, connections));
         }
         wrong.extend(visits.into_values().flatten().map(|visit| format!("nobody's: {visit:?}")));
-        println!("{kind}: {} cases; healthy beside: {beside}; alone: {alone}", cases.len());
+        figure(format_args!(
+            "{kind}: {} cases; healthy beside: {beside}; alone: {alone}",
+            cases.len()
+        ));
         assert!(beside.is_served(), "{beside}");
     }
     println!("{table}");
@@ -257,7 +260,10 @@ fn nine_hundred_receivers_that_hang_delay_no_healthy_one() {
         shop.api.list("/v1/deliveries?tenant=acme&type=hang&state=dead").len() == endpoints.len()
     });
     let beside = healthy.end(run);
-    println!("900 hanging for {:?}; beside: {beside}; alone: {alone}", started.elapsed());
+    figure(format_args!(
+        "900 hanging for {:?}; beside: {beside}; alone: {alone}",
+        started.elapsed()
+    ));
     assert!(beside.is_served(), "{beside}");
     assert_unharmed(&shop);
 }
@@ -285,7 +291,10 @@ fn a_crowd_at_every_bad_receiver_delays_no_healthy_one() {
         rows.len() == expected && rows.iter().all(has_ended)
     });
     let beside = healthy.end(run);
-    println!("{expected} deliveries to {} cases; beside: {beside}; alone: {alone}", cases.len());
+    figure(format_args!(
+        "{expected} deliveries to {} cases; beside: {beside}; alone: {alone}",
+        cases.len()
+    ));
     assert!(beside.is_served(), "{beside}");
     assert!(rows.iter().all(|row| row["attempts"] == 1), "an attempt too many");
     let by_name: HashMap<&str, &Case> = cases.iter().map(|case| (&*case.name, *case)).collect();

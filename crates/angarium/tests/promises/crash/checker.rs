@@ -1,7 +1,7 @@
 //! Reads the journals and judges: lost, repeated, renamed, unrecorded, in which state.
 
 use super::journal::Journal;
-use super::{LANES, ORDERED, RECEIVERS};
+use super::{LANES, ORDERED, RECEIVERS, REPLAYED, Run};
 use crate::support::client::Api;
 use crate::support::shop::text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +11,7 @@ use std::fmt;
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     acknowledged: usize,
+    replayed: usize,
     requests: usize,
     /// Acknowledged, but without a successful request at some receiver.
     lost: Vec<String>,
@@ -46,26 +47,42 @@ struct Seen {
     last_success: Option<u64>,
 }
 
+/// What was acknowledged, as ids by facts.
+struct Acknowledged {
+    published: BTreeMap<String, String>,
+    replayed: BTreeMap<String, String>,
+}
+
+impl Acknowledged {
+    /// What is to arrive at this receiver.
+    fn at(&self, receiver: &str) -> &BTreeMap<String, String> {
+        match receiver {
+            REPLAYED => &self.replayed,
+            _ => &self.published,
+        }
+    }
+}
+
 /// Compares what both sides saw with each other and with what the API lists.
-pub(super) fn check(
-    api: &Api,
-    published: &Journal,
-    received: &Journal,
-    endpoints: &[String],
-) -> Verdict {
+pub(super) fn check(api: &Api, run: &Run, endpoints: &[String]) -> Verdict {
     let mut verdict = Verdict::default();
-    let acknowledged = acknowledged(published, &mut verdict);
-    let seen = seen(received, &mut verdict);
+    let published = published(&run.published, &mut verdict);
+    let replayed = run.replays.acknowledged.read().into_iter();
+    let replayed = replayed.map(|fact| (fact[0].clone(), fact[1].clone())).collect();
+    let acknowledged = Acknowledged { published, replayed };
+    verdict.acknowledged = acknowledged.published.len();
+    verdict.replayed = acknowledged.replayed.len();
+    let seen = seen(&run.received, &mut verdict);
     for ((receiver, n), seen) in &seen {
-        let acked_as = acknowledged.get(n);
+        let acked_as = acknowledged.at(receiver).get(n);
         verdict.unacknowledged += usize::from(acked_as.is_none());
         let other_id = acked_as.is_some_and(|id| !seen.ids.contains(id));
         if seen.ids.len() != 1 || other_id {
             verdict.renamed.push(format!("{n} at {receiver}: {:?}, {acked_as:?}", seen.ids));
         }
     }
-    for n in acknowledged.keys() {
-        for receiver in RECEIVERS {
+    for receiver in RECEIVERS {
+        for n in acknowledged.at(receiver).keys() {
             let arrived = seen.get(&(receiver.to_owned(), n.clone()));
             if !arrived.is_some_and(|seen| seen.succeeded) {
                 verdict.lost.push(format!("{n} at {receiver}"));
@@ -73,7 +90,7 @@ pub(super) fn check(
         }
     }
     compare_with_api(api, endpoints, &acknowledged, &seen, &mut verdict);
-    verdict.out_of_order = out_of_order(published, received);
+    verdict.out_of_order = out_of_order(&run.published, &run.received);
     verdict
 }
 
@@ -118,14 +135,13 @@ fn out_of_order(published: &Journal, received: &Journal) -> Vec<String> {
 }
 
 /// The id under which each fact was acknowledged.
-fn acknowledged(published: &Journal, verdict: &mut Verdict) -> BTreeMap<String, String> {
+fn published(published: &Journal, verdict: &mut Verdict) -> BTreeMap<String, String> {
     let (mut ids, mut sequences) = (BTreeMap::new(), BTreeSet::new());
     for fact in published.read() {
         let [n, id, sequence] = fact.as_slice() else { panic!("a damaged journal: {fact:?}") };
         ids.insert(n.clone(), id.clone());
         verdict.sequences_twice += usize::from(!sequences.insert(sequence.clone()));
     }
-    verdict.acknowledged = ids.len();
     ids
 }
 
@@ -158,7 +174,7 @@ fn seen(received: &Journal, verdict: &mut Verdict) -> BTreeMap<(String, String),
 fn compare_with_api(
     api: &Api,
     endpoints: &[String],
-    acknowledged: &BTreeMap<String, String>,
+    acknowledged: &Acknowledged,
     seen: &BTreeMap<(String, String), Seen>,
     verdict: &mut Verdict,
 ) {
@@ -181,8 +197,8 @@ fn compare_with_api(
             }
         }
     }
-    for id in acknowledged.values() {
-        for receiver in RECEIVERS {
+    for receiver in RECEIVERS {
+        for id in acknowledged.at(receiver).values() {
             let times = delivered.get(&(receiver, id.clone())).copied().unwrap_or_default();
             if times != 1 {
                 verdict.not_delivered_once.push(format!("{id} at {receiver}: {times} times"));
@@ -218,11 +234,12 @@ impl fmt::Display for Verdict {
         let most = self.repeats.values().max().copied().unwrap_or_default();
         write!(
             f,
-            "{} acknowledged, {} requests, lost {}, repeats {repeats} (most by one \
+            "{} acknowledged and {} replayed, {} requests, lost {}, repeats {repeats} (most by one \
              kill at one receiver {most}), without a kill {}, other ids {}, unrecorded requests \
              {}, delivered without an answer to the publisher {}, final states other than one {}, \
              out of order {}",
             self.acknowledged,
+            self.replayed,
             self.requests,
             self.lost.len(),
             self.repeats_without_a_kill,

@@ -1,5 +1,6 @@
 //! D1, D3, D5, D6, D7 under kill -9 (reliability-security plan, B1 and B2.1): the real server is
-//! killed at random moments under load and started again on the same data.
+//! killed at random moments under load, with lanes, retries and replays in play, and started again
+//! on the same data.
 //!
 //! The oracle does not ask the product: publisher and receivers write what they saw to files of
 //! their own, line by line, and the checker reads those. Only the recorded attempts and the final
@@ -7,14 +8,16 @@
 
 mod checker;
 mod journal;
+mod replays;
 
 use crate::support::client::{Api, Connection};
 use crate::support::dice::Dice;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::server::{Server, Start};
 use crate::support::shop::{self, text};
-use crate::support::{eventually, rounds};
+use crate::support::{eventually, figure, rounds};
 use journal::Journal;
+use replays::Replays;
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,9 +27,11 @@ use std::time::Duration;
 const PUBLISHERS: u64 = 64;
 /// Most attempts in flight to one endpoint (api.md, "Limits").
 const WINDOW: u64 = 64;
-const RECEIVERS: [&str; 4] = ["ok", "flaky", "slow", ORDERED];
+const RECEIVERS: [&str; 5] = ["ok", "flaky", "slow", ORDERED, REPLAYED];
 /// The receiver whose endpoint is ordered by key; now and then it fails.
 const ORDERED: &str = "ordered";
+/// The receiver whose endpoint matches nothing and gets what is replayed to it; it often fails.
+const REPLAYED: &str = "replayed";
 /// Ordering keys.
 const LANES: u64 = 64;
 const DRAIN: Duration = Duration::from_secs(180);
@@ -36,6 +41,7 @@ struct Run {
     /// Where the server is now; none between a kill and the next start.
     api: RwLock<Option<Api>>,
     published: Journal,
+    replays: Replays,
     received: Journal,
     next: AtomicU64,
     kills: AtomicU64,
@@ -47,6 +53,7 @@ impl Run {
         Arc::new(Self {
             api: RwLock::new(None),
             published: Journal::create(&folder.join("published")),
+            replays: Replays::new(folder),
             received: Journal::create(&folder.join("received")),
             next: AtomicU64::new(0),
             kills: AtomicU64::new(0),
@@ -100,6 +107,7 @@ impl Run {
             202 => {
                 let (id, sequence) = (text(&answer.body, "id"), &answer.body["sequence"]);
                 self.published.note(&[&n.to_string(), id, &sequence.to_string()]);
+                self.replays.offer(n, id);
                 true
             }
             429 | 503 => false,
@@ -114,7 +122,7 @@ fn receiver(run: &Arc<Run>, name: &'static str, seed: u64) -> Receiver {
     Receiver::unrecorded(move |request| {
         let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let percent = match name {
-            "flaky" => 20,
+            "flaky" | REPLAYED => 20,
             ORDERED => 5,
             _ => 0,
         };
@@ -143,8 +151,9 @@ fn set_up(api: &Api, receivers: &[Receiver]) -> Vec<String> {
         // What waits for a retry holds up its lane, so that one is soon.
         let (wait, ordering) = if name == ORDERED { ("50ms", "key") } else { ("1s", "none") };
         let delivery = json!({"timeout": "5s", "retries": vec![wait; 30]});
+        let types = if name == REPLAYED { "nothing.matches" } else { "a.*" };
         let body = json!({
-            "url": receiver.url("/"), "types": ["a.*"], "ordering": ordering, "delivery": delivery,
+            "url": receiver.url("/"), "types": [types], "ordering": ordering, "delivery": delivery,
         });
         let endpoint = api.post("/v1/tenants/acme/endpoints", &body).expect(201);
         text(&endpoint, "id").to_owned()
@@ -169,6 +178,8 @@ fn a_killed_server_loses_nothing_and_repeats_at_most_what_was_in_flight() {
         for _ in 0..PUBLISHERS {
             scope.spawn(|| run.publish_until_over());
         }
+        let replayed = endpoints.last().expect("the last is replayed to");
+        scope.spawn(|| run.replays.replay_until_over(&run, replayed));
         // Whatever fails here, the publishers must end, or the scope would wait for ever.
         let _end = EndOnDrop(&run.over);
         let last = (0..kills).fold(server, |server, _| {
@@ -184,13 +195,13 @@ fn a_killed_server_loses_nothing_and_repeats_at_most_what_was_in_flight() {
         std::thread::sleep(Duration::from_millis(200));
         shop::waiting(&api) == 0
     });
-    let verdict = checker::check(&api, &run.published, &run.received, &endpoints);
+    let verdict = checker::check(&api, &run, &endpoints);
     restarts.sort_unstable();
-    println!(
-        "crash: {kills} kills, seed {seed}, {verdict}; ready again after at most {:?}, median {:?}",
+    figure(format!(
+        "{kills} kills, seed {seed}, {verdict}; ready again after at most {:?}, median {:?}",
         restarts.last().copied().unwrap_or_default(),
         restarts.get(restarts.len() / 2).copied().unwrap_or_default(),
-    );
+    ));
     verdict.assert_promises(kills, WINDOW);
     drop(server);
 }

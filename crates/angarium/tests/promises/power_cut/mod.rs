@@ -14,7 +14,7 @@ use crate::support::dice::Dice;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::server::{Server, Start};
 use crate::support::shop::text;
-use crate::support::{client::Api, rounds};
+use crate::support::{client::Api, figure, rounds};
 use angarium_core::id::EventId;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -183,11 +183,11 @@ fn no_acknowledged_event_is_lost_by_a_power_cut() {
     let tally = cut(&trace, &acked, images, &mut dice, |image, number| {
         number % opened_each == 0 && opens(&data, image)
     });
-    println!(
-        "power cut: {} acknowledged, trace {} MiB, {tally:?}",
+    figure(format_args!(
+        "{} acknowledged, trace {} MiB, {tally:?}",
         acked.len(),
         trace_length(&trace) >> 20
-    );
+    ));
     assert_eq!((tally.missing, tally.damaged), (0, Vec::new()));
     assert_eq!(tally.opened_by_the_product, images.div_ceil(opened_each));
 }
@@ -214,11 +214,11 @@ fn the_same_images_of_a_store_that_does_not_sync_show_lost_events() {
         let folder = tempfile::tempdir().expect("a folder");
         let (trace, acked) = driver::record(folder.path(), &recorder(folder.path()), synchronous);
         let tally = cut(&trace, &acked, images, &mut dice, |_, _| true);
-        println!("power cut, synchronous={synchronous}: {} acknowledged, {tally:?}", acked.len());
+        figure(format_args!("synchronous={synchronous}: {} acknowledged, {tally:?}", acked.len()));
         assert_eq!(tally.missing > 0, loses, "synchronous={synchronous}");
         assert_eq!(tally.damaged, Vec::<String>::new(), "synchronous={synchronous}");
         let syncs =
             trace::read(&trace).iter().filter(|(_, c)| matches!(c, Change::Sync { .. })).count();
-        println!("power cut, synchronous={synchronous}: {syncs} syncs");
+        figure(format_args!("synchronous={synchronous}: {syncs} syncs"));
     }
 }

@@ -27,3 +27,8 @@ pub(crate) fn rounds(variable: &str, default: u64) -> u64 {
         Err(_) => default,
     }
 }
+
+/// Prints what a test measured, for the table of promises (`cargo xtask assurance`).
+pub(crate) fn figure(text: impl std::fmt::Display) {
+    println!("figure: {text}");
+}

@@ -6,6 +6,7 @@ mod cases;
 mod deliveries;
 mod languages;
 
+use crate::support::figure;
 use angarium_core::verification::Language;
 use cases::Case;
 use deliveries::Platforms;
@@ -33,7 +34,7 @@ fn printed_code_accepts_every_delivery_and_nothing_else() {
         ran.push(format!("{} {}", language.name(), answers.len()));
     }
     let contracts = platforms.contracts().count();
-    println!(
+    figure(format_args!(
         "{contracts} contracts, {} deliveries, {} cases; {} languages, {asked} answers ({}): {} \
          wrong",
         deliveries.len(),
@@ -41,7 +42,7 @@ fn printed_code_accepts_every_delivery_and_nothing_else() {
         ran.len(),
         ran.join(", "),
         wrong.len()
-    );
+    ));
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(ran.iter().any(|ran| ran.starts_with("Python")), "the tests need Python");
 }

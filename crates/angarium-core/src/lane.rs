@@ -139,4 +139,19 @@ mod tests {
             assert_eq!(Ordering::Pointer(pointer.into()).check().is_ok(), sound, "{pointer}");
         }
     }
+
+    #[test]
+    fn a_lane_is_read_back_as_it_was_stored() {
+        let lane = Lane::of_key("order-7");
+        assert_eq!(Lane::from_bytes(lane.to_bytes()), lane);
+        assert_ne!(lane.to_bytes(), Lane::of_key("order-8").to_bytes());
+    }
+
+    #[test]
+    fn a_pointer_has_at_most_256_bytes() {
+        let pointer = |length: usize| Ordering::Pointer(format!("/{}", "a".repeat(length - 1)));
+        assert_eq!(pointer(256).check(), Ok(()));
+        let refusal = pointer(257).check().expect_err("one too many");
+        assert_eq!(refusal.field.as_deref(), Some("ordering.pointer"));
+    }
 }

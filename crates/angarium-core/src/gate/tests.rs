@@ -26,8 +26,11 @@ impl Bench {
         Self { gate: Gate::default(), rules, now: T0 }
     }
 
+    /// What holds until a time never names one that has come: who waits for it would wait anew.
     fn opening(&mut self, in_flight: usize) -> Opening {
-        self.gate.opening(&self.rules, in_flight, self.now)
+        let opening = self.gate.opening(&self.rules, in_flight, self.now);
+        assert!(!matches!(opening, Opening::At(at, _) if at <= self.now), "{opening:?}");
+        opening
     }
 
     /// Starts an attempt that must be allowed, and ends it after a time.
@@ -117,6 +120,25 @@ fn a_success_closes_a_breaker_and_the_endpoint_starts_slowly() {
     let starts: Vec<_> = (0..6).map(|_| bench.starts_in_a_second(Class::Success)).collect();
     let ramp = |pair: &[usize]| pair[1] > pair[0] && pair[1] <= 2 * pair[0] + 10;
     assert!(starts[0] <= 20 && starts[1..].windows(2).all(ramp), "{starts:?}");
+}
+
+#[test]
+fn failures_before_a_restart_count_towards_an_outage() {
+    let mut bench = Bench::new(rules(None));
+    bench.gate = Gate::after_restart(OUTAGE - 1, &bench.rules, bench.now);
+    assert_eq!(bench.gate.view(&bench.rules).window, 64);
+    bench.attempt(Class::ServerError, MILLI);
+    bench.attempt(Class::Success, MILLI);
+    assert_eq!(bench.gate.view(&bench.rules).window, 1);
+}
+
+#[test]
+fn a_pause_gives_no_new_burst() {
+    let rate = RateLimit::try_new(RateSpec { per_second: 1.0, burst: Some(3) }).expect("sound");
+    let mut bench = Bench::new(GateRules { rate: Some(rate), ..rules(None) });
+    (0..3).for_each(|_| bench.attempt(Class::Success, Duration::ZERO));
+    bench.gate.resumed(bench.now);
+    assert_eq!(bench.opening(0), Opening::At(bench.now + SECOND, Bar::Rate));
 }
 
 #[test]

@@ -4,8 +4,10 @@
 //! section 2). Its parts are applied in the order of the fields. Every write is idempotent, so that
 //! a commit whose result was lost can be repeated.
 
+mod guard;
 mod result;
 
+pub use guard::{Guard, GuardAnswer};
 pub use result::{ActionResult, BatchResult, Committed, EndpointResult, Standing};
 
 use crate::delivery::{DeliveryState, EndReason};
@@ -16,6 +18,7 @@ use crate::lane::Lane;
 use crate::outcome::Class;
 use crate::replay::Replayed;
 use crate::time::Timestamp;
+use crate::waiting::LaneHold;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +33,8 @@ pub struct ShardBatch {
     pub events: Vec<EventWrite>,
     /// Deliveries that changed: attempts that ended, deliveries that left memory.
     pub deliveries: Vec<DeliveryWrite>,
+    /// Lanes that stand still from now on, or go on.
+    pub lanes: Vec<LaneWrite>,
     /// What people asked for concerning single deliveries that may have a row only.
     pub actions: Vec<RowAction>,
     /// Endpoints that were made, changed or deleted.
@@ -43,6 +48,7 @@ impl ShardBatch {
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
             && self.deliveries.is_empty()
+            && self.lanes.is_empty()
             && self.actions.is_empty()
             && self.endpoints.is_empty()
             && self.checkpoint.is_none()
@@ -138,6 +144,20 @@ pub enum NextState {
     },
 }
 
+/// A lane that is held by a dead letter, or no longer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneWrite {
+    /// The lane stands still.
+    Hold(LaneHold),
+    /// What the event's dead letter held goes on, since the event has arrived.
+    Release {
+        /// Whose lane.
+        endpoint: EndpointNo,
+        /// The event.
+        event: EventKey,
+    },
+}
+
 /// One HTTP exchange as it is kept. Sensitive header values are masked before they come here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptRecord {
@@ -179,7 +199,10 @@ impl RowAction {
     pub fn endpoints(&self) -> impl Iterator<Item = EndpointNo> {
         let replayed = match &self.kind {
             RowActionKind::Replay(made) => &made[..],
-            RowActionKind::Cancel | RowActionKind::DueNow | RowActionKind::Redeliver => &[],
+            RowActionKind::Cancel
+            | RowActionKind::DueNow
+            | RowActionKind::Redeliver
+            | RowActionKind::Skip => &[],
         };
         std::iter::once(self.key.endpoint).chain(replayed.iter().map(|made| made.key.endpoint))
     }
@@ -194,6 +217,8 @@ pub enum RowActionKind {
     DueNow,
     /// Make a new delivery of one that has ended: the next generation of its pair, due at once.
     Redeliver,
+    /// Let the lane go on that a dead letter of this pair holds.
+    Skip,
     /// Make new deliveries of one event, all or none; the key names only the event.
     Replay(Box<[Replayed]>),
 }
@@ -263,33 +288,4 @@ pub struct Checkpoint {
     pub tenants: Vec<(TenantNo, u64)>,
     /// Counters of endpoints that changed since the last checkpoint.
     pub endpoints: Vec<EndpointCounters>,
-}
-
-/// An idempotency record: committed with the change that it guards (contracts.md, G7).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guard {
-    /// SHA-256 over key, route and `Idempotency-Key`.
-    pub scope: [u8; 32],
-    /// SHA-256 over the request's body.
-    pub fingerprint: [u8; 32],
-    /// When it is forgotten.
-    pub expires_at: Timestamp,
-    /// What to answer to a repeated call.
-    pub answer: GuardAnswer,
-}
-
-/// The answer to a repeated call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GuardAnswer {
-    /// As it was given; stored encrypted, because it may hold a secret.
-    Given {
-        /// The status.
-        status: u16,
-        /// The body.
-        body: Vec<u8>,
-    },
-    /// Derived from the event that is committed with it.
-    Event,
-    /// Derived from the delivery that the action made or changed.
-    Delivery,
 }

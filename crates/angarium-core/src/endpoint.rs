@@ -174,6 +174,9 @@ pub struct EndpointHealth {
     pub consecutive_failures: u32,
     /// Deliveries that were given up since the last success, or since it was switched on.
     pub dead_in_a_row: u32,
+    /// Since when every attempt has failed; it begins anew with a success, and when the endpoint
+    /// is switched on again.
+    pub failing_since: Option<Timestamp>,
     /// When an attempt last succeeded.
     pub last_success_at: Option<Timestamp>,
     /// When an attempt last failed.

@@ -7,6 +7,7 @@ use crate::delivery::DeliveryState;
 use crate::endpoint::{EndpointConfig, EndpointStatus};
 use crate::event::{Event, NewEvent};
 use crate::gate::{Bar, GateView, Opening};
+use crate::id::DeliveryKey;
 use crate::subscription::{Mismatch, Subscription};
 use crate::time::Timestamp;
 
@@ -104,6 +105,8 @@ pub enum Wait {
     EndpointDisabled,
     /// The end of an earlier delivery of its lane.
     Lane,
+    /// Somebody who skips or redelivers the dead letter that holds its lane.
+    Held,
     /// The time of its next attempt.
     Time,
     /// The end of one of the endpoint's attempts, of which as many are in flight as may be.
@@ -126,6 +129,7 @@ impl Wait {
             Wait::EndpointPaused => "endpoint_paused",
             Wait::EndpointDisabled => "endpoint_disabled",
             Wait::Lane => "lane",
+            Wait::Held => "held",
             Wait::Time => "time",
             Wait::Window => "window",
             Wait::Breaker => "breaker",
@@ -143,6 +147,7 @@ impl Wait {
             | Wait::EndpointPaused
             | Wait::EndpointDisabled
             | Wait::Lane
+            | Wait::Held
             | Wait::Breaker => false,
         }
     }
@@ -161,10 +166,12 @@ pub struct Admission {
     pub gate: GateView,
 }
 
-/// What a delivery waits for; nothing once it has ended.
+/// What a delivery waits for; nothing once it has ended. `holder` is the dead letter that holds its
+/// lane.
 pub fn waits_for(
     state: DeliveryState,
     due: Option<Timestamp>,
+    holder: Option<DeliveryKey>,
     admission: Admission,
     now: Timestamp,
 ) -> Option<Wait> {
@@ -179,7 +186,9 @@ pub fn waits_for(
         (DeliveryState::InFlight, _) => Some(Wait::Answer),
         (_, EndpointStatus::Paused) => Some(Wait::EndpointPaused),
         (_, EndpointStatus::Disabled) => Some(Wait::EndpointDisabled),
-        (DeliveryState::Queued, EndpointStatus::Active) => Some(Wait::Lane),
+        (DeliveryState::Queued, EndpointStatus::Active) => {
+            Some(holder.map_or(Wait::Lane, |_| Wait::Held))
+        }
         (DeliveryState::Pending, EndpointStatus::Active) => {
             if due.is_some_and(|due| due > now) {
                 return Some(Wait::Time);

@@ -143,6 +143,14 @@ impl Outcome {
         }
     }
 
+    /// When the receiver asks to be tried again, if it does.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        match self {
+            Outcome::Response { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// What to tell the tenant beside the class; refused and forbidden read alike (S10).
     pub fn detail(&self) -> Option<String> {
         match self {

@@ -1,5 +1,9 @@
 //! When a failed delivery is tried again.
 
+mod after;
+
+pub use after::RetryAfterBounds;
+
 use crate::limits::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::time::{Jitter, Timestamp, parse_span, print_span};

@@ -45,6 +45,15 @@ pub struct DuePage {
     pub next_due: Option<Timestamp>,
 }
 
+/// A lane that stands still after a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneHold {
+    /// Which.
+    pub lane: Lane,
+    /// The dead letter that holds it, of the endpoint whose lane it is.
+    pub by: DeliveryKey,
+}
+
 /// A lane with rows, as recovery reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredLane {

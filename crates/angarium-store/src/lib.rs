@@ -28,7 +28,7 @@ use angarium_core::lane::Lane;
 use angarium_core::replay::Replayed;
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
-use angarium_core::waiting::{DuePage, RecoveredEvent, StoredLane};
+use angarium_core::waiting::{DuePage, LaneHold, RecoveredEvent, StoredLane};
 use async_trait::async_trait;
 use read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
@@ -256,6 +256,8 @@ pub struct LoadedEndpoint {
     pub next_due: Option<Timestamp>,
     /// Its lanes that have rows.
     pub lanes: Vec<StoredLane>,
+    /// Its lanes that a dead letter holds.
+    pub holds: Vec<LaneHold>,
     /// Whether it has rows that are parked.
     pub parked: bool,
 }

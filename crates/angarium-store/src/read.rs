@@ -9,6 +9,7 @@ use angarium_core::id::{
     TenantNo,
 };
 use angarium_core::job::Recovery;
+use angarium_core::lane::Lane;
 use angarium_core::outcome::Class;
 use angarium_core::time::Timestamp;
 use std::sync::Arc;
@@ -184,6 +185,8 @@ pub struct DeliveryRow {
     pub last: Option<LastAttempt>,
     /// The delivery that this one repeats.
     pub redelivery_of: Option<Generation>,
+    /// The lane that it waits in, if it has a row there.
+    pub lane: Option<Lane>,
 }
 
 /// The last attempt, in a list.

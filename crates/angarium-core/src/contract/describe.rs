@@ -5,12 +5,14 @@ mod endpoint;
 
 use super::signature::{Algorithm, SignatureRule, ValuePart};
 use super::{
-    Contract, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope, RequestShape,
+    Contract, DisableAfter, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope,
+    RequestShape, WhileDisabled,
 };
+use crate::delivery::{DeadLetterPolicy, GonePolicy};
 use crate::endpoint::DeliveryMethod;
 use crate::gate::BreakerRule;
 use crate::lane::Ordering;
-use crate::retry::{RetryPolicy, RetrySpec};
+use crate::retry::{RetryAfterBounds, RetryPolicy, RetrySpec};
 use crate::time::print_span;
 use std::fmt;
 
@@ -35,12 +37,15 @@ impl fmt::Display for Contract {
             Some(keys) => write!(f, "\nKeys\n{keys}")?,
         }
         writeln!(f, "\nDelivery\n  a 2xx within {} is success", print_span(self.timeout))?;
+        writeln!(f, "  {}", Schedule(&self.retry))?;
+        write!(f, "{}", Answers(self))?;
         let ordering = self.ordering().unwrap_or(&Ordering::None);
-        writeln!(f, "  {}\n{}{}", Schedule(&self.retry), Order(ordering), self.health)?;
+        let after = self.after_dead_letter.unwrap_or_default();
+        write!(f, "{}{}", Order(ordering, after), self.health)?;
         if let Some(rule) = &self.breaker {
             writeln!(f, "  {rule}")?;
         }
-        writeln!(f, "Endpoints")?;
+        writeln!(f, "\nEndpoints")?;
         if !self.plans.is_empty() {
             writeln!(f, "  plans: {}", self.plans.join(", "))?;
         }
@@ -136,8 +141,26 @@ impl fmt::Display for KeyRule {
     }
 }
 
+/// What is made of answers that ask for something.
+struct Answers<'a>(&'a Contract);
+
+impl fmt::Display for Answers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(RetryAfterBounds { floor, cap }) = self.0.retry_after {
+            let (floor, cap) = (print_span(floor), print_span(cap));
+            writeln!(f, "  a failed answer may defer a retry: Retry-After from {floor} to {cap}")?;
+        }
+        match self.0.gone.unwrap_or_default() {
+            GonePolicy::Retry => Ok(()),
+            GonePolicy::Disable => {
+                writeln!(f, "  410 ends a delivery and switches its endpoint off")
+            }
+        }
+    }
+}
+
 /// In which order deliveries go.
-struct Order<'a>(&'a Ordering);
+struct Order<'a>(&'a Ordering, DeadLetterPolicy);
 
 impl fmt::Display for Order<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,19 +172,39 @@ impl fmt::Display for Order<'_> {
                 write!(f, "  events with the same `{pointer}` of their data in order")
             }
         }?;
-        writeln!(f, "; after a dead letter the next one goes")
+        match self.1 {
+            DeadLetterPolicy::Continue => writeln!(f, "; after a dead letter the next one goes"),
+            DeadLetterPolicy::Hold => {
+                writeln!(f, "; a dead letter holds its lane until it is skipped or arrives")
+            }
+        }
     }
 }
 
 impl fmt::Display for HealthPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.disable_after_failed_deliveries {
-            None => writeln!(f, "  an endpoint is never switched off"),
-            Some(count) => {
-                writeln!(
-                    f,
-                    "  an endpoint is switched off after {count} failed deliveries in a row"
-                )
+        match self.disable_after {
+            None => writeln!(f, "  an endpoint is never switched off by failing"),
+            Some(after) => writeln!(f, "  an endpoint is switched off after {after}"),
+        }?;
+        match self.while_disabled.unwrap_or_default() {
+            WhileDisabled::Suppress => Ok(()),
+            WhileDisabled::Wait => {
+                writeln!(f, "  what happens while it is off waits until it is switched on")
+            }
+        }
+    }
+}
+
+impl fmt::Display for DisableAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DisableAfter::FailedDeliveries(count) => {
+                write!(f, "{count} failed deliveries in a row")
+            }
+            DisableAfter::FailingFor { span, deliveries } => {
+                let span = print_span(*span);
+                write!(f, "{span} of failures only, among them {deliveries} failed deliveries")
             }
         }
     }

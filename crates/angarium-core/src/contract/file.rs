@@ -2,13 +2,15 @@
 
 mod api;
 mod delivery;
+mod health;
 mod request;
 mod rules;
 mod signing;
 mod values;
 
 use self::api::read_api;
-use self::delivery::{Delivery, read_delivery, read_health};
+use self::delivery::{Delivery, read_delivery};
+use self::health::read_health;
 use self::request::read_request;
 use self::rules::{read_endpoint, read_plans};
 use self::signing::read_keys;
@@ -63,7 +65,9 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         together((about, sent, health, rules, api, top.finish()))?;
     let (name, title, description, plans, events) = about;
     let plans = plans.unwrap_or_default();
-    let (request, signatures, keys, Delivery { timeout, retry, ordering, breaker }) = sent;
+    let (request, signatures, keys, delivery) = sent;
+    let Delivery { timeout, retry, retry_after, gone, ordering, after_dead_letter, breaker } =
+        delivery;
     let health = health.unwrap_or_default();
     Ok(Contract {
         file: Box::default(),
@@ -78,7 +82,10 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         keys,
         timeout,
         retry,
+        retry_after,
+        gone,
         ordering,
+        after_dead_letter,
         breaker,
         health,
         rules,

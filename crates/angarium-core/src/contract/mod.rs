@@ -9,6 +9,7 @@ mod describe;
 mod error;
 mod fault;
 mod file;
+mod health;
 mod key;
 mod library;
 mod missing;
@@ -25,6 +26,7 @@ mod weakness;
 mod tests;
 
 pub use error::{ContractError, ContractMistakes};
+pub use health::{DisableAfter, HealthPolicy, WhileDisabled};
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
 pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
@@ -38,11 +40,12 @@ pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
 use crate::account::EventTypeConfig;
+use crate::delivery::{DeadLetterPolicy, GonePolicy};
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
 use crate::gate::BreakerRule;
 use crate::lane::Ordering;
-use crate::retry::RetryPolicy;
+use crate::retry::{RetryAfterBounds, RetryPolicy};
 use api::ManagementApi;
 use http::HeaderName;
 use serde_json::Value;
@@ -68,19 +71,14 @@ pub struct Contract {
     keys: Option<KeyRule>,
     timeout: Duration,
     retry: RetryPolicy,
+    retry_after: Option<RetryAfterBounds>,
+    gone: Option<GonePolicy>,
     ordering: Option<Ordering>,
+    after_dead_letter: Option<DeadLetterPolicy>,
     breaker: Option<BreakerRule>,
     health: HealthPolicy,
     rules: EndpointRules,
     api: Option<ManagementApi>,
-}
-
-/// When an endpoint is switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HealthPolicy {
-    /// After so many deliveries in a row whose last attempt failed. A success, and switching the
-    /// endpoint on again, begin the count anew.
-    pub disable_after_failed_deliveries: Option<u32>,
 }
 
 /// An event type of a contract's catalog.
@@ -167,6 +165,17 @@ impl Contract {
         &self.retry
     }
 
+    /// Within which bounds a receiver's `Retry-After` defers a retry; none where the schedule is
+    /// kept to the letter.
+    pub fn retry_after(&self) -> Option<RetryAfterBounds> {
+        self.retry_after
+    }
+
+    /// What an answer 410 means; none where it says nothing, which is a failure like any other.
+    pub fn gone(&self) -> Option<GonePolicy> {
+        self.gone
+    }
+
     /// What it says about signing keys; `None` where deliveries are not signed.
     pub fn key_rule(&self) -> Option<&KeyRule> {
         self.keys.as_ref()
@@ -183,12 +192,18 @@ impl Contract {
         self.ordering.as_ref()
     }
 
+    /// What follows in a lane after a dead letter; none where it says nothing, which is the next
+    /// delivery.
+    pub fn after_dead_letter(&self) -> Option<DeadLetterPolicy> {
+        self.after_dead_letter
+    }
+
     /// When a failing endpoint is left alone; none where the schedule is kept to the letter.
     pub fn breaker(&self) -> Option<BreakerRule> {
         self.breaker
     }
 
-    /// When an endpoint is switched off.
+    /// When an endpoint is switched off, and what becomes of its events then.
     pub fn health(&self) -> HealthPolicy {
         self.health
     }

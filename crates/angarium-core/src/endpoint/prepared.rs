@@ -3,7 +3,8 @@
 
 use super::fixed::{self, QueryAuth};
 use super::{DeliveryMethod, DeliveryOverride, EndpointConfig};
-use crate::contract::{Contract, KeyPresence, KeyScope, Signer, TIMEOUTS};
+use crate::contract::{Contract, KeyPresence, KeyScope, Signer, TIMEOUTS, WhileDisabled};
+use crate::delivery::Rules;
 use crate::destination::{Destination, Scheme};
 use crate::gate::{BreakerRule, GateRules};
 use crate::lane::Ordering;
@@ -91,6 +92,25 @@ impl Endpoint {
             fixed_headers,
             query_auth,
         })
+    }
+}
+
+impl Endpoint {
+    /// Whether events that it asks for while it is disabled are not kept for it.
+    pub fn suppresses_while_disabled(&self) -> bool {
+        match self.contract.health().while_disabled.unwrap_or_default() {
+            WhileDisabled::Suppress => true,
+            WhileDisabled::Wait => false,
+        }
+    }
+
+    /// The rules by which its attempts are judged.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            retry: &self.retry,
+            retry_after: self.contract.retry_after(),
+            gone: self.contract.gone().unwrap_or_default(),
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 //! section 3).
 
 use super::{DeliveryMethod, Endpoint};
+use crate::contract::{DisableAfter, HealthPolicy, WhileDisabled};
+use crate::delivery::{DeadLetterPolicy, GonePolicy};
 use crate::gate::BreakerRule;
 use crate::lane::Ordering;
 use crate::rate::RateLimit;
-use crate::retry::RetryPolicy;
+use crate::retry::{RetryAfterBounds, RetryPolicy};
 use std::time::Duration;
 
 /// The level that decides a setting.
@@ -58,6 +60,10 @@ pub struct Settings<'a> {
     pub timeout: Setting<Duration>,
     /// The retry schedule.
     pub retries: Setting<&'a RetryPolicy>,
+    /// Within which bounds `Retry-After` defers a retry; none if it never does.
+    pub retry_after: Setting<Option<RetryAfterBounds>>,
+    /// What an answer 410 means.
+    pub gone: Setting<GonePolicy>,
     /// The method.
     pub method: Setting<DeliveryMethod>,
     /// Most attempts in flight.
@@ -68,8 +74,12 @@ pub struct Settings<'a> {
     pub breaker: Setting<Option<BreakerRule>>,
     /// What its deliveries are ordered by.
     pub ordering: Setting<&'a Ordering>,
-    /// Failed deliveries in a row after which it is switched off; none if it never is.
-    pub disable_after: Setting<Option<u32>>,
+    /// What follows in its lanes after a dead letter.
+    pub after_dead_letter: Setting<DeadLetterPolicy>,
+    /// How it fails when it is switched off; none if it never is.
+    pub disable_after: Setting<Option<DisableAfter>>,
+    /// What becomes of its events while it is off.
+    pub while_disabled: Setting<WhileDisabled>,
 }
 
 impl Endpoint {
@@ -85,22 +95,34 @@ impl Endpoint {
             (None, Some(_)) => Contract,
             (None, None) => System,
         };
+        let (retry_after, gone) = (contract.retry_after(), contract.gone());
+        let HealthPolicy { disable_after, while_disabled } = contract.health();
+        let after_dead_letter = contract.after_dead_letter();
         let breaker = match (self.gate.breaker, contract.breaker()) {
             (Some(_), _) => Contract,
             // Its own schedule does without.
             (None, Some(_)) => Endpoint,
             (None, None) => System,
         };
-        let disable_after = contract.health().disable_after_failed_deliveries;
         Settings {
             timeout: Setting::of(self.timeout, timeout, Endpoint, Contract),
             retries: Setting::of(&self.retry, retries, Endpoint, Contract),
+            retry_after: Setting::of(retry_after, retry_after, Contract, System),
+            gone: by_contract(gone),
             method: Setting::of(self.method, config.method, Endpoint, Contract),
             concurrency: Setting::of(self.gate.window, config.concurrency, Endpoint, System),
             rate: Setting::of(self.gate.rate, config.rate, Endpoint, System),
             breaker: Setting { value: self.gate.breaker, origin: breaker },
             ordering: Setting { value: &self.ordering, origin: ordering },
+            after_dead_letter: by_contract(after_dead_letter),
             disable_after: Setting::of(disable_after, disable_after, Contract, System),
+            while_disabled: by_contract(while_disabled),
         }
     }
+}
+
+/// A setting that a contract may decide.
+fn by_contract<T: Default>(said: Option<T>) -> Setting<T> {
+    let origin = said.as_ref().map_or(Origin::System, |_| Origin::Contract);
+    Setting { value: said.unwrap_or_default(), origin }
 }

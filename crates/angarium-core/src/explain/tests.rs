@@ -3,6 +3,7 @@
 use super::*;
 use crate::event::{DataKind, EventType};
 use crate::gate::{Gate, GateRules};
+use crate::id::{EndpointNo, EventKey};
 use crate::limits::Limits;
 use bytes::Bytes;
 use std::time::Duration;
@@ -78,6 +79,8 @@ fn a_long_list_is_counted_and_not_recited() {
     assert_eq!(reason.text, format!("{asked}; the event is order.paid"));
 }
 
+const HOLDER: DeliveryKey = DeliveryKey::first(EventKey::new(1), EndpointNo::new(1));
+
 #[test]
 fn a_delivery_waits_for_one_thing_and_an_ended_one_for_nothing() {
     use DeliveryState::{Delivered, InFlight, Pending, Queued, Suppressed};
@@ -102,7 +105,10 @@ fn a_delivery_waits_for_one_thing_and_an_ended_one_for_nothing() {
         let mut gate = Gate::default();
         let opening = gate.opening(&rules, in_flight, now);
         let admission = Admission { status, in_flight, opening, gate: gate.view(&rules) };
-        let wait = waits_for(state, due, admission, now);
+        let wait = waits_for(state, due, None, admission, now);
         assert_eq!(wait, expected, "{state:?} {status:?} {due:?} {in_flight}");
+        let held = waits_for(state, due, Some(HOLDER), admission, now);
+        let expected = expected.map(|wait| if wait == Wait::Lane { Wait::Held } else { wait });
+        assert_eq!(held, expected, "{state:?} {status:?}, in a lane that is held");
     }
 }

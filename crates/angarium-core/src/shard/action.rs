@@ -1,4 +1,4 @@
-//! People retry and cancel single deliveries (design.md, rule 13).
+//! People retry, cancel and skip single deliveries (design.md, rule 13).
 
 use super::{Effects, Reply, Shard};
 use crate::batch::{Guard, NextState, RowAction, RowActionKind};
@@ -82,6 +82,21 @@ impl<T> Shard<T> {
         }
         self.leave_to_row(key, now);
         self.act(ticket, action, RowActionKind::Cancel, now);
+    }
+
+    /// Lets the lane go on that a dead letter of this pair holds; the dead letter stays one.
+    pub fn skip(&mut self, ticket: T, action: DeliveryAction, now: Timestamp, fx: &mut Effects<T>) {
+        let key = action.key;
+        let queue = match self.alive(action.tenant, key.endpoint) {
+            Ok(queue) => queue,
+            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
+        };
+        if queue.lanes.held_by(key.event).is_none() {
+            let message = "it holds no lane: there is nothing to skip";
+            let refusal = Refusal::whole(Code::InvalidState, message);
+            return fx.replies.push((ticket, Reply::Refused(refusal)));
+        }
+        self.act(ticket, action, RowActionKind::Skip, now);
     }
 
     /// Takes a waiting delivery out of memory, so that the action on its row, which follows in the

@@ -1,16 +1,11 @@
-//! Attempts begin and end: slots are filled, outcomes are judged and written.
+//! Attempts begin: slots are filled, rows are read.
 
-use super::held::{Existence, Held, Recorded};
+use super::held::Held;
 use super::lanes::Commits;
 use super::queue::Queue;
 use super::{Effects, Load, Rows, Shard, Start};
-use crate::batch::{AttemptRecord, DeliveryWrite, NextState};
-use crate::delivery::{DeliveryState, EndReason, Verdict, judge};
-use crate::endpoint::EndpointStatus;
-use crate::gate::Attempted;
 use crate::id::{DeliveryKey, EndpointNo};
-use crate::outcome::Class;
-use crate::time::{Jitter, Timestamp};
+use crate::time::Timestamp;
 use crate::waiting::{DueDelivery, DuePage};
 use std::ops::Bound;
 
@@ -163,61 +158,6 @@ impl<T> Shard<T> {
         }
         self.run(no, now, fx);
     }
-
-    /// An attempt has ended. The slot is free once the record is committed (rule 9).
-    pub fn outcome(
-        &mut self,
-        key: DeliveryKey,
-        attempt: Box<AttemptRecord>,
-        jitter: Jitter,
-        now: Timestamp,
-    ) {
-        let Some(queue) = self.queues.get_mut(&key.endpoint) else {
-            return;
-        };
-        let endpoint = queue.endpoint.clone();
-        let existence = queue.existence;
-        let Some(sending) = queue.sending_mut(key) else {
-            return;
-        };
-        if sending.recorded.is_some() {
-            return;
-        }
-        let attempts = sending.held.attempts.saturating_add(1);
-        sending.held.attempts = attempts;
-        let accepted_at = sending.held.event.accepted_at;
-        let verdict = match (existence, sending.cancelled) {
-            (_, _) if attempt.class == Class::Success => Verdict::Deliver,
-            (Existence::Deleted, _) => Verdict::Die(EndReason::EndpointDeleted),
-            (Existence::Alive, true) => Verdict::Die(EndReason::CancelledByCall),
-            (Existence::Alive, false) => {
-                judge(attempt.class, attempts, accepted_at, &endpoint.retry, jitter, now)
-            }
-        };
-        let next = next_state(verdict, endpoint.config.status, now);
-        sending.recorded = Some(match next {
-            NextState::Pending { due } => Recorded::Waits(due),
-            NextState::Queued => Recorded::Waits(None),
-            NextState::Ended { .. } => Recorded::Ended,
-        });
-        let Held { sequence, has_row, lane, .. } = sending.held;
-        let (class, started_at, took) = (attempt.class, sending.started_at, attempt.took);
-        let attempted = Attempted { class, started_at, took };
-        queue.gate.observe(&endpoint.gate, attempted, jitter, now);
-        queue.health.observe(attempt.class, attempt.status, verdict, now);
-        queue.dirty = true;
-        let attempt = Some(attempt);
-        self.batch.deliveries.push(DeliveryWrite {
-            key,
-            sequence,
-            attempts,
-            lane,
-            has_row,
-            attempt,
-            next,
-        });
-        self.switch_off_failing(key.endpoint, now);
-    }
 }
 
 /// Starts what gate, slots and the tenant's share allow. `in_flight` is the tenant's.
@@ -254,27 +194,5 @@ fn start_attempts<T>(
             event: held.event.clone(),
         });
         queue.send(held, now);
-    }
-}
-
-/// What the store is told after a verdict. A retry of an endpoint that is off is parked (rule 4).
-fn next_state(verdict: Verdict, status: EndpointStatus, now: Timestamp) -> NextState {
-    let ended = |state, reason| NextState::Ended { state, reason, at: now };
-    match verdict {
-        Verdict::Deliver => ended(DeliveryState::Delivered, None),
-        Verdict::Retry { due } => NextState::Pending {
-            due: match status {
-                EndpointStatus::Active => Some(due),
-                EndpointStatus::Paused | EndpointStatus::Disabled => None,
-            },
-        },
-        Verdict::Die(reason @ (EndReason::Exhausted | EndReason::Expired)) => {
-            ended(DeliveryState::Dead, Some(reason))
-        }
-        Verdict::Die(
-            reason @ (EndReason::CancelledByCall
-            | EndReason::EndpointDeleted
-            | EndReason::EndpointDisabled),
-        ) => ended(DeliveryState::Cancelled, Some(reason)),
     }
 }

@@ -93,6 +93,7 @@ impl<T> Shard<T> {
             return fx.replies.push((ticket, Reply::Refused(refusal)));
         }
         queue.version = endpoint.config.version;
+        queue.changed_at = queue.version;
         let config = Box::new(endpoint.config.clone());
         let waiting = EndpointTicket { ticket: Some(ticket), endpoint: Some(endpoint) };
         self.push_endpoint_write(EndpointWrite::Replace { no, config, guard }, waiting);
@@ -139,7 +140,7 @@ impl<T> Shard<T> {
         let before = queue.endpoint.config.status;
         let after = endpoint.config.status;
         if before == EndpointStatus::Disabled && after == EndpointStatus::Active {
-            queue.health.dead_in_a_row = 0;
+            queue.health.begin_anew();
             queue.dirty = true;
         }
         queue.endpoint = endpoint;

@@ -8,13 +8,14 @@ use super::lanes::BatchNo;
 use super::queue::Queue;
 use super::{Effects, Reply, Shard, Tickets};
 use crate::batch::{
-    ActionResult, BatchResult, DeliveryWrite, EventWrite, Fanout, FanoutStart, RowAction,
-    RowActionKind, Standing,
+    ActionResult, BatchResult, DeliveryWrite, EventWrite, Fanout, FanoutStart, LaneWrite,
+    RowAction, RowActionKind, Standing,
 };
 use crate::event::Event;
-use crate::id::{EndpointNo, EventKey, Generation};
+use crate::id::{DeliveryKey, EndpointNo, EventKey, Generation};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
+use crate::waiting::LaneHold;
 use std::sync::Arc;
 
 /// Whether the shard is still ours after a commit.
@@ -50,6 +51,7 @@ impl<T> Shard<T> {
             self.delivery_committed(write, now);
             touched.push(write.key.endpoint);
         }
+        batch.lanes.iter().for_each(|write| self.lane_committed(*write, now));
         for ((action, done), ticket) in batch.actions.iter().zip(&given.actions).zip(actions) {
             self.action_committed(action, *done, ticket, now, fx);
             touched.extend(action.endpoints());
@@ -110,7 +112,9 @@ impl<T> Shard<T> {
             };
             match (entry.start, entry.lane) {
                 (FanoutStart::Behind, Some(lane)) => {
-                    queue.fill_reserved_behind(lane, held(&event));
+                    if let Some(held) = queue.fill_reserved_behind(lane, held(&event)) {
+                        self.park(entry.endpoint, held, Standing::Behind);
+                    }
                     self.settle_closed(entry.endpoint, now);
                 }
                 (FanoutStart::Held | FanoutStart::Behind, _) => {
@@ -184,7 +188,7 @@ impl<T> Shard<T> {
                 held.due = due;
                 queue.wait(held, limits, now)
             }
-            Recorded::Waits(Some(_) | None) | Recorded::Ended => Kept::InStore,
+            Recorded::Waits(Some(_) | None) | Recorded::Ended | Recorded::Holds => Kept::InStore,
         };
         let deleted = queue.existence == Existence::Deleted;
         if kept == Kept::InStore {
@@ -192,6 +196,23 @@ impl<T> Shard<T> {
         }
         if deleted {
             self.cancel_rows(write.key.endpoint, now);
+        }
+    }
+
+    /// A lane stands still from now on, or goes on.
+    fn lane_committed(&mut self, write: LaneWrite, now: Timestamp) {
+        let (LaneWrite::Hold(LaneHold { by: DeliveryKey { endpoint, .. }, .. })
+        | LaneWrite::Release { endpoint, .. }) = write;
+        let Some(queue) = self.queues.get_mut(&endpoint) else {
+            return;
+        };
+        match write {
+            LaneWrite::Hold(hold) => {
+                for held in queue.lanes.hold(hold) {
+                    self.park(endpoint, held, Standing::Behind);
+                }
+            }
+            LaneWrite::Release { event, .. } => queue.release(event, now),
         }
     }
 
@@ -215,6 +236,7 @@ impl<T> Shard<T> {
             (RowActionKind::DueNow | RowActionKind::Redeliver, Some(queue)) => {
                 queue.note_unloaded(action.at);
             }
+            (RowActionKind::Skip, Some(queue)) => queue.release(key.event, now),
             (RowActionKind::Cancel, Some(queue)) => {
                 queue.row_changed(key);
                 match stood {
@@ -223,7 +245,13 @@ impl<T> Shard<T> {
                     None => {}
                 }
             }
-            (RowActionKind::DueNow | RowActionKind::Redeliver | RowActionKind::Cancel, None) => {}
+            (
+                RowActionKind::DueNow
+                | RowActionKind::Redeliver
+                | RowActionKind::Cancel
+                | RowActionKind::Skip,
+                None,
+            ) => {}
         }
         fx.replies.push((ticket, Reply::Delivery(key)));
     }

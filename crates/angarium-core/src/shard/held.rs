@@ -48,6 +48,8 @@ impl Held {
 pub(super) struct Sending {
     pub(super) held: Held,
     pub(super) started_at: Timestamp,
+    /// The endpoint's version by which it was sent.
+    pub(super) version: u64,
     /// A person cancelled it meanwhile: no retry follows.
     pub(super) cancelled: bool,
     /// The outcome is in a batch; the slot is free when that is committed.
@@ -59,6 +61,8 @@ pub(super) struct Sending {
 pub(super) enum Recorded {
     /// The delivery has ended.
     Ended,
+    /// It has ended as a dead letter that holds its lane.
+    Holds,
     /// It waits for its next attempt, with a row; without a time while the endpoint is off.
     Waits(Option<Timestamp>),
 }

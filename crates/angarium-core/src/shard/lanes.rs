@@ -5,6 +5,9 @@
 //! memory or with a row of its own. Those behind it start one after the other, each when the record
 //! of the one before is committed as final. Those in memory come before those in the store.
 
+mod hold;
+mod loading;
+
 use super::held::Held;
 use crate::id::{DeliveryKey, EventKey};
 use crate::lane::Lane;
@@ -17,6 +20,8 @@ pub(super) struct Lanes {
     lines: BTreeMap<Lane, Line>,
     /// Deliveries that wait behind in memory.
     behind: usize,
+    /// Lanes that stand still, by the event whose dead letter holds them.
+    held: BTreeMap<EventKey, Lane>,
     /// Lanes whose next delivery is to be read from the store.
     to_load: BTreeSet<Lane>,
     /// Lanes whose rows are still being committed: they are asked for after the next commit.
@@ -66,6 +71,19 @@ enum Head {
     #[default]
     Nobody,
     Somebody,
+    /// A dead letter, behind which everything waits in the store.
+    DeadLetter(DeliveryKey),
+}
+
+/// Where a follower stands whose event is committed now.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// Nobody is before it any more.
+    Ready(Held),
+    /// Behind others, in memory.
+    Behind,
+    /// Behind others in the store, where it is to be written.
+    Stored(Held),
 }
 
 /// Where a new delivery of a lane stands.
@@ -114,7 +132,8 @@ impl Lanes {
             line.head = Head::Somebody;
             return Place::Head;
         }
-        if room == Room::Free && line.stored == 0 && line.loading.is_none() {
+        let is_in_memory = line.stored == 0 && line.loading.is_none() && !line.is_held();
+        if room == Room::Free && is_in_memory {
             line.coming += 1;
             return Place::Behind;
         }
@@ -130,7 +149,7 @@ impl Lanes {
             line.head = Head::Somebody;
             return Place::Head;
         }
-        if room == Room::Free && is_older {
+        if room == Room::Free && is_older && !line.is_held() {
             line.coming += 1;
             return Place::Behind;
         }
@@ -139,17 +158,24 @@ impl Lanes {
         Place::Stored
     }
 
-    /// A follower's event is committed. It is given back if nobody is before it any more.
-    pub(super) fn arrived(&mut self, lane: Lane, held: Held) -> Option<Held> {
+    /// A follower's event is committed.
+    pub(super) fn arrived(&mut self, lane: Lane, held: Held) -> Arrival {
         let line = self.lines.entry(lane).or_default();
         line.coming = line.coming.saturating_sub(1);
-        if line.head == Head::Nobody && line.behind.is_empty() {
-            line.head = Head::Somebody;
-            return Some(held);
+        match line.head {
+            Head::Nobody if line.behind.is_empty() => {
+                line.head = Head::Somebody;
+                return Arrival::Ready(held);
+            }
+            Head::Nobody | Head::Somebody => {}
+            Head::DeadLetter(_) => {
+                line.stored += 1;
+                return Arrival::Stored(held);
+            }
         }
         line.behind.push_back(held);
         self.behind += 1;
-        None
+        Arrival::Behind
     }
 
     /// The head's end is committed: the next one, if it is in memory. One that is in the store is
@@ -161,7 +187,7 @@ impl Lanes {
 
     fn advance(&mut self, lane: Lane) -> Option<Held> {
         let line = self.lines.get_mut(&lane)?;
-        if line.head == Head::Somebody || line.loading.is_some() {
+        if line.head != Head::Nobody || line.loading.is_some() {
             return None;
         }
         if let Some(next) = line.behind.pop_front() {
@@ -176,63 +202,6 @@ impl Lanes {
             self.lines.remove(&lane);
         }
         None
-    }
-
-    /// A lane whose next deliveries are to be read from the store now.
-    pub(super) fn next_load(&mut self, commits: Commits) -> Option<Lane> {
-        while let Some(lane) = self.to_load.pop_first() {
-            let Some(line) = self.lines.get_mut(&lane) else { continue };
-            if self.writing.contains_key(&lane) {
-                self.too_early.insert(lane);
-            } else if line.head == Head::Nobody && line.stored > 0 && line.loading.is_none() {
-                line.loading = Some(Loading { expected: line.stored, commits });
-                return Some(lane);
-            }
-        }
-        None
-    }
-
-    /// A row that stands before others of its lane is in this batch.
-    pub(super) fn writes_before_others(&mut self, lane: Lane, batch: BatchNo) {
-        self.writing.insert(lane, batch);
-    }
-
-    /// A commit has ended: rows that were asked for too early may be there now.
-    pub(super) fn commit_ended(&mut self, committed: BatchNo) {
-        self.writing.retain(|_, batch| *batch > committed);
-        self.to_load.append(&mut self.too_early);
-    }
-
-    /// Whether a row that was read is still there.
-    pub(super) fn is_there(&self, lane: Lane, key: DeliveryKey) -> bool {
-        self.lines.get(&lane).is_none_or(|line| !line.gone.contains(&key))
-    }
-
-    /// Rows that were asked for, in the order of their events; the head is given back.
-    pub(super) fn loaded(&mut self, lane: Lane, rows: Vec<Held>, commits: Commits) -> Option<Held> {
-        let line = self.lines.get_mut(&lane)?;
-        let loading = line.loading.take()?;
-        line.gone.clear();
-        let may_come = [loading.commits, commits].contains(&Commits::UnderWay);
-        if rows.is_empty() && may_come {
-            self.too_early.insert(lane);
-            return None;
-        }
-        // What is not there although every commit had ended is no longer waited for.
-        let gone = if rows.is_empty() { loading.expected } else { rows.len() };
-        line.stored = line.stored.saturating_sub(gone);
-        self.behind += rows.len();
-        line.behind.extend(rows);
-        self.advance(lane)
-    }
-
-    /// Rows could not be read, or are not wanted now: they are asked for again.
-    pub(super) fn not_loaded(&mut self, lane: Lane) {
-        if let Some(line) = self.lines.get_mut(&lane) {
-            line.loading = None;
-            line.gone.clear();
-            self.to_load.insert(lane);
-        }
     }
 
     /// Whether a delivery waits behind in memory.

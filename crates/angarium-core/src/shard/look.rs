@@ -7,6 +7,7 @@ use crate::endpoint::{Endpoint, EndpointHealth};
 use crate::event::NewEvent;
 use crate::explain::Admission;
 use crate::id::{DeliveryKey, EndpointNo, EventKey, TenantNo};
+use crate::lane::Lane;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -31,6 +32,11 @@ impl<T> Shard<T> {
             return Some(DeliveryState::InFlight);
         }
         queue.is_behind(key).then_some(DeliveryState::Queued)
+    }
+
+    /// The dead letter that holds a lane of an endpoint.
+    pub fn holder(&self, endpoint: EndpointNo, lane: Lane) -> Option<DeliveryKey> {
+        self.queues.get(&endpoint)?.lanes.holder(lane)
     }
 
     /// Attempts that are under way.

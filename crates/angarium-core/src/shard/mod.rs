@@ -15,8 +15,7 @@
 //! What is promised (design.md section 2):
 //! - An attempt starts only after the commit that accepted its event, and its slot is free only
 //!   after the commit that records it: duplicates after a crash are bounded by the slots.
-//! - Memory is a window on the store: a queue that is full leaves its rows there and reads them
-//!   back.
+//! - Memory is a window on the store: a full queue leaves its rows there and reads them back.
 //! - Every pair of event and endpoint below the checkpoint has a row; above it, recovery makes up
 //!   for those that have none.
 //! - After a commit of unknown result the machine is dropped and made anew from the store.
@@ -30,6 +29,7 @@ mod health;
 mod held;
 mod lanes;
 mod look;
+mod outcome;
 mod own_ids;
 mod publish;
 mod queue;

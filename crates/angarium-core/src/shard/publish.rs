@@ -150,7 +150,7 @@ impl<T> Shard<T> {
         let sequence = queue.sequence;
         let begun = |lane, start| Fanout { endpoint: no, sequence, lane, start };
         let status = queue.endpoint.config.status;
-        if status == EndpointStatus::Disabled {
+        if status == EndpointStatus::Disabled && queue.endpoint.suppresses_while_disabled() {
             return begun(None, FanoutStart::Suppressed);
         }
         let lane = queue.endpoint.ordering.lane(event);

@@ -6,7 +6,7 @@ mod refill;
 mod slots;
 
 use super::held::{Existence, Held, Kept, Recorded, Sending};
-use super::lanes::Lanes;
+use super::lanes::{Arrival, Lanes};
 use crate::batch::Standing;
 use crate::endpoint::{Endpoint, EndpointHealth, EndpointStatus};
 use crate::gate::Gate;
@@ -28,6 +28,8 @@ pub(super) struct Queue {
     pub(super) existence: Existence,
     /// The newest version that was accepted, committed or not.
     pub(super) version: u64,
+    /// The newest version that a person made, or that was there at the start.
+    pub(super) changed_at: u64,
     /// The last sequence number that was given to a delivery.
     pub(super) sequence: u64,
     pub(super) health: EndpointHealth,
@@ -57,6 +59,7 @@ impl Queue {
         Self {
             existence: Existence::Alive,
             version: endpoint.config.version,
+            changed_at: endpoint.config.version,
             endpoint,
             sequence: 0,
             health: EndpointHealth::default(),
@@ -102,15 +105,26 @@ impl Queue {
     }
 
     /// Puts a follower in the place that was kept for it, or at the end of those that are ready if
-    /// nobody is before it any more.
-    pub(super) fn fill_reserved_behind(&mut self, lane: Lane, held: Held) {
+    /// nobody is before it any more. One whose place is in the store is given back.
+    pub(super) fn fill_reserved_behind(&mut self, lane: Lane, held: Held) -> Option<Held> {
         self.reserved = self.reserved.saturating_sub(1);
-        self.ready.extend(self.lanes.arrived(lane, held));
+        self.push_behind(lane, held)
     }
 
-    /// Puts a delivery behind the others of its lane, after a restart.
-    pub(super) fn push_behind(&mut self, lane: Lane, held: Held) {
-        self.ready.extend(self.lanes.arrived(lane, held));
+    /// As [`Queue::fill_reserved_behind`], after a restart.
+    pub(super) fn push_behind(&mut self, lane: Lane, held: Held) -> Option<Held> {
+        match self.lanes.arrived(lane, held) {
+            Arrival::Ready(held) => self.ready.push_back(held),
+            Arrival::Behind => {}
+            Arrival::Stored(held) => return Some(held),
+        }
+        None
+    }
+
+    /// An event holds its lane no longer: the next one in memory becomes ready.
+    pub(super) fn release(&mut self, event: EventKey, now: Timestamp) {
+        let next = self.lanes.release(event);
+        self.ready.extend(next.map(|held| Held { due: now, ..held }));
     }
 
     /// The end of a lane's head is committed: the next one in memory becomes ready.
@@ -154,7 +168,8 @@ impl Queue {
     pub(super) fn send(&mut self, held: Held, now: Timestamp) {
         let key = (held.event.key, held.generation);
         self.gate.started(&self.endpoint.gate, now);
-        let sending = Sending { held, started_at: now, cancelled: false, recorded: None };
+        let version = self.endpoint.config.version;
+        let sending = Sending { held, started_at: now, version, cancelled: false, recorded: None };
         self.sending.insert(key, sending);
     }
 

@@ -5,13 +5,13 @@ use super::held::{Existence, Held};
 use super::lanes::{Place, Room};
 use super::queue::Queue;
 use super::{Effects, Shard};
-use crate::batch::{DeliveryWrite, NextState};
+use crate::batch::{DeliveryWrite, NextState, Standing};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointCounters, EndpointStatus};
 use crate::gate::Gate;
 use crate::id::{DeliveryKey, EndpointNo, EventKey, Generation, TenantNo};
 use crate::time::Timestamp;
-use crate::waiting::{RecoveredEvent, StoredLane};
+use crate::waiting::{LaneHold, RecoveredEvent, StoredLane};
 use std::sync::Arc;
 
 impl<T> Shard<T> {
@@ -44,6 +44,14 @@ impl<T> Shard<T> {
             queue.lanes.recover(lane);
         }
         self.queues.insert(counters.endpoint, queue);
+    }
+
+    /// A lane of a recovered endpoint that a dead letter holds.
+    pub fn recover_hold(&mut self, hold: LaneHold) {
+        if let Some(queue) = self.queues.get_mut(&hold.by.endpoint) {
+            // Nothing is in memory yet that would have to leave it.
+            queue.lanes.hold(hold);
+        }
     }
 
     /// A deleted endpoint that still has waiting rows: they are cancelled in slices.
@@ -128,7 +136,9 @@ impl<T> Shard<T> {
         match (place, room, lane) {
             (Place::Behind, _, Some(lane)) => {
                 self.held_bytes += weight;
-                queue.push_behind(lane, held);
+                if let Some(held) = queue.push_behind(lane, held) {
+                    self.park(no, held, Standing::Behind);
+                }
             }
             (Place::Head, Room::Free, _) | (Place::Behind, _, None) => {
                 self.held_bytes += weight;

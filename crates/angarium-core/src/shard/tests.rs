@@ -4,17 +4,19 @@ mod changes;
 mod flow;
 mod gates;
 mod health;
+mod holds;
 mod lanes;
 mod named;
 mod recovering;
 mod replaying;
+mod verdicts;
 
 use super::*;
 use crate::batch::{
     ActionResult, AttemptRecord, BatchResult, Committed, DeliveryWrite, EndpointResult,
-    FanoutStart, NextState, RowAction, RowActionKind, Standing,
+    FanoutStart, LaneWrite, NextState, RowAction, RowActionKind, Standing,
 };
-use crate::contract::ContractLibrary;
+use crate::contract::{Contract, ContractLibrary};
 use crate::delivery::DeliveryState;
 use crate::endpoint::{
     DeliveryOverride, EndpointConfig, EndpointCounters, EndpointHealth, EndpointSecrets,
@@ -23,11 +25,11 @@ use crate::endpoint::{
 use crate::event::{DataKind, EventType, NewEvent};
 use crate::id::{EndpointId, Generation};
 use crate::lane::Ordering;
-use crate::outcome::Class;
+use crate::outcome::{Class, RetryAfter};
 use crate::retry::RetrySpec;
 use crate::subscription::Subscription;
 use crate::time::Jitter;
-use crate::waiting::{DueDelivery, DuePage, StoredLane};
+use crate::waiting::{DueDelivery, DuePage, LaneHold, StoredLane};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -37,10 +39,23 @@ const T0: Timestamp = Timestamp::from_millis(1_000_000_000);
 /// A waiting row: due, sequence, attempts, lane, state.
 type Row = (Option<Timestamp>, u64, u16, Option<Lane>, DeliveryState);
 
+/// A contract that signs nothing, with these lines in its `[delivery]`.
+fn contract(delivery: &str) -> Arc<Contract> {
+    let text = format!(
+        "contract = \"x\"\ntitle = \"X\"\n\
+         events.\"a.b\" = {{ description = \"d\", example = {{}} }}\n\
+         request.body = \"{{event.data}}\"\nendpoint.schemes = [\"https\"]\n\
+         [delivery]\ntimeout = \"10s\"\nretries = [\"5s\", \"25s\"]\n{delivery}"
+    );
+    Arc::new(Contract::parse("x.toml", &text, &Limits::default()).expect("a contract"))
+}
+
 /// A shard with a store that keeps `pending` rows only.
 struct Bench {
     shard: Shard<u32>,
     limits: Limits,
+    /// What endpoints follow, where it is no built-in contract.
+    contract: Option<Arc<Contract>>,
     now: Timestamp,
     last_key: EventKey,
     last_endpoint: i64,
@@ -49,6 +64,7 @@ struct Bench {
     pending: BTreeMap<DeliveryKey, Row>,
     events: BTreeMap<EventKey, Arc<Event>>,
     ended: Vec<(DeliveryKey, DeliveryState)>,
+    holds: BTreeMap<(EndpointNo, EventKey), LaneHold>,
     attempts: Vec<Start>,
     replies: Vec<(u32, Reply)>,
     loads: Vec<Load>,
@@ -63,6 +79,7 @@ impl Bench {
         Self {
             shard: Shard::new(ShardId::of(TENANT), Epoch::new(1), EventKey::ZERO, limits.clone()),
             limits,
+            contract: None,
             now: T0,
             last_key: EventKey::ZERO,
             last_endpoint: 0,
@@ -71,6 +88,7 @@ impl Bench {
             pending: BTreeMap::new(),
             events: BTreeMap::new(),
             ended: Vec::new(),
+            holds: BTreeMap::new(),
             attempts: Vec::new(),
             replies: Vec::new(),
             loads: Vec::new(),
@@ -123,7 +141,8 @@ impl Bench {
         });
         change(&mut config);
         let library = ContractLibrary::built_in(&self.limits).expect("the built-in contracts");
-        let contract = library.get(&config.contract).expect("a contract").clone();
+        let built_in = || library.get(&config.contract).expect("a contract").clone();
+        let contract = self.contract.clone().unwrap_or_else(built_in);
         let endpoint = Endpoint::prepare(config, contract, &self.limits, PlainHttp::Refused);
         Arc::new(endpoint.expect("an endpoint"))
     }
@@ -223,6 +242,16 @@ impl Bench {
         for write in &batch.deliveries {
             self.write_delivery(write);
         }
+        for write in &batch.lanes {
+            match *write {
+                LaneWrite::Hold(hold) => {
+                    self.holds.insert((hold.by.endpoint, hold.by.event), hold);
+                }
+                LaneWrite::Release { endpoint, event } => {
+                    self.holds.remove(&(endpoint, event));
+                }
+            }
+        }
         for action in &batch.actions {
             given.actions.push(self.write_action(action));
         }
@@ -272,6 +301,10 @@ impl Bench {
                 let key = DeliveryKey { generation, ..key };
                 self.pending.insert(key, (Some(at), 1, 0, None, DeliveryState::Pending));
                 Some(alone(key))
+            }
+            RowActionKind::Skip => {
+                let hold = self.holds.remove(&(key.endpoint, key.event))?;
+                Some(ActionResult { key, stood: Some((hold.lane, Standing::Head)) })
             }
             RowActionKind::Replay(made) => {
                 if made.iter().any(|made| self.pending.contains_key(&made.key)) {
@@ -375,6 +408,11 @@ impl Bench {
     }
 
     fn outcome(&mut self, start: &Start, class: Class) {
+        self.answer_of(start, class, None);
+    }
+
+    /// As [`Bench::outcome`], with a `Retry-After`.
+    fn answer_of(&mut self, start: &Start, class: Class, asked: Option<RetryAfter>) {
         let attempt = Box::new(AttemptRecord {
             n: start.attempt,
             at: self.now,
@@ -387,7 +425,7 @@ impl Bench {
             body: Box::default(),
         });
         let now = self.now;
-        self.shard.outcome(start.key, attempt, Jitter::HALF, now);
+        self.shard.outcome(start.key, attempt, asked, Jitter::HALF, now);
     }
 
     fn pass(&mut self, span: Duration) {

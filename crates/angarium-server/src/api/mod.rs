@@ -146,6 +146,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::retry))
         .routes(routes!(deliveries::cancel))
+        .routes(routes!(deliveries::skip))
         .routes(routes!(signing_keys::list))
         .routes(routes!(signing_keys::rotate))
         .routes(routes!(event_types::list))

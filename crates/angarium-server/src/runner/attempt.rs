@@ -29,6 +29,7 @@ impl Runner {
             }
             Err(reason) => (Box::default(), not_sent(reason)),
         };
+        let asked = exchange.outcome.retry_after();
         let record = record(start.attempt, began, head, exchange);
         let jitter =
             if record.class == Class::Success { Jitter::HALF } else { self.parts.entropy.jitter() };
@@ -36,7 +37,7 @@ impl Runner {
         // A machine that was made meanwhile knows nothing of this attempt.
         let _ = self.with(shard, |owned, now, _| {
             if owned.epoch == epoch {
-                owned.machine.outcome(start.key, record, jitter, now);
+                owned.machine.outcome(start.key, record, asked, jitter, now);
             }
         });
     }

@@ -207,6 +207,27 @@ impl Runner {
         }
     }
 
+    /// Lets the lane go on that a dead letter of this pair holds.
+    ///
+    /// # Errors
+    /// `invalid_state` if it holds none, `conflict` when that changed meanwhile, `not_found`,
+    /// `unavailable`.
+    pub async fn skip_delivery(
+        self: &Arc<Self>,
+        tenant: TenantNo,
+        key: DeliveryKey,
+        guard: Option<Guard>,
+    ) -> Result<DeliveryKey, Refusal> {
+        let action = DeliveryAction { tenant, key, guard };
+        let skip = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
+            owned.machine.skip(ticket, action, now, fx);
+        };
+        match self.ask(tenant, skip).await? {
+            Reply::Delivery(key) => Ok(key),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Makes a tenant known, after the store has it.
     pub fn add_tenant(self: &Arc<Self>, tenant: TenantNo) {
         // A shard that is out reads its tenants from the store.

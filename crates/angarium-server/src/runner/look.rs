@@ -2,7 +2,8 @@
 
 use super::Runner;
 use angarium_core::event::NewEvent;
-use angarium_core::id::{EndpointNo, ShardId, TenantNo};
+use angarium_core::id::{DeliveryKey, EndpointNo, ShardId, TenantNo};
+use angarium_core::lane::Lane;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::shard::EndpointInForce;
 
@@ -14,6 +15,11 @@ impl Runner {
     pub fn gates(&self, tenant: TenantNo) -> Result<Vec<EndpointInForce>, Refusal> {
         let gates = self.shards.look(ShardId::of(tenant), |shard| shard.gates(tenant, self.now()));
         gates.ok_or_else(being_read)
+    }
+
+    /// The dead letter that holds a lane of an endpoint.
+    pub fn holder(&self, tenant: TenantNo, no: EndpointNo, lane: Lane) -> Option<DeliveryKey> {
+        self.shards.look(ShardId::of(tenant), |shard| shard.holder(no, lane)).flatten()
     }
 
     /// The endpoints that an event would go to if it were published now.

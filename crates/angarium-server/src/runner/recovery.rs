@@ -123,6 +123,7 @@ impl Runner {
             let (counters, lanes) = (&loaded.counters, &loaded.lanes);
             let next_due = loaded.next_due;
             machine.recover_endpoint(endpoint, counters, next_due, lanes, self.now());
+            loaded.holds.iter().for_each(|hold| machine.recover_hold(*hold));
         }
         for loaded in &state.endpoints {
             let off = loaded.config.status != angarium_core::endpoint::EndpointStatus::Active;

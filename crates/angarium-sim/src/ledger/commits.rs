@@ -225,6 +225,7 @@ impl Ledger {
             RowActionKind::DueNow | RowActionKind::Redeliver => {
                 self.deliveries.entry(key).or_default().due = None;
             }
+            RowActionKind::Skip => {}
             RowActionKind::Replay(made) => {
                 for replayed in made {
                     self.deliveries.entry(replayed.key).or_default();

@@ -2,10 +2,12 @@
 
 use super::Harness;
 use super::world::{World, at, begun, event, in_lane};
-use angarium_core::batch::{ActionResult, FanoutStart, RowAction, RowActionKind, Standing};
+use angarium_core::batch::{
+    ActionResult, EndpointWrite, FanoutStart, LaneWrite, RowAction, RowActionKind, Standing,
+};
 use angarium_core::id::DeliveryKey;
 use angarium_core::lane::Lane;
-use angarium_core::waiting::StoredLane;
+use angarium_core::waiting::{LaneHold, StoredLane};
 
 /// What waits behind is not due, is found by its lane, and recovery counts it.
 pub async fn what_waits_in_a_lane_is_read_by_its_lane_in_order(harness: &dyn Harness) {
@@ -70,4 +72,49 @@ pub async fn an_action_tells_where_its_row_stood_in_its_lane(harness: &dyn Harne
     let result = |key, standing| Some(ActionResult { key, stood: Some((lane, standing)) });
     let expected = [None, result(keys[1], Standing::Behind), result(keys[0], Standing::Head)];
     assert_eq!(done, expected);
+}
+
+/// A hold reads back with the dead letter that holds, once, until it ends.
+pub async fn a_lane_is_held_until_it_is_released_or_skipped_or_its_endpoint_deleted(
+    harness: &dyn Harness,
+) {
+    let world = World::new(harness).await;
+    let tenant = world.tenants[0];
+    let no = world.endpoint(tenant, 1).await;
+    let mut holds = Vec::new();
+    for (name, sequence) in [("a", 1), ("b", 2), ("c", 3)] {
+        let event = world.publish(event(tenant, sequence, &[no]), at(10)).await;
+        holds.push(LaneHold { lane: Lane::of_key(name), by: DeliveryKey::first(event, no) });
+    }
+    let held = async || {
+        let endpoints = world.shard(tenant).await.endpoints;
+        endpoints.into_iter().flat_map(|endpoint| endpoint.holds).collect::<Vec<_>>()
+    };
+    let write = async |lanes: Vec<LaneWrite>| {
+        let mut batch = world.batch(tenant);
+        batch.lanes = lanes;
+        world.commit(batch, at(20)).await;
+    };
+    for _ in 0..2 {
+        // A batch whose result was lost may be repeated.
+        write(holds.iter().copied().map(LaneWrite::Hold).collect()).await;
+        assert_eq!(held().await, holds);
+    }
+    write(vec![LaneWrite::Release { endpoint: no, event: holds[0].by.event }]).await;
+    assert_eq!(held().await, holds[1..]);
+
+    let mut batch = world.batch(tenant);
+    for _ in 0..2 {
+        let (key, kind) = (holds[1].by, RowActionKind::Skip);
+        batch.actions.push(RowAction { key, kind, at: at(30), guard: None });
+    }
+    let done = world.commit(batch, at(30)).await.actions;
+    let stood = Some((holds[1].lane, Standing::Head));
+    assert_eq!(done, [Some(ActionResult { key: holds[1].by, stood }), None]);
+    assert_eq!(held().await, holds[2..]);
+
+    let mut batch = world.batch(tenant);
+    batch.endpoints.push(EndpointWrite::Delete { no, at: at(40), guard: None });
+    world.commit(batch, at(40)).await;
+    assert_eq!(held().await, []);
 }

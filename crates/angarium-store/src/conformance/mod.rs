@@ -65,7 +65,8 @@ macro_rules! store_cases {
                 a_refill_skips_what_memory_holds_and_tells_the_next_due_time,
                 a_refill_is_bounded_by_bytes;
             lanes: what_waits_in_a_lane_is_read_by_its_lane_in_order,
-                an_action_tells_where_its_row_stood_in_its_lane;
+                an_action_tells_where_its_row_stood_in_its_lane,
+                a_lane_is_held_until_it_is_released_or_skipped_or_its_endpoint_deleted;
             guards: the_first_answer_wins_until_it_expires,
                 an_answer_is_derived_from_the_event_or_delivery;
             accounts: accounts_read_back_as_they_were_made,

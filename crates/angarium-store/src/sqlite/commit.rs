@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::writer::Tx;
-use super::{deliveries, endpoints, events};
+use super::{deliveries, endpoints, events, holds};
 use angarium_core::batch::{BatchResult, Checkpoint, Committed, ShardBatch};
 use angarium_core::id::{Epoch, ShardId};
 use angarium_core::outcome::Class;
@@ -21,13 +21,13 @@ pub(super) const COUNT_TENANT: &str = "
 
 pub(super) const COUNT_ENDPOINT: &str = "
     INSERT INTO endpoint_counter (endpoint, sequence, failures, last_success_at, last_failure_at,
-                                  dead, failure_class, failure_status)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                                  dead, failure_class, failure_status, failing_since)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (endpoint) DO UPDATE SET
         sequence = max(sequence, excluded.sequence), failures = excluded.failures,
         last_success_at = excluded.last_success_at, last_failure_at = excluded.last_failure_at,
         dead = excluded.dead, failure_class = excluded.failure_class,
-        failure_status = excluded.failure_status";
+        failure_status = excluded.failure_status, failing_since = excluded.failing_since";
 
 /// Raises the epochs of shards.
 pub(super) fn claim(tx: &mut Tx<'_>, shards: &[ShardId]) -> Result<Vec<(ShardId, Epoch)>, Fault> {
@@ -67,6 +67,9 @@ fn write(tx: &mut Tx<'_>, batch: &ShardBatch, now: Timestamp) -> Result<Committe
     for delivery in &batch.deliveries {
         deliveries::write(tx, batch.shard, delivery)?;
     }
+    for lane in &batch.lanes {
+        holds::write(tx, *lane)?;
+    }
     for action in &batch.actions {
         done.actions.push(deliveries::act(tx, batch.shard, action, now)?);
     }
@@ -100,6 +103,7 @@ fn move_checkpoint(tx: &Tx<'_>, shard: ShardId, checkpoint: &Checkpoint) -> Resu
             counters.health.dead_in_a_row,
             counters.health.last_failure_class.map(Class::number),
             counters.health.last_failure_status,
+            counters.health.failing_since.map(Timestamp::as_millis),
         ])?;
     }
     Ok(())

@@ -6,6 +6,7 @@
 use super::codec::{Columns as _, micros, stored};
 use super::fault::Fault;
 use super::guards::{self, Subject};
+use super::holds;
 use super::replay::replay;
 use super::writer::Tx;
 use angarium_core::batch::{
@@ -347,6 +348,7 @@ pub(super) fn act(
         RowActionKind::Cancel => cancel(tx, key, EndReason::CancelledByCall, action.at)?,
         RowActionKind::DueNow => make_due(tx, key, action.at)?.then_some(alone(key)),
         RowActionKind::Redeliver => redeliver(tx, shard, key, action.at)?.map(alone),
+        RowActionKind::Skip => holds::skip(tx, key)?,
         RowActionKind::Replay(made) => replay(tx, shard, made)?.then_some(alone(key)),
     };
     if let (Some(guard), Some(ActionResult { key, .. })) = (&action.guard, done) {

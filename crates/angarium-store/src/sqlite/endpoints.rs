@@ -4,6 +4,7 @@ use super::codec::Columns as _;
 use super::deliveries;
 use super::fault::Fault;
 use super::guards::{self, Subject};
+use super::holds;
 use super::readers::View;
 use super::writer::Tx;
 use crate::read::{EndpointRow, Page};
@@ -52,14 +53,14 @@ pub(super) const PARK: &str = "
 pub(super) const SELECT_BY_ID: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status
+           failure_class, failure_status, failing_since
     FROM endpoint LEFT JOIN endpoint_counter ON endpoint = no
     WHERE id = ?1 AND deleted_at IS NULL";
 
 pub(super) const SELECT_OF_TENANT: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status
+           failure_class, failure_status, failing_since
     FROM endpoint INDEXED BY endpoint_by_tenant LEFT JOIN endpoint_counter ON endpoint = no
     WHERE deleted_at IS NULL AND tenant = ?2 AND environment = ?1 AND no < ?3
       AND (?4 IS NULL OR status = ?4)
@@ -68,7 +69,7 @@ pub(super) const SELECT_OF_TENANT: &str = "
 pub(super) const SELECT_OF_ENVIRONMENT: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status
+           failure_class, failure_status, failing_since
     FROM endpoint INDEXED BY endpoint_by_environment LEFT JOIN endpoint_counter ON endpoint = no
     WHERE deleted_at IS NULL AND environment = ?1 AND ?2 IS NULL AND no < ?3
       AND (?4 IS NULL OR status = ?4)
@@ -95,6 +96,7 @@ pub(super) fn write(
         EndpointWrite::Delete { no, at, guard } => {
             let delete = params![no.get(), at.as_millis()];
             tx.connection.prepare_cached(DELETE)?.execute(delete)?;
+            holds::forget(tx, *no)?;
             keep(tx, guard.as_ref(), now)?;
             (*no, 0)
         }
@@ -265,6 +267,7 @@ pub(super) fn read(sealer: &Sealer, row: &Row<'_>) -> Result<EndpointRow, Fault>
             last_failure_at: row.time(10)?,
             last_failure_class: row.class(12)?,
             last_failure_status: row.small(13)?,
+            failing_since: row.time(14)?,
         },
     };
     Ok(EndpointRow { no, config, counters })

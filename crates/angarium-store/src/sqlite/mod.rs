@@ -14,6 +14,7 @@ mod events;
 mod deliveries;
 mod endpoints;
 mod guards;
+mod holds;
 mod replay;
 
 mod accounts;

@@ -3,8 +3,8 @@
 
 use super::{Mode, SqliteConfig, Synchronous};
 use super::{
-    commit, deliveries, endpoints, events, guards, jobs, lists, open, recoverable, recovery, rows,
-    sequence, upkeep,
+    commit, deliveries, endpoints, events, guards, holds, jobs, lists, open, recoverable, recovery,
+    rows, sequence, upkeep,
 };
 use crate::seal::MasterKey;
 use rusqlite::Connection;
@@ -61,6 +61,9 @@ const HOT: &[(&str, &str)] = &[
     (recoverable::IN_STATE, "undelivered_by_endpoint (endpoint=? AND state=? AND event>? AND"),
     (recoverable::NEWEST, DELIVERY),
     (recoverable::EVENT, "SEARCH event USING INTEGER PRIMARY KEY (rowid=?)"),
+    (holds::RELEASE, "SEARCH lane_hold USING PRIMARY KEY (endpoint=? AND event=?)"),
+    (holds::RELEASE_ALL, "SEARCH lane_hold USING PRIMARY KEY (endpoint=?)"),
+    (holds::OF_ENDPOINT, "SEARCH lane_hold USING PRIMARY KEY (endpoint=?)"),
     (jobs::SELECT, "SEARCH job USING PRIMARY KEY (id=?)"),
     (jobs::MOVE, "SEARCH job USING PRIMARY KEY (id=?)"),
     (jobs::COUNT_RUNNING, "USING COVERING INDEX running_job (tenant=?)"),

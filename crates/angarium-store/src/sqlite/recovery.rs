@@ -3,7 +3,7 @@
 use super::codec::Columns as _;
 use super::fault::Fault;
 use super::readers::View;
-use super::{accounts, endpoints, events};
+use super::{accounts, endpoints, events, holds};
 use crate::{LoadedEndpoint, ShardState};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, ShardId, TenantNo};
 use angarium_core::lane::Lane;
@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) const ENDPOINTS: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status
+           failure_class, failure_status, failing_since
     FROM endpoint LEFT JOIN endpoint_counter ON endpoint = no
     WHERE shard = ?1 AND deleted_at IS NULL ORDER BY no";
 
@@ -134,6 +134,7 @@ fn load_endpoints(view: &View<'_>, shard: ShardId) -> Result<Vec<LoadedEndpoint>
             counters: endpoint.counters,
             next_due: due.map(Timestamp::from_millis),
             lanes: lanes(&mut select_lanes, endpoint.no)?,
+            holds: holds::of_endpoint(view, endpoint.no)?,
             parked: parked.exists([no])?,
         });
     }

@@ -9,17 +9,19 @@ use crate::read::{DeliveryRow, DeliveryWithAttempts, LastAttempt};
 use angarium_core::batch::AttemptRecord;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, Generation};
+use angarium_core::lane::Lane;
 use angarium_core::replay::UNNUMBERED;
 use rusqlite::{Row, params};
 use std::collections::{HashMap, HashSet};
 
 pub(super) const ENDED_OF_PAIR: &str = "
     SELECT generation, sequence, state, reason, attempts, repeats, at, took, class, status,
-           NULL, ended_at
+           NULL, ended_at, NULL
     FROM delivery WHERE event = ?1 AND endpoint = ?2";
 
 pub(super) const WAITING_OF_PAIR: &str = "
-    SELECT generation, sequence, state, NULL, attempts, repeats, NULL, NULL, NULL, NULL, due, NULL
+    SELECT generation, sequence, state, NULL, attempts, repeats, NULL, NULL, NULL, NULL, due, NULL,
+           lane
     FROM pending WHERE event = ?1 AND endpoint = ?2";
 
 pub(super) const LAST_ATTEMPT: &str = "
@@ -92,6 +94,7 @@ impl<'a> Rows<'a> {
             sequence: sequence.unwrap_or(UNNUMBERED),
             last: None,
             redelivery_of: None,
+            lane: None,
         };
         let mut all = Vec::new();
         for select in [ENDED_OF_PAIR, WAITING_OF_PAIR] {
@@ -125,6 +128,7 @@ impl<'a> Rows<'a> {
             last,
             next_due: row.time(10)?,
             ended_at: row.time(11)?,
+            lane: row.get::<_, Option<[u8; 16]>>(12)?.map(Lane::from_bytes),
             ..first.clone()
         })
     }

@@ -53,6 +53,11 @@ pub(crate) enum Action {
         /// Its id.
         id: String,
     },
+    /// Lets the lane go on that a dead letter holds.
+    Skip {
+        /// The dead letter's id.
+        id: String,
+    },
 }
 
 /// Runs the command.
@@ -88,6 +93,10 @@ pub(crate) async fn run(
         }
         Action::Cancel { id } => {
             let path = format!("{}/cancel", one(&id));
+            client.call(Method::POST, &path, None).await?
+        }
+        Action::Skip { id } => {
+            let path = format!("{}/skip", one(&id));
             client.call(Method::POST, &path, None).await?
         }
     };

@@ -1,14 +1,14 @@
-//! The part of the grammar that says when a delivery is made, and when an endpoint is switched off.
+//! The part of the grammar that says when a delivery is made, and what its answers mean.
 
 use super::values::{one_of, read_count, read_share, read_span, read_timeout};
-use crate::contract::HealthPolicy;
 use crate::contract::error::{Read, each, together};
 use crate::contract::fault::Fault;
-use crate::contract::source::{Item, Section};
+use crate::contract::source::{Item, Section, Spot};
+use crate::delivery::{DeadLetterPolicy, GonePolicy};
 use crate::gate::BreakerRule;
 use crate::lane::Ordering;
 use crate::limits::Limits;
-use crate::retry::{self, GrowingSpec, RetryPolicy, RetrySpec};
+use crate::retry::{self, GrowingSpec, RetryAfterBounds, RetryPolicy, RetrySpec};
 use crate::time::print_span;
 use std::time::Duration;
 
@@ -19,7 +19,10 @@ const ORDERINGS: &[(&str, Ordering)] =
 pub(super) struct Delivery {
     pub(super) timeout: Duration,
     pub(super) retry: RetryPolicy,
+    pub(super) retry_after: Option<RetryAfterBounds>,
+    pub(super) gone: Option<GonePolicy>,
     pub(super) ordering: Option<Ordering>,
+    pub(super) after_dead_letter: Option<DeadLetterPolicy>,
     pub(super) breaker: Option<BreakerRule>,
 }
 
@@ -36,11 +39,46 @@ pub(super) fn read_delivery(mut section: Section<'_>, limits: &Limits) -> Read<D
             spot.error(fault.cured_by("write it like { base = \"5s\", cap = \"1h\" }"))
         })
     });
+    let retry_after = section.read_optional("retry_after", read_retry_after);
+    let gone = section.read_optional("gone", |item| one_of(&item, GonePolicy::NAMES));
     let ordering = section.read_optional("ordering", read_ordering);
+    let after_dead_letter = section.read_optional("after_dead_letter", |item| {
+        Ok((item.spot(), one_of(&item, DeadLetterPolicy::NAMES)?))
+    });
+    let lanes = together((ordering, after_dead_letter)).and_then(read_lanes);
     let breaker = section.read_optional("breaker", |item| read_breaker(item.section()?));
-    let (timeout, retry, ordering, breaker, ()) =
-        together((timeout, retry, ordering, breaker, section.finish()))?;
-    Ok(Delivery { timeout, retry, ordering, breaker })
+    let (timeout, retry, retry_after, gone, lanes, breaker, ()) =
+        together((timeout, retry, retry_after, gone, lanes, breaker, section.finish()))?;
+    let (ordering, after_dead_letter) = lanes;
+    Ok(Delivery { timeout, retry, retry_after, gone, ordering, after_dead_letter, breaker })
+}
+
+/// What deliveries are ordered by, and what follows their dead letters: without an order there is
+/// nothing that could be held.
+fn read_lanes(
+    (ordering, after): (Option<Ordering>, Option<(Spot<'_>, DeadLetterPolicy)>),
+) -> Read<(Option<Ordering>, Option<DeadLetterPolicy>)> {
+    let has_lanes = ordering.as_ref().is_some_and(|ordering| *ordering != Ordering::None);
+    match after {
+        Some((spot, DeadLetterPolicy::Hold)) if !has_lanes => {
+            let fault = Fault::from("only a lane can hold: without `ordering` there is none");
+            Err(spot.error(fault.cured_by("add `ordering = \"key\"`, or write \"continue\"")))
+        }
+        after => Ok((ordering, after.map(|(_, policy)| policy))),
+    }
+}
+
+fn read_retry_after(item: Item<'_>) -> Read<RetryAfterBounds> {
+    let spot = item.spot();
+    let mut section = item.section()?;
+    let floor = section.read("floor", |item| read_bound(&item));
+    let cap = section.read("cap", |item| read_bound(&item));
+    let (floor, cap, ()) = together((floor, cap, section.finish()))?;
+    if floor > cap {
+        let fault = Fault::from("the floor is at most the cap");
+        return Err(spot.error(fault.cured_by("write it like { floor = \"1s\", cap = \"1h\" }")));
+    }
+    Ok(RetryAfterBounds { floor, cap })
 }
 
 fn read_ordering(item: Item<'_>) -> Read<Ordering> {
@@ -98,23 +136,15 @@ fn read_retries(item: Item<'_>) -> Read<RetrySpec> {
 }
 
 fn read_wait(item: Item<'_>) -> Read<String> {
-    if read_span(&item)? > retry::LONGEST {
-        let fault = Fault::from("a schedule's spans are at most \"7d\"");
-        return Err(item.error(fault.cured_by("write a shorter one, such as \"24h\"")));
-    }
+    read_bound(&item)?;
     item.into_text()
 }
 
-pub(super) fn read_health(mut section: Section<'_>) -> Read<HealthPolicy> {
-    let disable_after = section.read("disable_after", |item| read_disable_after(item.section()?));
-    let (disable_after, ()) = together((disable_after, section.finish()))?;
-    Ok(HealthPolicy { disable_after_failed_deliveries: Some(disable_after) })
-}
-
-fn read_disable_after(mut section: Section<'_>) -> Read<u32> {
-    let failed = section.read("failed_deliveries", |item| {
-        read_count(&item, &(1..=u32::MAX), "a number of deliveries, at least 1")
-    });
-    let (failed, ()) = together((failed, section.finish()))?;
-    Ok(failed)
+fn read_bound(item: &Item<'_>) -> Read<Duration> {
+    let span = read_span(item)?;
+    if span > retry::LONGEST {
+        let fault = Fault::from("a schedule's spans are at most \"7d\"");
+        return Err(item.error(fault.cured_by("write a shorter one, such as \"24h\"")));
+    }
+    Ok(span)
 }

@@ -2,7 +2,7 @@
 
 use super::calls::Calls;
 use super::markdown::{Markdown, code};
-use super::words::{and, count, grouped, span};
+use super::words::{and, count, failures, grouped, span};
 use crate::contract::api::Field;
 use crate::contract::{Contract, TextPresence, TextRule, TypesRule};
 use crate::destination::Scheme;
@@ -39,9 +39,12 @@ fn rows(contract: &Contract, calls: &Calls<'_>, limits: &Limits) -> Vec<[String;
     }
     rows.push(("Time to answer a delivery", span(contract.timeout())));
     rows.push(("Retries of a failed delivery", retries(contract)));
-    if let Some(failed) = contract.health().disable_after_failed_deliveries {
-        let text = format!("after {} in a row", count(failed, "failed delivery"));
-        rows.push(("Switching a webhook off", text));
+    if let Some(bounds) = contract.retry_after() {
+        let text = format!("{} to {}", span(bounds.floor), span(bounds.cap));
+        rows.push(("Time that `Retry-After` can ask for", text));
+    }
+    if let Some(after) = contract.health().disable_after {
+        rows.push(("Switching a webhook off", format!("after {}", failures(after))));
     }
     rows.push(("Size of an event's data", format!("at most {}", size(limits.body_bytes))));
     rows.into_iter().map(|(what, limit)| [what.to_owned(), limit]).collect()

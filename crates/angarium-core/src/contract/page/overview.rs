@@ -4,7 +4,7 @@ use super::calls::Calls;
 use super::delivery::method_name;
 use super::markdown::{Markdown, code, plain};
 use super::semantics;
-use super::words::{count, or, span};
+use super::words::{failures, or, span};
 use crate::contract::api::Operation;
 use crate::contract::{Contract, KeyPresence};
 use std::sync::Arc;
@@ -72,11 +72,8 @@ fn steps(contract: &Contract, calls: &Calls<'_>) -> Vec<String> {
         ),
         semantics::retries(contract).replace("**Retries.** ", "").replace("**No retries.** ", ""),
     ];
-    if let Some(failed) = contract.health().disable_after_failed_deliveries {
-        steps.push(format!(
-            "After {} in a row the webhook is switched off.",
-            count(failed, "failed delivery")
-        ));
+    if let Some(after) = contract.health().disable_after {
+        steps.push(format!("After {} the webhook is switched off.", failures(after)));
     }
     steps
 }

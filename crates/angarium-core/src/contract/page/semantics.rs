@@ -4,13 +4,14 @@ use super::calls::Calls;
 use super::delivery::method_name;
 use super::markdown::{Markdown, code};
 use super::members::place_of;
-use super::words::{and, count, span, times};
+use super::words::{and, count, failures, span, times};
 use crate::contract::api::Operation;
 use crate::contract::template::Placeholder;
-use crate::contract::{Contract, ValidationRule};
+use crate::contract::{Contract, DisableAfter, ValidationRule, WhileDisabled};
+use crate::delivery::{DeadLetterPolicy, GonePolicy};
 use crate::gate::BreakerRule;
 use crate::lane::Ordering;
-use crate::retry::RetryPolicy;
+use crate::retry::{RetryAfterBounds, RetryPolicy};
 use std::time::Duration;
 
 /// Most retries that are told in a sentence; more stand in a table.
@@ -25,8 +26,10 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract, calls: &Calls<'_>)
         page.list(std::mem::take(&mut items));
         schedule(page, waits);
     }
+    items.extend(asked_to_wait(contract));
     items.extend(left_alone(contract));
     items.extend([order(contract), dead_letter(contract, calls)]);
+    items.extend(gone(contract, calls));
     items.extend(switched_off(contract, calls));
     page.list(items);
     if let Some(rule) = contract.rules().validation.as_ref() {
@@ -134,8 +137,39 @@ fn schedule(page: &mut Markdown, waits: &[Duration]) {
     );
 }
 
+/// How a receiver asks for time.
+fn asked_to_wait(contract: &Contract) -> Option<String> {
+    let RetryAfterBounds { floor, cap } = contract.retry_after()?;
+    Some(format!(
+        "**Asking for time.** Where your server answers 4xx or 5xx with the header `Retry-After`, \
+         in seconds or as a date, the next try comes not before that time: at least {} and at most \
+         {} later. It never comes earlier than the schedule says, and no retry is lost by it.",
+        span(floor),
+        span(cap)
+    ))
+}
+
+/// What 410 means, where it is the end.
+fn gone(contract: &Contract, calls: &Calls<'_>) -> Option<String> {
+    match contract.gone().unwrap_or_default() {
+        GonePolicy::Retry => None,
+        GonePolicy::Disable => Some(format!(
+            "**Gone.** An answer with the status 410 says that nobody is there any more: the \
+             delivery is a dead letter at once, and the webhook is switched off. What waits for \
+             it goes on waiting. {}.",
+            switched_on(calls)
+        )),
+    }
+}
+
 fn order(contract: &Contract) -> String {
-    let next = "When it has failed for good, the next one goes.";
+    let next = match contract.after_dead_letter().unwrap_or_default() {
+        DeadLetterPolicy::Continue => "When it has failed for good, the next one goes.",
+        DeadLetterPolicy::Hold => {
+            "When it has failed for good, those behind it wait until it has arrived after all, or \
+             we skip it."
+        }
+    };
     match contract.ordering().unwrap_or(&Ordering::None) {
         Ordering::None => match place_of(&contract.request, &Placeholder::Sequence) {
             Some(sequence) => format!(
@@ -202,21 +236,38 @@ fn left_alone(contract: &Contract) -> Option<String> {
 
 /// When a webhook is switched off, how that can be seen, and how it is switched on again.
 fn switched_off(contract: &Contract, calls: &Calls<'_>) -> Option<String> {
-    let failed = contract.health().disable_after_failed_deliveries?;
+    let after = contract.health().disable_after?;
     let seen = calls.says_disabled().map(|member| format!(" ({})", code(&member)));
-    let again = match calls.switches_on() {
+    let again = switched_on(calls);
+    let (title, when) = match after {
+        DisableAfter::FailedDeliveries(failed) => {
+            (count(failed, "failed delivery"), "so many in a row have failed for good")
+        }
+        DisableAfter::FailingFor { .. } => (
+            failures(after),
+            "no attempt has succeeded for so long and so many have failed for good",
+        ),
+    };
+    let meanwhile = match contract.health().while_disabled.unwrap_or_default() {
+        WhileDisabled::Suppress => "is recorded",
+        WhileDisabled::Wait => "waits for it",
+    };
+    Some(format!(
+        "**Switched off after {title}.** When {when}, the webhook is switched off{} and gets no \
+         more deliveries; what happens meanwhile {meanwhile}. A success in between begins the \
+         count anew. {again}; that begins the count anew, too.",
+        seen.unwrap_or_default()
+    ))
+}
+
+/// How a webhook is switched on again.
+fn switched_on(calls: &Calls<'_>) -> String {
+    match calls.switches_on() {
         Some((call, member)) => {
             format!("Switch it on again with {} and {}", code(&call), code(&member))
         }
         None => "Ask us to switch it on again when your server is well".to_owned(),
-    };
-    Some(format!(
-        "**Switched off after {}.** When so many in a row have failed for good, the webhook is \
-         switched off{} and gets no more deliveries; what happens meanwhile is recorded. A success \
-         in between begins the count anew. {again}; that begins the count anew, too.",
-        count(failed, "failed delivery"),
-        seen.unwrap_or_default()
-    ))
+    }
 }
 
 fn validation(page: &mut Markdown, rule: &ValidationRule) {

@@ -46,12 +46,17 @@ fn everything_that_a_contract_says_stands_on_its_page() {
                 wanted.extend([base, cap, window].map(|span| words::span(*span)));
             }
         }
+        if let Some(bounds) = contract.retry_after() {
+            wanted.extend([bounds.floor, bounds.cap].map(words::span));
+            wanted.push("`Retry-After`".to_owned());
+        }
+        wanted.extend(contract.gone().map(|_| "status 410".to_owned()));
         let rules = contract.rules();
         wanted.extend(rules.max_per_key.map(|most| format!("| at most {most} |")));
         wanted.extend(rules.plan.as_deref().map(|plan| format!("`{plan}` and those above")));
         wanted.extend(rules.validation.as_ref().map(|rule| format!("`{}`", rule.header)));
-        let failed = contract.health().disable_after_failed_deliveries;
-        wanted.extend(failed.map(|failed| format!("after {failed} failed deliveries in a row")));
+        let after = contract.health().disable_after;
+        wanted.extend(after.map(|after| format!("after {}", words::failures(after))));
         for route in
             contract.api().map(crate::contract::api::ManagementApi::routes).unwrap_or_default()
         {
@@ -242,4 +247,40 @@ fn the_document_describes_every_call_with_its_answer_and_refusals() {
 #[test]
 fn the_page_of_a_contract_reads_as_it_was_last_agreed() {
     insta::assert_snapshot!("anduin-legacy", page(&["anduin-legacy"]).0);
+}
+
+#[test]
+fn what_holds_a_lane_and_what_waits_for_a_webhook_that_is_off_is_told() {
+    let text = r#"
+contract = "x"
+title = "X"
+events."a.b" = { description = "It happened.", example = {} }
+request.body = "{event.data}"
+endpoint.schemes = ["https"]
+[delivery]
+timeout = "10s"
+retries = ["5s"]
+ordering = "key"
+after_dead_letter = "hold"
+[health]
+disable_after = { failing_for = "5d", deliveries = 20 }
+while_disabled = "wait"
+"#;
+    let page = written(text);
+    for wanted in [
+        "those behind it wait until it has arrived after all, or we skip it",
+        "**Switched off after 5 days without a success and 20 failed deliveries.**",
+        "what happens meanwhile waits for it",
+        "| after 5 days without a success and 20 failed deliveries |",
+    ] {
+        assert!(page.contains(wanted), "{wanted}:\n{page}");
+    }
+    assert!(!page.contains("the next one goes"), "{page}");
+    let contract = Contract::parse("x.toml", text, &Limits::default()).expect("a contract");
+    let shown = contract.to_string();
+    assert!(
+        shown.contains("a dead letter holds its lane until it is skipped or arrives"),
+        "{shown}"
+    );
+    assert!(shown.contains("waits until it is switched on"), "{shown}");
 }

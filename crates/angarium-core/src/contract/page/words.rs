@@ -1,5 +1,6 @@
 //! Numbers, spans and lists as people say them.
 
+use crate::contract::DisableAfter;
 use std::time::Duration;
 
 const UNITS: [(u128, &str); 5] =
@@ -40,6 +41,19 @@ pub(super) fn count(number: impl ToString, thing: &str) -> String {
         Some(_) | None => format!("{thing}s"),
     };
     format!("{number} {plural}")
+}
+
+/// How a webhook fails that is switched off.
+pub(super) fn failures(after: DisableAfter) -> String {
+    match after {
+        DisableAfter::FailedDeliveries(most) => {
+            format!("{} in a row", count(most, "failed delivery"))
+        }
+        DisableAfter::FailingFor { span: time, deliveries } => {
+            let failed = count(deliveries, "failed delivery");
+            format!("{} without a success and {failed}", span(time))
+        }
+    }
 }
 
 /// A number with its thousands apart: `262,144`.

@@ -70,11 +70,13 @@ fn what_a_person_cancels_says_nothing_about_the_receiver() {
 #[test]
 fn the_last_failure_stays_known_after_a_success() {
     let mut health = EndpointHealth::default();
-    let retry = crate::delivery::Verdict::Retry { due: T0 };
+    let by = crate::delivery::Timing::Schedule;
+    let retry = crate::delivery::Verdict::Retry { due: T0, by };
     health.observe(Class::ClientError, Some(404), retry, T0);
     health.observe(Class::Timeout, None, retry, T0 + Duration::from_secs(1));
     let failed = EndpointHealth {
         consecutive_failures: 2,
+        failing_since: Some(T0),
         last_failure_at: Some(T0 + Duration::from_secs(1)),
         last_failure_class: Some(Class::Timeout),
         ..EndpointHealth::default()
@@ -82,6 +84,91 @@ fn the_last_failure_stays_known_after_a_success() {
     assert_eq!(health, failed);
     let arrived = T0 + Duration::from_secs(2);
     health.observe(Class::Success, Some(200), crate::delivery::Verdict::Deliver, arrived);
-    let well = EndpointHealth { consecutive_failures: 0, last_success_at: Some(arrived), ..failed };
+    let well = EndpointHealth {
+        consecutive_failures: 0,
+        failing_since: None,
+        last_success_at: Some(arrived),
+        ..failed
+    };
     assert_eq!(health, well);
+}
+
+#[test]
+fn an_endpoint_is_switched_off_once_it_failed_for_the_time_and_so_many_deliveries_were_given_up() {
+    // A delivery is given up after 30 seconds.
+    let rule = "[health]\ndisable_after = { failing_for = \"2m\", deliveries = 2 }";
+    let mut bench = Bench::new();
+    bench.contract = Some(contract(rule));
+    let no = bench.add(|_| {});
+    (0..3).for_each(|_| give_up(&mut bench));
+    assert_eq!(status(&bench, no), EndpointStatus::Active, "90 seconds are not enough");
+    // A success in between begins anew.
+    bench.publish();
+    bench.commit();
+    bench.end(Class::Success);
+    bench.commit();
+    bench.pass(Duration::from_secs(300));
+    (0..3).for_each(|_| give_up(&mut bench));
+    assert_eq!(status(&bench, no), EndpointStatus::Active, "the time counts from a failure");
+    give_up(&mut bench);
+    assert_eq!(status(&bench, no), EndpointStatus::Disabled);
+    let reason = bench.shard.queues[&no].endpoint.config.disabled_reason.clone();
+    let expected = "every attempt failed for 2m, and so did 4 deliveries";
+    assert_eq!(reason.as_deref(), Some(expected));
+    switch_on(&mut bench, no);
+    assert_eq!(bench.shard.queues[&no].health.failing_since, None, "it begins anew");
+}
+
+#[test]
+fn time_alone_switches_nothing_off() {
+    let rule = "[health]\ndisable_after = { failing_for = \"1m\", deliveries = 2 }";
+    let mut bench = Bench::new();
+    bench.contract = Some(contract(rule));
+    let no = bench.add(|_| {});
+    give_up(&mut bench);
+    bench.pass(Duration::from_secs(3600));
+    bench.publish();
+    bench.commit();
+    bench.end(Class::Timeout);
+    bench.commit();
+    assert_eq!(status(&bench, no), EndpointStatus::Active, "one delivery was given up");
+}
+
+#[test]
+fn events_wait_for_a_disabled_endpoint_where_the_contract_says_so_and_come_when_it_is_on_again() {
+    let rule = "ordering = \"key\"\n\
+        [health]\ndisable_after = { failed_deliveries = 1 }\nwhile_disabled = \"wait\"";
+    let mut bench = Bench::new();
+    bench.contract = Some(contract(rule));
+    let no = bench.add(|config| config.ordering = None);
+    give_up(&mut bench);
+    assert_eq!(status(&bench, no), EndpointStatus::Disabled);
+    bench.publish();
+    for key in ["a", "a", "b"] {
+        bench.publish_in(key);
+    }
+    bench.commit();
+    assert!(bench.attempts.is_empty());
+    assert_eq!(bench.pending.len(), 4);
+    switch_on(&mut bench, no);
+    let pace = bench.shard.queues[&no].gate.view(&bench.shard.queues[&no].endpoint.gate).pace;
+    assert!(pace.is_some(), "they come slowly");
+    let sent = bench.drain();
+    assert_eq!(sent.len(), 4);
+    let in_a: Vec<_> = sent
+        .iter()
+        .filter(|key| bench.events[&key.event].body.ordering_key.as_deref() == Some("a"))
+        .collect();
+    assert!(in_a.is_sorted());
+}
+
+fn switch_on(bench: &mut Bench, no: EndpointNo) {
+    let version = bench.shard.queues[&no].version + 1;
+    let on = bench.endpoint(|config| {
+        config.version = version;
+        config.ordering = None;
+    });
+    let ticket = bench.ticket();
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, on, None, fx));
+    bench.commit();
 }

@@ -31,6 +31,8 @@ impl Bench {
             let counters = EndpointCounters { endpoint: *no, sequence: 0, health };
             let lanes = self.stored_lanes(*no);
             self.shard.recover_endpoint(endpoint, &counters, next_due, &lanes, self.now);
+            let holds = self.holds.values().filter(|hold| hold.by.endpoint == *no);
+            holds.for_each(|hold| self.shard.recover_hold(*hold));
         }
         for event in self.events.clone().into_values() {
             let has_row = |no: EndpointNo| {

@@ -146,6 +146,24 @@ pub(super) async fn cancel(
     accepted(&app, &call.caller, key).await
 }
 
+/// Skip a dead letter
+///
+/// The lane that it holds goes on with the next delivery; the dead letter stays one, and can still
+/// be delivered anew. One that holds no lane is `invalid_state`.
+#[utoipa::path(post, path = "/v1/deliveries/{id}/skip", tag = "deliveries",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 202, description = "The delivery", body = DeliveryView)))]
+pub(super) async fn skip(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+    call: Command<Empty>,
+) -> Result<Response, Problem> {
+    let (tenant, delivery) = find(&app, &call.caller, &id).await?;
+    let guard = call.keep_delivery();
+    let key = app.runner.skip_delivery(tenant.no, delivery.row.key, guard).await?;
+    accepted(&app, &call.caller, key).await
+}
+
 /// The answer of an action: the delivery as it stands.
 pub(super) async fn accepted(
     app: &App,

@@ -201,5 +201,6 @@ fn row(event: &EventRow, made: Replayed, endpoint_id: EndpointId) -> DeliveryRow
         sequence: made.sequence,
         last: None,
         redelivery_of: made.repeats,
+        lane: None,
     }
 }

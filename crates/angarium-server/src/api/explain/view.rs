@@ -4,16 +4,19 @@ use super::Sides;
 use crate::api::App;
 use crate::api::deliveries::{DeliveryView, view};
 use crate::api::json::Time;
-use angarium_core::delivery::DeliveryState;
+use angarium_core::contract::{DisableAfter, WhileDisabled};
+use angarium_core::delivery::{DeadLetterPolicy, DeliveryState, GonePolicy};
 use angarium_core::endpoint::{Endpoint, Setting};
 use angarium_core::event::NewEvent;
 use angarium_core::explain::{Admission, Reason, Wait, not_matched, not_wanted, waits_for};
 use angarium_core::gate::{BreakerRule, BreakerState};
 use angarium_core::id::EndpointNo;
+use angarium_core::retry::RetryAfterBounds;
 use angarium_core::shard::EndpointInForce;
 use angarium_core::time::print_span;
 use angarium_store::read::EventRow;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// Where an event goes, endpoint by endpoint.
@@ -61,10 +64,13 @@ pub(in crate::api) struct ExplainedEndpoint {
     /// Its newest delivery of the event.
     delivery: Option<DeliveryView>,
     /// What that waits for, or would: `answer`, `endpoint_paused`, `endpoint_disabled`, `lane` (an
-    /// earlier delivery of its lane), `time` (of the next attempt), `window` (as many attempts are
-    /// in flight as the endpoint carries), `breaker` (a probe that succeeds: the endpoint is
-    /// down), `pace` (it is being started slowly), `rate` (its own limit) or `turn`.
+    /// earlier delivery of its lane), `held` (a dead letter that holds its lane), `time` (of the
+    /// next attempt), `window` (as many attempts are in flight as the endpoint carries),
+    /// `breaker` (a probe that succeeds: the endpoint is down), `pace` (it is being started
+    /// slowly), `rate` (its own limit) or `turn`.
     waits_for: Option<&'static str>,
+    /// The dead letter that holds its lane: skip it, or deliver it anew.
+    held_by: Option<String>,
     /// When the next attempt is due, unless something else must happen first.
     next_attempt_at: Option<Time>,
     /// What its gate lets through now; null if it is deleted.
@@ -127,6 +133,10 @@ pub(in crate::api) struct SettingsView {
     timeout: SettingView,
     /// The retry schedule.
     retries: SettingView,
+    /// Within which bounds `Retry-After` of a failed answer defers a retry; null if it never does.
+    retry_after: SettingView,
+    /// What an answer 410 means: `retry` or `disable`.
+    gone: SettingView,
     /// The method.
     method: SettingView,
     /// Most attempts in flight.
@@ -137,8 +147,12 @@ pub(in crate::api) struct SettingsView {
     breaker: SettingView,
     /// What its deliveries are ordered by.
     ordering: SettingView,
-    /// Failed deliveries in a row after which it is switched off; null if it never is.
+    /// What follows in its lanes after a dead letter: `continue` or `hold`.
+    after_dead_letter: SettingView,
+    /// How it fails when it is switched off; null if it never is.
     disable_after: SettingView,
+    /// What becomes of its events while it is off: `suppress` or `wait`.
+    while_disabled: SettingView,
 }
 
 /// A setting and who decides it.
@@ -189,9 +203,12 @@ pub(super) fn past(
     let matched = sides.matched.contains(&no);
     let judge = |gate: &EndpointInForce| not_matched(&gate.endpoint.config, &event.event);
     let reason = gate.filter(|_| !matched).map(judge);
-    let waits = gate
-        .zip(row)
-        .and_then(|(gate, row)| waits_for(row.state, row.next_due, gate.admission, app.now()));
+    let holder = row
+        .and_then(|row| row.lane)
+        .and_then(|lane| app.runner.holder(event.event.tenant, no, lane));
+    let waits = gate.zip(row).and_then(|(gate, row)| {
+        waits_for(row.state, row.next_due, holder, gate.admission, app.now())
+    });
     let due = row.and_then(|row| row.next_due);
     let id = match gate {
         Some(gate) => gate.endpoint.config.id.to_string(),
@@ -201,6 +218,7 @@ pub(super) fn past(
         endpoint: id,
         judged: if matched { "at_acceptance" } else { "now" },
         delivery: row.map(|row| view(app, row.clone())),
+        held_by: holder.map(|holder| holder.to_string()),
         next_attempt_at: due.filter(|_| waits.is_some_and(Wait::is_by_the_clock)).map(Time),
         ..explained(gate, matched, reason, waits)
     }
@@ -215,10 +233,15 @@ pub(super) fn tried(
 ) -> ExplainedEndpoint {
     let reason = not_wanted(&gate.endpoint.config.subscription, event);
     let now = app.now();
-    let waits = waits_for(DeliveryState::Pending, Some(now), gate.admission, now);
+    let lane = gate.endpoint.ordering.lane(event).filter(|_| matched);
+    let holder =
+        lane.and_then(|lane| app.runner.holder(gate.endpoint.config.tenant, gate.no, lane));
+    let state = holder.map_or(DeliveryState::Pending, |_| DeliveryState::Queued);
+    let waits = waits_for(state, Some(now), holder, gate.admission, now);
     // A turn that comes at once is nothing to wait for.
     let waits = waits.filter(|wait| matched && *wait != Wait::Turn);
-    explained(Some(gate), matched, reason, waits)
+    let held_by = holder.map(|holder| holder.to_string());
+    ExplainedEndpoint { held_by, ..explained(Some(gate), matched, reason, waits) }
 }
 
 /// What past and tried events have in common.
@@ -239,6 +262,7 @@ fn explained(
         reason: reason.map(|reason| reason.text),
         delivery: None,
         waits_for: waits.map(Wait::as_str),
+        held_by: None,
         next_attempt_at: None,
         gate: gate.map(|gate| GateShown::from(&gate.admission)),
         settings: gate.map(|gate| settings(&gate.endpoint)),
@@ -251,12 +275,30 @@ fn settings(endpoint: &Endpoint) -> SettingsView {
         contract: endpoint.contract.name().to_owned(),
         timeout: shown(settings.timeout.map(print_span)),
         retries: shown(settings.retries.map(|policy| policy.to_spec())),
+        retry_after: shown(settings.retry_after.map(|bounds| bounds.map(bounds_text))),
+        gone: shown(settings.gone.map(GonePolicy::as_str)),
         method: shown(settings.method),
         concurrency: shown(settings.concurrency),
         rate: shown(settings.rate.map(|rate| rate.map(|limit| limit.to_spec()))),
         breaker: shown(settings.breaker.map(|rule| rule.map(BreakerView::from))),
         ordering: shown(settings.ordering),
-        disable_after: shown(settings.disable_after),
+        after_dead_letter: shown(settings.after_dead_letter.map(DeadLetterPolicy::as_str)),
+        disable_after: shown(settings.disable_after.map(|after| after.map(failures_text))),
+        while_disabled: shown(settings.while_disabled.map(WhileDisabled::as_str)),
+    }
+}
+
+/// In the form of a contract.
+fn bounds_text(bounds: RetryAfterBounds) -> serde_json::Value {
+    json!({ "floor": print_span(bounds.floor), "cap": print_span(bounds.cap) })
+}
+
+fn failures_text(after: DisableAfter) -> serde_json::Value {
+    match after {
+        DisableAfter::FailedDeliveries(failed) => json!({ "failed_deliveries": failed }),
+        DisableAfter::FailingFor { span, deliveries } => {
+            json!({ "failing_for": print_span(span), "deliveries": deliveries })
+        }
     }
 }
 

@@ -21,4 +21,5 @@ mod refusals;
 mod rules;
 mod ssrf;
 mod support;
+mod verdicts;
 mod verification;

@@ -147,6 +147,9 @@ pub struct EndpointConfig {
     /// Why it is disabled, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
+    /// Since when it is disabled; none if it was before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_at: Option<Timestamp>,
     /// The key that made it, where one did (contracts.md, K9).
     #[serde(skip)]
     pub made_by: Option<ApiKeyId>,
@@ -185,6 +188,8 @@ pub struct EndpointHealth {
     pub last_failure_class: Option<Class>,
     /// The status of its answer, if there was one.
     pub last_failure_status: Option<u16>,
+    /// When the newest incident began that people were told of.
+    pub incident: Option<Timestamp>,
 }
 
 /// What the checkpoint keeps of an endpoint: counters that live in memory between checkpoints.

@@ -25,6 +25,7 @@ pub mod delivery;
 pub mod explain;
 pub mod gate;
 pub mod job;
+pub mod notice;
 pub mod outcome;
 pub mod replay;
 pub mod request;

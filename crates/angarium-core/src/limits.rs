@@ -116,6 +116,16 @@ limits! {
     recovery_rate: usize = 1_000, "deliveries", Some(Code::InvalidField);
     /// Most jobs of one tenant that run at a time.
     jobs_per_tenant: usize = 20, "jobs", Some(Code::TooManyJobs);
+    /// Attempts at an endpoint that fail in a row until people are told of it.
+    failing_attempts: usize = 10, "attempts", None;
+    /// So long attempts at an endpoint fail, two at least, until people are told of it.
+    failing_seconds: usize = 600, "seconds", None;
+    /// So long the oldest due delivery may wait; if it then waits longer still, people are told.
+    backlog_seconds: usize = 300, "seconds", None;
+    /// Most notices in a minute of one endpoint's dead letters; the last one counts the others.
+    dead_letter_notices: usize = 10, "notices", None;
+    /// Most notices that wait to be published; more are dropped, counted and logged.
+    notices_waiting: usize = 10_000, "notices", None;
     /// Longest `Idempotency-Key`.
     idempotency_key_chars: usize = 255, "characters", Some(Code::InvalidIdempotencyKey);
 }

@@ -120,6 +120,7 @@ impl People {
             metadata: serde_json::Map::new(),
             status: EndpointStatus::Active,
             disabled_reason: None,
+            disabled_at: None,
             made_by: None,
             version: 1,
             created_at: BEGIN,

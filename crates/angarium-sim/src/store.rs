@@ -204,6 +204,10 @@ impl Store for FaultyStore {
         self.read("find_own_id", self.0.store.find_own_id(tenant, own_id)).await
     }
 
+    async fn waiting(&self, endpoint: EndpointNo, most: usize) -> StoreResult<u64> {
+        self.0.store.waiting(endpoint, most).await
+    }
+
     async fn accounts(&self) -> StoreResult<Accounts> {
         self.0.store.accounts().await
     }

@@ -103,6 +103,9 @@ pub trait Store: Send + Sync + 'static {
     /// Looks a publisher's own id up in the index and the tail.
     async fn find_own_id(&self, tenant: TenantNo, own_id: &str) -> StoreResult<Option<EventKey>>;
 
+    /// How many rows of an endpoint wait, counted up to `most`: a figure for people.
+    async fn waiting(&self, endpoint: EndpointNo, most: usize) -> StoreResult<u64>;
+
     // Accounts: what the directory and the API call.
     // --------------------------------------------------------------
 

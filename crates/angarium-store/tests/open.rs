@@ -55,7 +55,7 @@ async fn a_newer_schema_is_refused_and_named() {
     tampered(directory.path(), newer).await;
     let refused = SqliteStore::open(config(directory.path())).err();
     assert!(
-        matches!(refused, Some(StoreError::NewerSchema { found: 99, known: 4 })),
+        matches!(refused, Some(StoreError::NewerSchema { found: 99, known: 9 })),
         "{refused:?}"
     );
 }

@@ -58,6 +58,7 @@ fn config(secrets: &[&str]) -> EndpointConfig {
         metadata: serde_json::Map::new(),
         status: EndpointStatus::Active,
         disabled_reason: None,
+        disabled_at: None,
         made_by: None,
         version: 0,
         created_at: NOW,

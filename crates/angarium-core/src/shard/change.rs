@@ -2,7 +2,7 @@
 //! when it is answered, it is durable and in force (design.md, rule 6).
 
 use super::held::{Existence, Held};
-use super::{Effects, EndpointTicket, Reply, Shard};
+use super::{Effects, EndpointTicket, Reply, Shard, notices};
 use crate::batch::{DeliveryWrite, EndpointWrite, Guard, NextState, Standing};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointStatus};
@@ -133,7 +133,13 @@ impl<T> Shard<T> {
     }
 
     /// The new form of an endpoint is durable: it is in force for every attempt from now on.
-    pub(super) fn replaced(&mut self, no: EndpointNo, endpoint: Arc<Endpoint>, now: Timestamp) {
+    pub(super) fn replaced(
+        &mut self,
+        no: EndpointNo,
+        endpoint: Arc<Endpoint>,
+        now: Timestamp,
+        fx: &mut Effects<T>,
+    ) {
         let Some(queue) = self.queues.get_mut(&no) else {
             return;
         };
@@ -143,7 +149,8 @@ impl<T> Shard<T> {
             queue.health.begin_anew();
             queue.dirty = true;
         }
-        queue.endpoint = endpoint;
+        let old = std::mem::replace(&mut queue.endpoint, endpoint);
+        notices::tell_of_change(no, queue, &old.config, now, fx);
         match (before, after) {
             (EndpointStatus::Active, EndpointStatus::Paused | EndpointStatus::Disabled) => {
                 for (held, standing) in queue.take_all() {

@@ -3,7 +3,7 @@
 use super::Shard;
 use crate::batch::{Checkpoint, NextState, Standing};
 use crate::endpoint::EndpointCounters;
-use crate::id::EventKey;
+use crate::id::{EndpointNo, EventKey};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -95,6 +95,20 @@ impl<T> Shard<T> {
         let sequence = |no| self.tenants.get(&no).map_or(0, |tenant| tenant.sequence);
         let tenants = tenants.into_iter().map(|no| (no, sequence(no))).collect();
         self.batch.checkpoint = Some(Checkpoint { upto, tenants, endpoints });
+    }
+
+    /// Writes the counters of one endpoint with the batch, so that what people learn of them is as
+    /// durable as what brought it about.
+    pub(super) fn write_counters(&mut self, endpoint: EndpointNo) {
+        let Some(queue) = self.queues.get(&endpoint) else {
+            return;
+        };
+        let counters =
+            EndpointCounters { endpoint, sequence: queue.sequence, health: queue.health };
+        let stays = Checkpoint { upto: self.open.asked, ..Checkpoint::default() };
+        let checkpoint = self.batch.checkpoint.get_or_insert(stays);
+        checkpoint.endpoints.retain(|other| other.endpoint != endpoint);
+        checkpoint.endpoints.push(counters);
     }
 
     /// Gives a row to what has waited too long without one.

@@ -5,6 +5,7 @@ mod endpoints;
 
 use super::held::{Existence, Held, Kept, Recorded};
 use super::lanes::BatchNo;
+use super::notices;
 use super::queue::Queue;
 use super::{Effects, Reply, Shard, Tickets};
 use crate::batch::{
@@ -48,7 +49,7 @@ impl<T> Shard<T> {
             self.event_committed(write, *key, ticket, now, &mut touched, fx);
         }
         for write in &batch.deliveries {
-            self.delivery_committed(write, now);
+            self.delivery_committed(write, now, fx);
             touched.push(write.key.endpoint);
         }
         batch.lanes.iter().for_each(|write| self.lane_committed(*write, now));
@@ -159,7 +160,7 @@ impl<T> Shard<T> {
         }
     }
 
-    fn delivery_committed(&mut self, write: &DeliveryWrite, now: Timestamp) {
+    fn delivery_committed(&mut self, write: &DeliveryWrite, now: Timestamp, fx: &mut Effects<T>) {
         if !write.has_row && write.key.generation == Generation::default() {
             self.open.has_row(write.key.event);
         }
@@ -171,13 +172,14 @@ impl<T> Shard<T> {
         let Some(queue) = self.queues.get_mut(&write.key.endpoint) else {
             return;
         };
-        let Some((mut held, recorded)) = queue.free_slot(write.key) else {
+        let Some((mut held, recorded, turn)) = queue.free_slot(write.key) else {
             return;
         };
         if let Some(tenant) = self.tenants.get_mut(&queue.endpoint.config.tenant) {
             tenant.in_flight = tenant.in_flight.saturating_sub(1);
         }
         queue.row_changed(write.key);
+        notices::tell_of_attempt(queue, &held, write, turn, limits, now, fx);
         let weight = held.event.body.weight();
         if let (Recorded::Ended, Some(lane)) = (recorded, held.lane) {
             queue.head_ended(lane, now);

@@ -50,7 +50,7 @@ impl EndpointHealth {
     }
 
     /// What was counted towards switching the endpoint off counts no longer.
-    pub(super) fn begin_anew(&mut self) {
+    pub(crate) fn begin_anew(&mut self) {
         self.dead_in_a_row = 0;
         self.failing_since = None;
     }
@@ -122,6 +122,7 @@ impl<T> Shard<T> {
         off.config.status = EndpointStatus::Disabled;
         off.config.disabled_reason = Some(cause.to_string());
         off.config.version += 1;
+        off.config.disabled_at = Some(now);
         off.config.updated_at = now;
         queue.version = off.config.version;
         let config = Box::new(off.config.clone());

@@ -3,6 +3,7 @@
 use crate::event::Event;
 use crate::id::{DeliveryKey, EventKey, Generation};
 use crate::lane::Lane;
+use crate::notice::Turn;
 use crate::time::Timestamp;
 use crate::waiting::DueDelivery;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub(super) struct Sending {
     pub(super) cancelled: bool,
     /// The outcome is in a batch; the slot is free when that is committed.
     pub(super) recorded: Option<Recorded>,
+    /// What people learn once it is.
+    pub(super) turn: Option<Turn>,
 }
 
 /// What follows once the record of an attempt is committed.

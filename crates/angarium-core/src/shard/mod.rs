@@ -29,6 +29,7 @@ mod health;
 mod held;
 mod lanes;
 mod look;
+mod notices;
 mod outcome;
 mod own_ids;
 mod publish;
@@ -52,6 +53,7 @@ use crate::event::Event;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
 use crate::lane::Lane;
 use crate::limits::Limits;
+use crate::notice::Notice;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use checkpoint::OpenEvents;
@@ -135,6 +137,8 @@ pub struct Effects<T> {
     pub replies: Vec<(T, Reply)>,
     /// Rows to read.
     pub loads: Vec<Load>,
+    /// What people should learn.
+    pub notices: Vec<Notice>,
     /// How many attempts may start: the node's free slots, set by the caller, counted down here.
     pub slots: usize,
     /// How many of them may go to endpoints with an attempt older than a second (rule 9).
@@ -150,6 +154,7 @@ impl<T> Effects<T> {
             attempts: Vec::new(),
             replies: Vec::new(),
             loads: Vec::new(),
+            notices: Vec::new(),
             slots,
             slow_slots,
             starved: false,

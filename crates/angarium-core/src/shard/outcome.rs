@@ -57,8 +57,13 @@ impl<T> Shard<T> {
         let (started_at, took) = (sending.started_at, attempt.took);
         let attempted = Attempted { class: ended.class, started_at, took };
         queue.gate.observe(&endpoint.gate, attempted, jitter, now);
+        let before = queue.health;
         queue.health.observe(ended.class, attempt.status, verdict, now);
         queue.dirty = true;
+        let turn = queue.health.follow(&before, now, &self.limits);
+        if let Some(sending) = queue.sending_mut(key) {
+            sending.turn = turn;
+        }
         let released = queue.lanes.held_by(key.event).filter(|_| verdict == Verdict::Deliver);
         let DeliveryKey { endpoint: no, event, .. } = key;
         let release = released.map(|_| LaneWrite::Release { endpoint: no, event });
@@ -66,6 +71,9 @@ impl<T> Shard<T> {
         let attempt = Some(attempt);
         let write = DeliveryWrite { key, sequence, attempts, lane, has_row, attempt, next };
         self.batch.deliveries.push(write);
+        if turn.is_some() {
+            self.write_counters(no);
+        }
         self.switch_off_failing(no, verdict, now);
     }
 }

@@ -5,6 +5,8 @@
 mod refill;
 mod slots;
 
+pub(super) use slots::Backlog;
+
 use super::held::{Existence, Held, Kept, Recorded, Sending};
 use super::lanes::{Arrival, Lanes};
 use crate::batch::Standing;
@@ -13,6 +15,7 @@ use crate::gate::Gate;
 use crate::id::{DeliveryKey, EventKey, Generation};
 use crate::lane::Lane;
 use crate::limits::Limits;
+use crate::notice::{Growth, Letters, Turn};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -38,6 +41,9 @@ pub(super) struct Queue {
     /// When the timer of this queue stands, if it does.
     pub(super) timer: Option<Timestamp>,
     pub(super) lanes: Lanes,
+    /// What people have been told of its dead letters and its backlog.
+    pub(super) letters: Letters,
+    pub(super) growth: Growth,
     pub(super) gate: Gate,
     /// What the gate holds may start at this time, if nothing else opens it before.
     pub(super) opens_at: Option<Timestamp>,
@@ -66,6 +72,8 @@ impl Queue {
             dirty: false,
             timer: None,
             lanes: Lanes::default(),
+            letters: Letters::default(),
+            growth: Growth::default(),
             gate: Gate::default(),
             opens_at: None,
             ready: VecDeque::new(),
@@ -169,7 +177,8 @@ impl Queue {
         let key = (held.event.key, held.generation);
         self.gate.started(&self.endpoint.gate, now);
         let version = self.endpoint.config.version;
-        let sending = Sending { held, started_at: now, version, cancelled: false, recorded: None };
+        let (cancelled, recorded, turn) = (false, None, None);
+        let sending = Sending { held, started_at: now, version, cancelled, recorded, turn };
         self.sending.insert(key, sending);
     }
 
@@ -179,10 +188,10 @@ impl Queue {
     }
 
     /// Frees the slot of an attempt whose record is committed.
-    pub(super) fn free_slot(&mut self, key: DeliveryKey) -> Option<(Held, Recorded)> {
+    pub(super) fn free_slot(&mut self, key: DeliveryKey) -> Option<(Held, Recorded, Option<Turn>)> {
         let recorded = self.sending.get(&(key.event, key.generation))?.recorded?;
         let sending = self.sending.remove(&(key.event, key.generation))?;
-        Some((sending.held, recorded))
+        Some((sending.held, recorded, sending.turn))
     }
 
     /// A retry that is being recorded will not wait in memory: only its row counts.

@@ -4,7 +4,7 @@
 use super::held::{Existence, Held};
 use super::lanes::{Place, Room};
 use super::queue::Queue;
-use super::{Effects, Shard};
+use super::{Effects, Shard, notices};
 use crate::batch::{DeliveryWrite, NextState, Standing};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointCounters, EndpointStatus};
@@ -164,6 +164,7 @@ impl<T> Shard<T> {
         for no in all {
             if let Some(queue) = self.queues.get_mut(&no) {
                 queue.lanes.begin();
+                notices::tell_again(no, queue, now, fx);
             }
             self.run(no, now, fx);
         }

@@ -7,6 +7,7 @@ mod health;
 mod holds;
 mod lanes;
 mod named;
+mod notices;
 mod recovering;
 mod replaying;
 mod verdicts;
@@ -68,6 +69,9 @@ struct Bench {
     attempts: Vec<Start>,
     replies: Vec<(u32, Reply)>,
     loads: Vec<Load>,
+    notices: Vec<Notice>,
+    /// What checkpoints have said of endpoints.
+    counters: BTreeMap<EndpointNo, EndpointCounters>,
 }
 
 impl Bench {
@@ -92,6 +96,8 @@ impl Bench {
             attempts: Vec::new(),
             replies: Vec::new(),
             loads: Vec::new(),
+            notices: Vec::new(),
+            counters: BTreeMap::new(),
         }
     }
 
@@ -108,6 +114,7 @@ impl Bench {
         self.attempts.extend(fx.attempts);
         self.replies.extend(fx.replies);
         self.loads.extend(fx.loads);
+        self.notices.extend(fx.notices);
         result
     }
 
@@ -129,6 +136,7 @@ impl Bench {
             metadata: serde_json::Map::new(),
             status: EndpointStatus::Active,
             disabled_reason: None,
+            disabled_at: None,
             made_by: None,
             version: 1,
             created_at: T0,
@@ -258,6 +266,8 @@ impl Bench {
         for write in &batch.endpoints {
             given.endpoints.push(self.write_endpoint(write));
         }
+        let counters = batch.checkpoint.iter().flat_map(|checkpoint| &checkpoint.endpoints);
+        self.counters.extend(counters.map(|counters| (counters.endpoint, *counters)));
         given.high_water = self.last_key;
         given
     }

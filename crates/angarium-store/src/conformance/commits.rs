@@ -105,11 +105,12 @@ pub async fn a_checkpoint_keeps_counters_and_never_goes_back(harness: &dyn Harne
         health: EndpointHealth {
             consecutive_failures: 3,
             dead_in_a_row: 2,
-            failing_since: Some(at(4)),
             last_success_at: Some(at(5)),
             last_failure_at: Some(at(6)),
             last_failure_class: Some(Class::Redirect),
             last_failure_status: Some(302),
+            failing_since: Some(at(4)),
+            incident: Some(at(3)),
         },
     };
     for (upto, sequence) in [(upto, 12), (EventKey::ZERO, 4)] {

@@ -58,4 +58,7 @@ pub async fn the_depth_counts_what_waits(harness: &dyn Harness) {
     let depth = world.store.depth(at(20)).await.expect("a depth");
     assert_eq!((depth.pending, depth.events), (3, 3));
     assert_eq!(depth.oldest_due, Some(at(600)));
+    for (most, counted) in [(2, 2), (3, 3), (4, 3)] {
+        assert_eq!(world.store.waiting(no, most).await.expect("a count"), counted);
+    }
 }

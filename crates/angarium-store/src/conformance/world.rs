@@ -223,6 +223,7 @@ pub(super) fn endpoint(tenant: TenantNo, random: u8) -> EndpointConfig {
         metadata: serde_json::Map::new(),
         status: EndpointStatus::Active,
         disabled_reason: None,
+        disabled_at: None,
         made_by: None,
         version: 1,
         created_at: at(3),

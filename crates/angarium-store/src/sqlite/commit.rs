@@ -21,13 +21,14 @@ pub(super) const COUNT_TENANT: &str = "
 
 pub(super) const COUNT_ENDPOINT: &str = "
     INSERT INTO endpoint_counter (endpoint, sequence, failures, last_success_at, last_failure_at,
-                                  dead, failure_class, failure_status, failing_since)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                                  dead, failure_class, failure_status, failing_since, incident)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT (endpoint) DO UPDATE SET
         sequence = max(sequence, excluded.sequence), failures = excluded.failures,
         last_success_at = excluded.last_success_at, last_failure_at = excluded.last_failure_at,
         dead = excluded.dead, failure_class = excluded.failure_class,
-        failure_status = excluded.failure_status, failing_since = excluded.failing_since";
+        failure_status = excluded.failure_status, failing_since = excluded.failing_since,
+        incident = excluded.incident";
 
 /// Raises the epochs of shards.
 pub(super) fn claim(tx: &mut Tx<'_>, shards: &[ShardId]) -> Result<Vec<(ShardId, Epoch)>, Fault> {
@@ -104,6 +105,7 @@ fn move_checkpoint(tx: &Tx<'_>, shard: ShardId, checkpoint: &Checkpoint) -> Resu
             counters.health.last_failure_class.map(Class::number),
             counters.health.last_failure_status,
             counters.health.failing_since.map(Timestamp::as_millis),
+            counters.health.incident.map(Timestamp::as_millis),
         ])?;
     }
     Ok(())

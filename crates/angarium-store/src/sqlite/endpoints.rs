@@ -39,6 +39,9 @@ pub(super) const DELETE: &str = "
 pub(super) const WAITING: &str = "
     SELECT event, generation FROM pending WHERE endpoint = ?1 LIMIT ?2";
 
+pub(super) const COUNT_WAITING: &str = "
+    SELECT count(*) FROM (SELECT 1 FROM pending WHERE endpoint = ?1 LIMIT ?2)";
+
 pub(super) const UNPARK: &str = "
     UPDATE pending SET due = ?2 WHERE (event, endpoint, generation) IN (
         SELECT event, endpoint, generation FROM pending
@@ -53,14 +56,14 @@ pub(super) const PARK: &str = "
 pub(super) const SELECT_BY_ID: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status, failing_since
+           failure_class, failure_status, failing_since, incident
     FROM endpoint LEFT JOIN endpoint_counter ON endpoint = no
     WHERE id = ?1 AND deleted_at IS NULL";
 
 pub(super) const SELECT_OF_TENANT: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status, failing_since
+           failure_class, failure_status, failing_since, incident
     FROM endpoint INDEXED BY endpoint_by_tenant LEFT JOIN endpoint_counter ON endpoint = no
     WHERE deleted_at IS NULL AND tenant = ?2 AND environment = ?1 AND no < ?3
       AND (?4 IS NULL OR status = ?4)
@@ -69,7 +72,7 @@ pub(super) const SELECT_OF_TENANT: &str = "
 pub(super) const SELECT_OF_ENVIRONMENT: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status, failing_since
+           failure_class, failure_status, failing_since, incident
     FROM endpoint INDEXED BY endpoint_by_environment LEFT JOIN endpoint_counter ON endpoint = no
     WHERE deleted_at IS NULL AND environment = ?1 AND ?2 IS NULL AND no < ?3
       AND (?4 IS NULL OR status = ?4)
@@ -268,9 +271,19 @@ pub(super) fn read(sealer: &Sealer, row: &Row<'_>) -> Result<EndpointRow, Fault>
             last_failure_class: row.class(12)?,
             last_failure_status: row.small(13)?,
             failing_since: row.time(14)?,
+            incident: row.time(15)?,
         },
     };
     Ok(EndpointRow { no, config, counters })
+}
+
+/// Counts the waiting rows of an endpoint, `most` of them at most.
+pub(super) fn waiting(view: &View<'_>, no: EndpointNo, most: usize) -> Result<u64, Fault> {
+    let count = view
+        .connection
+        .prepare_cached(COUNT_WAITING)?
+        .query_row(params![no.get(), rows_at_most(most)], |row| row.get::<_, i64>(0))?;
+    Ok(count.cast_unsigned())
 }
 
 /// Public ids of endpoints, deleted ones too.

@@ -360,6 +360,10 @@ impl Store for SqliteStore {
         self.read(move |view| endpoints::list(view, query)).await
     }
 
+    async fn waiting(&self, endpoint: EndpointNo, most: usize) -> StoreResult<u64> {
+        self.read(move |view| endpoints::waiting(view, endpoint, most)).await
+    }
+
     async fn endpoint_ids(
         &self,
         numbers: &[EndpointNo],

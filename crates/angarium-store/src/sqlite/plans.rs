@@ -28,6 +28,7 @@ const HOT: &[(&str, &str)] = &[
     (endpoints::SELECT_OF_TENANT, "USING INDEX endpoint_by_tenant (tenant=? AND no<?)"),
     (endpoints::SELECT_OF_ENVIRONMENT, "USING INDEX endpoint_by_environment (environment=?"),
     (endpoints::WAITING, "INDEX pending_by_due (endpoint=?)"),
+    (endpoints::COUNT_WAITING, "INDEX pending_by_due (endpoint=?)"),
     (endpoints::UNPARK, "INDEX pending_by_due (endpoint=? AND due=?)"),
     (endpoints::PARK, "INDEX pending_by_due (endpoint=? AND due>?)"),
     (recovery::ENDPOINTS, "INDEX endpoint_by_shard (shard=? AND deleted_at=?)"),

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) const ENDPOINTS: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status, failing_since
+           failure_class, failure_status, failing_since, incident
     FROM endpoint LEFT JOIN endpoint_counter ON endpoint = no
     WHERE shard = ?1 AND deleted_at IS NULL ORDER BY no";
 

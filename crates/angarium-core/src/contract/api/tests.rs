@@ -40,6 +40,7 @@ fn endpoint(subjects: Option<Vec<String>>) -> EndpointConfig {
         metadata: serde_json::Map::new(),
         status: EndpointStatus::Active,
         disabled_reason: None,
+        disabled_at: None,
         made_by: None,
         version: 0,
         created_at: NOW,

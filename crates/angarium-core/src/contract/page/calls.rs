@@ -20,11 +20,12 @@ pub(super) const API_KEY: &str = "your_api_key";
 const FAILING: EndpointHealth = EndpointHealth {
     consecutive_failures: 5,
     dead_in_a_row: 1,
-    failing_since: Some(NOW),
     last_success_at: None,
     last_failure_at: Some(NOW),
     last_failure_class: Some(Class::ServerError),
     last_failure_status: Some(500),
+    failing_since: Some(NOW),
+    incident: None,
 };
 
 /// The calls of a contract; none of them where it has published none.

@@ -109,6 +109,7 @@ impl<'a> Samples<'a> {
             metadata: Map::new(),
             status: EndpointStatus::Active,
             disabled_reason: None,
+            disabled_at: None,
             made_by: None,
             version: 0,
             created_at: NOW,

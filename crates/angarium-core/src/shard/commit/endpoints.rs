@@ -31,7 +31,7 @@ impl<T> Shard<T> {
                 }
                 EndpointWrite::Replace { .. } => {
                     if let Some(endpoint) = waiting.endpoint {
-                        self.replaced(result.no, endpoint, now);
+                        self.replaced(result.no, endpoint, now, fx);
                     }
                     Reply::Done
                 }

@@ -2,12 +2,25 @@
 
 use super::super::held::Sending;
 use super::Queue;
-use crate::gate::Opening;
+use crate::gate::{Bar, Opening};
 use crate::time::Timestamp;
 use std::time::Duration;
 
 /// An attempt that takes longer makes its endpoint slow (design.md, rule 9).
 const SLOW: Duration = Duration::from_secs(1);
+
+/// What waits beyond its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::shard) enum Backlog {
+    /// Nothing, or only what people have parked.
+    None,
+    /// The oldest is due since then, and waits for a slot of the node.
+    OfNode(Timestamp),
+    /// The oldest is due since then, and waits for its endpoint.
+    OfEndpoint(Timestamp),
+    /// The endpoint is down and left alone.
+    Held,
+}
 
 impl Queue {
     /// Whether a delivery waits for nothing but the gate and a slot.
@@ -28,6 +41,23 @@ impl Queue {
                 false
             }
             Opening::AfterOutcome(_) => false,
+        }
+    }
+
+    /// Since when the oldest delivery is due, and what it waits for.
+    pub(in crate::shard) fn backlog(&mut self, now: Timestamp) -> Backlog {
+        let ready = self.ready.front().map(|held| held.due);
+        let oldest = [ready, self.unloaded].into_iter().flatten().min();
+        let Some(oldest) = oldest.filter(|due| *due <= now && self.is_open()) else {
+            return Backlog::None;
+        };
+        match self.gate.opening(&self.endpoint.gate, self.sending.len(), now) {
+            Opening::Now => Backlog::OfNode(oldest),
+            Opening::At(_, Bar::Breaker) | Opening::AfterOutcome(Bar::Breaker) => Backlog::Held,
+            Opening::At(_, Bar::Window | Bar::Pace | Bar::Rate)
+            | Opening::AfterOutcome(Bar::Window | Bar::Pace | Bar::Rate) => {
+                Backlog::OfEndpoint(oldest)
+            }
         }
     }
 

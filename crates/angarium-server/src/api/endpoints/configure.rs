@@ -15,6 +15,7 @@ use angarium_core::contract::{Contract, KeyPresence, KeyScope};
 use angarium_core::endpoint::{EndpointConfig, EndpointSecrets, EndpointStatus, StaticAuth};
 use angarium_core::id::{EndpointId, EnvironmentNo};
 use angarium_core::limits::Limits;
+use angarium_core::notice::{OPERATOR, OPERATOR_CONTRACT};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::{SecretText, SigningKey};
 use angarium_core::subscription::Subscription;
@@ -55,7 +56,7 @@ pub(super) fn new_config(
     tenant: &Tenant,
     new: &NewEndpoint,
 ) -> Result<EndpointConfig, Refusal> {
-    let name = contract_of(caller, new.contract.as_deref())?;
+    let name = contract_of(caller, tenant, new.contract.as_deref())?;
     let contract = contract(app, &name)?;
     contract.check_plan(tenant.plan.as_deref())?;
     contract.rules().name.check("name", new.name.as_deref())?;
@@ -84,6 +85,7 @@ pub(super) fn new_config(
         metadata: new.metadata.clone(),
         status: EndpointStatus::Active,
         disabled_reason: None,
+        disabled_at: None,
         made_by: Some(caller.key.id),
         version: 0,
         created_at: now,
@@ -174,14 +176,18 @@ pub(super) fn set_status(config: &mut EndpointConfig, status: EndpointStatus) {
     config.status = status;
 }
 
-fn contract_of(caller: &Caller, named: Option<&str>) -> Result<String, Refusal> {
-    let contracts = &caller.environment()?.contracts;
+fn contract_of(caller: &Caller, tenant: &Tenant, named: Option<&str>) -> Result<String, Refusal> {
+    let operators = [OPERATOR_CONTRACT.to_owned()];
+    let contracts = match tenant.id == OPERATOR {
+        true => &operators[..],
+        false => &caller.environment()?.contracts,
+    };
     let found = match named {
         Some(named) => contracts.iter().find(|name| *name == named),
         None => contracts.first(),
     };
     found.cloned().ok_or_else(|| {
-        let message = format!("one of the environment's contracts: {}", contracts.join(", "));
+        let message = format!("one of the contracts {}", contracts.join(", "));
         Refusal::field(Code::UnknownContract, "contract", message)
     })
 }
@@ -243,6 +249,7 @@ pub(super) mod tests {
             metadata: Map::new(),
             status: EndpointStatus::Active,
             disabled_reason: None,
+            disabled_at: None,
             made_by: None,
             version: 0,
             created_at: Timestamp::from_millis(0),

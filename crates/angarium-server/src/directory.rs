@@ -6,6 +6,7 @@
 use crate::schema::{compile, violation};
 use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant, Validation};
 use angarium_core::id::{ApiKeyId, EnvironmentNo, TenantNo};
+use angarium_core::notice::OPERATOR;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::SigningKey;
 use angarium_store::{AccountChange, AccountChanged, Accounts};
@@ -161,7 +162,7 @@ impl Directory {
         self.read().tenants.get(&no).cloned()
     }
 
-    /// Tenants of an environment, newest first, from below `before`.
+    /// Tenants of an environment but the operator, newest first, from below `before`.
     pub fn tenants(
         &self,
         environment: EnvironmentNo,
@@ -171,7 +172,8 @@ impl Directory {
         let tables = self.read();
         let below = before.unwrap_or(TenantNo::new(i64::MAX));
         let tenants = tables.tenants.range(..below).rev().map(|(_, tenant)| tenant);
-        tenants.filter(|t| t.environment == environment).take(limit).cloned().collect()
+        let is_customer = |t: &&Arc<Tenant>| t.environment == environment && t.id != OPERATOR;
+        tenants.filter(is_customer).take(limit).cloned().collect()
     }
 
     /// An event type that the environment has beside its contracts'.

@@ -16,6 +16,7 @@ pub mod runner;
 pub mod metrics;
 
 mod in_order;
+mod notices;
 mod panics;
 pub mod recovery_jobs;
 mod rotation;

@@ -33,6 +33,7 @@ pub struct Metrics {
     attempts: Family<AttemptLabels, Counter>,
     attempts_in_flight: Gauge,
     shards_out: Gauge,
+    notices_dropped: Counter,
     requests: Family<RequestLabels, Counter>,
     panics: Counter,
     progress: Mutex<Option<Progress>>,
@@ -79,6 +80,7 @@ impl Default for Metrics {
             attempts: Family::default(),
             attempts_in_flight: Gauge::default(),
             shards_out: Gauge::default(),
+            notices_dropped: Counter::default(),
             requests: Family::default(),
             panics: Counter::default(),
             progress: Mutex::default(),
@@ -114,6 +116,8 @@ impl Metrics {
         registry.register("attempts_in_flight", "Attempts under way", in_flight);
         let out = self.shards_out.clone();
         registry.register("shards_out", "Shards that are being read anew", out);
+        let dropped = self.notices_dropped.clone();
+        registry.register("notices_dropped", "Notices that nobody was told", dropped);
         registry.register("http_requests", "Calls answered", self.requests.clone());
         registry.register("panics", "Calls that panicked", self.panics.clone());
     }
@@ -173,6 +177,8 @@ impl Metrics {
         self.store_bytes.set(number(figures.depth.bytes));
         self.attempts_in_flight.set(number(figures.attempts_in_flight as u64));
         self.shards_out.set(number(figures.shards_out as u64));
+        let dropped = figures.notices_dropped.saturating_sub(self.notices_dropped.get());
+        self.notices_dropped.inc_by(dropped);
         for (class, attempts) in &figures.attempts {
             let labels = AttemptLabels { class: Name(class.as_str()) };
             let counter = self.attempts.get_or_create(&labels);
@@ -200,6 +206,8 @@ pub struct Figures {
     pub attempts_in_flight: usize,
     /// Shards that are being read anew.
     pub shards_out: usize,
+    /// Notices that were dropped because too many waited.
+    pub notices_dropped: u64,
 }
 
 impl Figures {
@@ -217,6 +225,7 @@ impl Figures {
             attempts: Class::ALL.iter().map(|class| (*class, counts.attempts(*class))).collect(),
             attempts_in_flight: runner.attempts_in_flight(),
             shards_out: runner.shards_out(),
+            notices_dropped: runner.notices_dropped(),
             depth,
         })
     }

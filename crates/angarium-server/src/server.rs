@@ -9,6 +9,7 @@ use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers};
 use crate::entropy::Entropy;
 use crate::http::{self, ConnectionLimits};
+use crate::notices;
 use crate::recovery_jobs;
 use crate::rotation;
 use crate::runner::{self, Parts, Runner};
@@ -123,6 +124,7 @@ pub struct RunningServer {
     api: ApiListener,
     rotation: JoinHandle<()>,
     jobs: JoinHandle<()>,
+    notices: JoinHandle<()>,
     runner: Arc<Runner>,
     store: SharedStore,
     grace: Duration,
@@ -158,6 +160,7 @@ impl RunningServer {
         self.api.close().await;
         self.rotation.abort();
         self.jobs.abort();
+        self.notices.abort();
         let left = until.saturating_duration_since(Instant::now());
         self.runner.stop(left).await;
         self.store.close().await;
@@ -174,7 +177,10 @@ async fn start_on(
     let (listener, address) = listen(config.listen).await?;
     let given = config.admin_key.as_ref();
     let new_admin_key = ensure_admin_key(&**store, given, &*clock, &*entropy).await?;
-    let accounts = store.accounts().await?;
+    let mut accounts = store.accounts().await?;
+    if notices::ensure_operators(&**store, &accounts, &*clock).await? {
+        accounts = store.accounts().await?;
+    }
     check_contracts(&accounts, &contracts)?;
     let runner = Runner::start(Parts {
         store: Arc::clone(store),
@@ -207,6 +213,7 @@ async fn start_on(
         new_admin_key,
         rotation: tokio::spawn(rotation::rotate_for_ever(Arc::clone(&app))),
         jobs: tokio::spawn(recovery_jobs::drive_for_ever(Arc::clone(&app))),
+        notices: tokio::spawn(notices::publish_for_ever(Arc::clone(&app))),
         api: ApiListener::open(listener, app, config.grace),
         runner,
         store: Arc::clone(store),

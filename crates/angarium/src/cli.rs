@@ -3,8 +3,8 @@
 use crate::badhost;
 use crate::client::Connection;
 use crate::commands::{
-    backup, bench, contract, delivery, doctor, endpoint, environment, event, job, key, publish,
-    serve, settings, tenant,
+    backup, bench, contract, delivery, doctor, endpoint, environment, event, job, key, notice,
+    publish, serve, settings, tenant,
 };
 use crate::config::{Loaded, Settings};
 use crate::demo;
@@ -43,6 +43,8 @@ enum Command {
     Delivery(CallingGroup<delivery::Action>),
     /// Work in bulk that is under way or has ended.
     Job(CallingGroup<job::Action>),
+    /// What the operator was told: endpoints that were disabled or fail, dead letters, new keys.
+    Notice(CallingGroup<notice::Action>),
     /// API keys; and a new master key.
     Key(CallingGroup<key::Action>),
     /// Contract files.
@@ -101,6 +103,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Event(c) => call(event::run(c.connection, c.output, c.action)),
         Command::Delivery(c) => call(delivery::run(c.connection, c.output, c.action)),
         Command::Job(c) => call(job::run(c.connection, c.output, c.action)),
+        Command::Notice(c) => call(notice::run(c.connection, c.output, c.action)),
         Command::Key(c) => call(key::run(c.connection, c.output, c.action)),
         Command::Contract(action) => contract::run(action),
         Command::Backup(backup) => backup::run(&Loaded::new(given())?.settings, &backup.file),

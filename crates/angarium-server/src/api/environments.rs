@@ -5,16 +5,19 @@ use super::idempotency::Command;
 use super::json::{Answer, Empty, Time, present};
 use super::page::{self, ListName, Listed, Query};
 use super::problem::Problem;
+use super::tenants::delete_endpoints;
 use super::{App, Named};
 use crate::contract_api::{Collision, first_collision};
 use crate::docs::TAKEN_SLUG;
+use crate::notices;
 use angarium_core::account::Environment;
 use angarium_core::event::check_text;
 use angarium_core::id::EnvironmentNo;
 use angarium_core::limits::Limits;
+use angarium_core::notice::OPERATOR;
 use angarium_core::refusal::{Code, Refusal};
-use angarium_store::AccountChange;
-use angarium_store::read::Page;
+use angarium_store::read::{EndpointRow, Page};
+use angarium_store::{AccountChange, AccountChanged};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -122,7 +125,10 @@ pub(super) async fn create(
         return Err(Refusal::field(Code::InvalidEnvironment, "slug", message).into());
     }
     let answer = Answer::created(&EnvironmentView::from(&environment));
-    app.change(AccountChange::CreateEnvironment(environment), call.keep(&answer)).await?;
+    let made = AccountChange::CreateEnvironment(environment);
+    if let AccountChanged::Created(no) = app.change(made, call.keep(&answer)).await? {
+        make_operator(&app, EnvironmentNo::new(no)).await?;
+    }
     Ok(answer)
 }
 
@@ -208,8 +214,28 @@ pub(super) async fn delete(
     call.caller.require_instance()?;
     let environment = seen(&app, &call.caller, &slug)?;
     let answer = Answer::nothing();
-    app.change(AccountChange::DeleteEnvironment(environment.no), call.keep(&answer)).await?;
+    let has_customers = !app.directory.tenants(environment.no, None, 1).is_empty();
+    let operator = app.directory.tenant(environment.no, OPERATOR).filter(|_| !has_customers);
+    if let Some(operator) = operator {
+        delete_endpoints(&app, &operator).await?;
+        app.change(AccountChange::DeleteTenant(operator.no), None).await?;
+    }
+    let deleted = AccountChange::DeleteEnvironment(environment.no);
+    if let Err(refused) = app.change(deleted, call.keep(&answer)).await {
+        // A tenant was made meanwhile: the environment stays, and keeps its operator.
+        make_operator(&app, environment.no).await?;
+        return Err(refused);
+    }
     Ok(answer)
+}
+
+/// Every environment has an operator, who gets its notices.
+async fn make_operator(app: &Arc<App>, environment: EnvironmentNo) -> Result<(), Problem> {
+    if app.directory.tenant(environment, OPERATOR).is_none() {
+        let operator = notices::operator_of(environment, app.now());
+        app.change(AccountChange::PutTenant(operator), None).await?;
+    }
+    Ok(())
 }
 
 fn seen(app: &App, caller: &Caller, slug: &str) -> Result<Arc<Environment>, Refusal> {
@@ -279,10 +305,16 @@ async fn keep_followed(app: &App, now: &Environment, wanted: &[String]) -> Resul
     if now.contracts.iter().all(|contract| wanted.contains(contract)) {
         return Ok(());
     }
+    let operator = app.directory.tenant(now.no, OPERATOR).map(|operator| operator.no);
     let mut before = None;
     loop {
         let page = app.store.endpoints(now.no, None, None, before, app.limits.page).await?;
-        if let Some(row) = page.items.iter().find(|row| !wanted.contains(&row.config.contract)) {
+        let loses = |row: &&EndpointRow| {
+            let contract = &row.config.contract;
+            now.contracts.contains(contract) && !wanted.contains(contract)
+        };
+        let is_customers = |row: &&EndpointRow| Some(row.config.tenant) != operator;
+        if let Some(row) = page.items.iter().filter(is_customers).find(loses) {
             let message = format!("endpoints follow the contract {:?}", row.config.contract);
             return Err(Refusal::field(Code::InUse, "contracts", message).into());
         }

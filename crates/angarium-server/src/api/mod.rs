@@ -20,6 +20,7 @@ mod events;
 mod explain;
 mod jobs;
 mod keys;
+mod notices;
 pub(crate) mod signing_keys;
 mod status;
 mod tenants;
@@ -149,6 +150,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(deliveries::skip))
         .routes(routes!(signing_keys::list))
         .routes(routes!(signing_keys::rotate))
+        .routes(routes!(notices::list))
         .routes(routes!(event_types::list))
         .routes(routes!(event_types::put))
         .routes(routes!(status::alive))

@@ -8,6 +8,7 @@ use super::page::Listed;
 use super::problem::Problem;
 use super::{App, Named};
 use crate::entropy::{Entropy, random};
+use crate::notices::rotated;
 use angarium_core::account::{Scope, Tenant};
 use angarium_core::batch::Guard;
 use angarium_core::contract::{KeyRule, KeyScope};
@@ -167,8 +168,11 @@ async fn put_keys(
     keys: Vec<SigningKey>,
     guard: Option<Guard>,
 ) -> Result<(), Problem> {
+    let notice = rotated(tenant.no, contract, &keys, app.now());
     let change = AccountChange::PutTenantKeys(tenant.no, contract.to_owned(), keys);
-    app.change(change, guard).await.map(|_| ())
+    app.change(change, guard).await?;
+    notice.into_iter().for_each(|notice| app.runner.tell(notice));
+    Ok(())
 }
 
 /// Sees to it that a tenant has a key under a contract that signs with the tenant's.

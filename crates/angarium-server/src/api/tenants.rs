@@ -11,6 +11,7 @@ use angarium_core::account::{Environment, Tenant, check_tenant_id};
 use angarium_core::event::check_text;
 use angarium_core::id::TenantNo;
 use angarium_core::limits::Limits;
+use angarium_core::notice::OPERATOR;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_store::AccountChange;
 use angarium_store::read::Page;
@@ -92,6 +93,7 @@ pub(super) async fn put(
 ) -> Result<Answer, Problem> {
     call.caller.require_platform()?;
     check_tenant_id(&id, &app.limits)?;
+    refuse_operator(&id)?;
     check(&call.body, &app.limits)?;
     let environment = call.caller.environment()?;
     check_plan(&app, environment, call.body.plan.as_deref())?;
@@ -130,7 +132,7 @@ pub(super) async fn show(
 
 /// List tenants
 ///
-/// Newest first; a tenant's key sees its own only.
+/// Newest first, without the operator; a tenant's key sees its own only.
 #[utoipa::path(get, path = "/v1/tenants", tag = "tenants", params(TenantsQuery),
     responses((status = 200, description = "A page", body = Listed<TenantView>)))]
 pub(super) async fn list(
@@ -164,6 +166,7 @@ pub(super) async fn delete(
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
     call.caller.require_platform()?;
+    refuse_operator(&id)?;
     let tenant = call.caller.tenant(&app, &id)?;
     delete_endpoints(&app, &tenant).await?;
     let answer = Answer::nothing();
@@ -171,7 +174,18 @@ pub(super) async fn delete(
     Ok(answer)
 }
 
-async fn delete_endpoints(app: &App, tenant: &Tenant) -> Result<(), Problem> {
+/// Nobody changes or deletes the operator.
+fn refuse_operator(id: &str) -> Result<(), Refusal> {
+    let message = "this tenant is built in: it is the operator's, who gets notices";
+    let refused = || Refusal::field(Code::Forbidden, "tenant", message);
+    if id == OPERATOR { Err(refused()) } else { Ok(()) }
+}
+
+/// Deletes a tenant's endpoints, and cancels what waits for them.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn delete_endpoints(app: &App, tenant: &Tenant) -> Result<(), Problem> {
     let (environment, most) = (tenant.environment, app.limits.page);
     loop {
         let page = app.store.endpoints(environment, Some(tenant.no), None, None, most).await?;

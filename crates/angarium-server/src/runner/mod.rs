@@ -11,6 +11,7 @@ mod budget;
 mod calls;
 mod committer;
 mod look;
+mod notices;
 mod recovery;
 mod shards;
 mod upkeep;
@@ -68,6 +69,7 @@ pub struct Runner {
     budget: Budget,
     signers: RwLock<HashMap<(TenantNo, String), Arc<TenantSigner>>>,
     counts: Counts,
+    told: notices::Told,
     stopping: AtomicBool,
     /// Rings when a shard wants to be woken earlier than before.
     earlier: Notify,
@@ -112,6 +114,7 @@ impl Runner {
             budget: Budget::new(parts.limits.node_window),
             signers: RwLock::default(),
             counts: Counts::default(),
+            told: notices::Told::default(),
             stopping: AtomicBool::new(false),
             earlier: Notify::new(),
             tasks: std::sync::Mutex::default(),

@@ -188,6 +188,9 @@ impl Runner {
             // A caller that went away needs no answer.
             let _ = ticket.send(reply);
         }
+        if !fx.notices.is_empty() {
+            self.told.tell(fx.notices, &self.parts.limits);
+        }
         for start in fx.attempts {
             tokio::spawn(Arc::clone(self).attempt(id, epoch, start));
         }

@@ -40,6 +40,7 @@ impl Runner {
             self.write_checkpoints();
             self.count_slow();
             self.feed_starved();
+            self.look_over();
             if turn.is_multiple_of(INDEX_EVERY) {
                 self.fill_indexes().await;
             }

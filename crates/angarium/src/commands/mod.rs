@@ -10,6 +10,7 @@ pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod job;
 pub(crate) mod key;
+pub(crate) mod notice;
 pub(crate) mod publish;
 pub(crate) mod serve;
 pub(crate) mod settings;

@@ -13,6 +13,7 @@ mod crash;
 mod delivering;
 mod gates;
 mod look;
+mod notices;
 mod openapi;
 mod power_cut;
 mod publishing;

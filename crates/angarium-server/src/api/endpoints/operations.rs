@@ -16,7 +16,7 @@ use crate::api::signing_keys::{ensure_tenant_key, new_key};
 use angarium_core::account::Tenant;
 use angarium_core::contract::api::EndpointFacts;
 use angarium_core::contract::{KeyRule, KeyScope};
-use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointHealth};
+use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointHealth, EndpointStatus};
 use angarium_core::id::{ApiKeyId, EndpointId, EnvironmentNo, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_store::read::EndpointRow;
@@ -236,6 +236,10 @@ impl<'a> Endpoints<'a> {
             row.config.version += 1;
             row.config.updated_at = app.now();
             apply(&mut row.config)?;
+            row.config.disabled_at = match row.config.status {
+                EndpointStatus::Disabled => row.config.disabled_at.or(Some(app.now())),
+                EndpointStatus::Active | EndpointStatus::Paused => None,
+            };
             let endpoint = prepare(app, row.config.clone())?;
             row.config = endpoint.config.clone();
             let answer = print(&facts(app, &row));

@@ -10,6 +10,7 @@ use crate::runner::Published;
 use angarium_core::account::{Tenant, Validation};
 use angarium_core::event::{Event, NewEvent};
 use angarium_core::id::{EventId, EventKey, TenantNo};
+use angarium_core::notice::OPERATOR;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::shard::{Audience, Lookup};
 use angarium_store::Answered;
@@ -29,6 +30,10 @@ pub(super) struct Prepared {
 pub(super) fn prepare(app: &App, caller: &Caller, body: &Bytes) -> Result<Prepared, Problem> {
     let Publication { tenant, event } = ingest::event(body, &app.limits)?;
     let tenant = tenant_of(app, caller, tenant.as_deref())?;
+    if tenant.id == OPERATOR {
+        let message = "this tenant's events are notices, which nobody else publishes";
+        return Err(Refusal::field(Code::Forbidden, "tenant", message).into());
+    }
     Ok(Prepared { tenant, event, lookup: Lookup::NotYet })
 }
 

@@ -10,4 +10,4 @@ pub(super) use publish::{
     __path_publish, __path_publish_batch, Accepted, EventBody, publish, publish_any, publish_batch,
 };
 pub(super) use replay::{__path_replay, replay};
-pub(super) use view::{__path_list, __path_show, accepted, find, list, show};
+pub(super) use view::{__path_list, __path_show, accepted, find, list, raw_data, show};

@@ -242,7 +242,7 @@ fn view(app: &App, row: &EventRow) -> EventView {
 }
 
 /// The data as JSON: as it is, or as a JSON string where it is none (design.md section 3).
-fn raw_data(event: &NewEvent) -> Box<RawValue> {
+pub(in crate::api) fn raw_data(event: &NewEvent) -> Box<RawValue> {
     let text = String::from_utf8_lossy(&event.data);
     let as_text = |text: &str| to_raw_value(text).unwrap_or_default();
     match event.data_kind {

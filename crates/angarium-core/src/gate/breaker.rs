@@ -66,7 +66,9 @@ impl Breaker {
             State::Open { since, wait } => {
                 // A clock that was set back begins the wait anew.
                 *since = (*since).min(now);
-                (now.since(*since) < *wait).then(|| Opening::At(*since + *wait, Bar::Breaker))
+                // The same time decides and is told, or who comes then is sent away again.
+                let until = *since + *wait;
+                (now < until).then_some(Opening::At(until, Bar::Breaker))
             }
         }
     }

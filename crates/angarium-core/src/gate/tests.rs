@@ -263,3 +263,26 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn what_is_told_to_come_later_is_let_through_at_that_time_and_not_at_once(
+        random in 0.0..1.0f64,
+        wait in 1u64..20_000,
+        steps in prop::collection::vec(0u64..2_000, 1..40),
+    ) {
+        let rule = BreakerRule { failures: 1, wait: Duration::from_millis(wait), ..RULE };
+        let (rules, mut gate, mut now) = (rules(Some(rule)), Gate::default(), T0);
+        let attempted = Attempted { class: Class::Timeout, started_at: T0, took: MILLI };
+        gate.observe(&rules, attempted, Jitter::new(random), T0);
+        for step in steps {
+            now = now + Duration::from_millis(step);
+            if let Opening::At(at, bar) = gate.opening(&rules, 0, now) {
+                prop_assert!(at > now, "{bar:?} holds until a time that has come");
+                let then = gate.clone().opening(&rules, 0, at);
+                prop_assert!(then == Opening::Now || bar != Bar::Breaker, "{then:?}");
+                now = at - MILLI;
+            }
+        }
+    }
+}

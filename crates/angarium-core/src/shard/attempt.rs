@@ -18,11 +18,10 @@ const TENANT_SHARE: usize = 4;
 impl<T> Shard<T> {
     /// The time of [`Shard::wake_at`] has come.
     pub fn tick(&mut self, now: Timestamp, fx: &mut Effects<T>) {
-        while let Some((due, no)) = self.timers.first().copied() {
-            if due > now {
-                return;
-            }
-            self.timers.remove(&(due, no));
+        // Each once: one that is due again at once waits for the next tick.
+        let due: Vec<_> = self.timers.iter().take_while(|(at, _)| *at <= now).copied().collect();
+        for (at, no) in due {
+            self.timers.remove(&(at, no));
             if let Some(queue) = self.queues.get_mut(&no) {
                 queue.timer = None;
             }

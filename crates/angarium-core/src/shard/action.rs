@@ -116,7 +116,7 @@ impl<T> Shard<T> {
             }
             (None, None) => return,
         };
-        self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
+        self.memory.release(held.event.body.weight());
         self.write_held(key.endpoint, &held, next);
     }
 

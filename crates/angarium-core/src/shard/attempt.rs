@@ -63,15 +63,16 @@ impl<T> Shard<T> {
         queue.wake(now);
         let tenant = self.tenants.entry(queue.endpoint.config.tenant).or_default();
         start_attempts(no, queue, &mut tenant.in_flight, now, fx);
-        let bytes = self.limits.shard_ready_bytes.saturating_sub(self.held_bytes);
-        if let Some(wish) = queue.begin_load(&self.limits, now) {
+        if let Some(wish) = queue.begin_load(&self.limits, self.memory.room(), now) {
             let key = |(event, generation)| DeliveryKey { event, endpoint: no, generation };
             let skip = wish.skip.into_iter().map(key).collect();
             let (rows, limit) = (Rows::Due(now), wish.limit);
+            let bytes = self.memory.promise(no, rows);
             fx.loads.push(Load { endpoint: no, rows, skip, limit, bytes });
         }
         while let Some(lane) = queue.begin_lane_load(commits) {
             let (rows, limit) = (Rows::Behind(lane), LANE_AT_ONCE);
+            let bytes = self.memory.promise(no, rows);
             fx.loads.push(Load { endpoint: no, rows, skip: Vec::new(), limit, bytes });
         }
         let wake_at = queue.wake_at(now);
@@ -93,6 +94,7 @@ impl<T> Shard<T> {
         now: Timestamp,
         fx: &mut Effects<T>,
     ) {
+        self.memory.load_ended(no, rows);
         let Some(queue) = self.queues.get_mut(&no) else {
             return;
         };
@@ -123,14 +125,14 @@ impl<T> Shard<T> {
             (Rows::Due(_), true) => {
                 queue.end_load(page.next_due);
                 held.into_iter().for_each(|held| queue.push_ready(held));
-                self.held_bytes += weight;
+                self.memory.hold(weight);
             }
             (Rows::Behind(lane), true) => {
                 // Rows are missed only if no commit is under way, before and after the reading.
                 let commits =
                     if self.acted_on.is_empty() { Commits::Settled } else { Commits::UnderWay };
                 queue.lane_loaded(lane, held, commits);
-                self.held_bytes += weight;
+                self.memory.hold(weight);
             }
         }
         self.run(no, now, fx);
@@ -145,6 +147,7 @@ impl<T> Shard<T> {
         now: Timestamp,
         fx: &mut Effects<T>,
     ) {
+        self.memory.load_ended(no, rows);
         let Some(queue) = self.queues.get_mut(&no) else {
             return;
         };

@@ -192,7 +192,7 @@ impl<T> Shard<T> {
 
     /// Takes a delivery out of memory into a row without a due time.
     pub(super) fn park(&mut self, no: EndpointNo, held: Held, standing: Standing) {
-        self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
+        self.memory.release(held.event.body.weight());
         match standing {
             Standing::Behind if held.has_row => {}
             Standing::Behind => self.write_held(no, &held, NextState::Queued),
@@ -205,7 +205,7 @@ impl<T> Shard<T> {
 
     /// Ends a delivery that is in memory because its endpoint was deleted.
     pub(super) fn cancel_held(&mut self, no: EndpointNo, held: &Held, at: Timestamp) {
-        self.held_bytes = self.held_bytes.saturating_sub(held.event.body.weight());
+        self.memory.release(held.event.body.weight());
         let reason = Some(EndReason::EndpointDeleted);
         let next = NextState::Ended { state: DeliveryState::Cancelled, reason, at };
         self.write_held(no, held, next);

@@ -194,7 +194,7 @@ impl<T> Shard<T> {
         };
         let deleted = queue.existence == Existence::Deleted;
         if kept == Kept::InStore {
-            self.held_bytes = self.held_bytes.saturating_sub(weight);
+            self.memory.release(weight);
         }
         if deleted {
             self.cancel_rows(write.key.endpoint, now);

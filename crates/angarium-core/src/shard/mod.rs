@@ -29,6 +29,7 @@ mod health;
 mod held;
 mod lanes;
 mod look;
+mod memory;
 mod notices;
 mod outcome;
 mod own_ids;
@@ -58,6 +59,7 @@ use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use checkpoint::OpenEvents;
 use lanes::BatchNo;
+use memory::Memory;
 use own_ids::OwnIds;
 use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -73,8 +75,7 @@ pub struct Shard<T> {
     queues: BTreeMap<EndpointNo, Queue>,
     /// When each endpoint next needs a look, earliest first.
     timers: BTreeSet<(Timestamp, EndpointNo)>,
-    /// Bytes of payload that wait in memory.
-    held_bytes: usize,
+    memory: Memory,
     batch: ShardBatch,
     tickets: Tickets<T>,
     committing: Option<Tickets<T>>,
@@ -150,15 +151,8 @@ pub struct Effects<T> {
 impl<T> Effects<T> {
     /// Nothing yet, with so many slots.
     pub fn new(slots: usize, slow_slots: usize) -> Self {
-        Self {
-            attempts: Vec::new(),
-            replies: Vec::new(),
-            loads: Vec::new(),
-            notices: Vec::new(),
-            slots,
-            slow_slots,
-            starved: false,
-        }
+        let (attempts, replies, loads, notices) = Default::default();
+        Self { attempts, replies, loads, notices, slots, slow_slots, starved: false }
     }
 }
 
@@ -193,7 +187,7 @@ pub struct Load {
 }
 
 /// Which waiting rows of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rows {
     /// Those that are due by this time, earliest first.
     Due(Timestamp),
@@ -233,11 +227,11 @@ impl<T> Shard<T> {
         Self {
             id,
             epoch,
-            limits,
             tenants: BTreeMap::new(),
             queues: BTreeMap::new(),
             timers: BTreeSet::new(),
-            held_bytes: 0,
+            memory: Memory::new(limits.shard_ready_bytes),
+            limits,
             batch: ShardBatch { shard: id, epoch, ..ShardBatch::default() },
             tickets: Tickets::default(),
             committing: None,

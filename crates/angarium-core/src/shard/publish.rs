@@ -143,7 +143,7 @@ impl<T> Shard<T> {
         weight: usize,
         now: Timestamp,
     ) -> Fanout {
-        let has_bytes = self.held_bytes + weight <= self.limits.shard_ready_bytes;
+        let has_bytes = self.memory.has_room(weight);
         let queue = self.queues.get_mut(&no).expect("a receiver has a queue");
         queue.sequence += 1;
         queue.dirty = true;
@@ -173,7 +173,7 @@ impl<T> Shard<T> {
         };
         if matches!(start, FanoutStart::Held | FanoutStart::Behind) {
             queue.reserve();
-            self.held_bytes += weight;
+            self.memory.hold(weight);
         }
         begun(lane, start)
     }

@@ -108,7 +108,7 @@ impl<T> Shard<T> {
 
     fn recover_pair(&mut self, no: EndpointNo, held: Held, now: Timestamp) {
         let weight = held.event.body.weight();
-        let has_bytes = self.held_bytes + weight <= self.limits.shard_ready_bytes;
+        let has_bytes = self.memory.has_room(weight);
         let queue = self.queues.get_mut(&no);
         let queue = queue.filter(|queue| queue.endpoint.config.tenant == held.event.tenant);
         let Some(queue) = queue.filter(|queue| queue.existence == Existence::Alive) else {
@@ -135,13 +135,13 @@ impl<T> Shard<T> {
         let place = lane.map_or(Place::Head, |lane| queue.lanes.reenter(lane, event, room));
         match (place, room, lane) {
             (Place::Behind, _, Some(lane)) => {
-                self.held_bytes += weight;
+                self.memory.hold(weight);
                 if let Some(held) = queue.push_behind(lane, held) {
                     self.park(no, held, Standing::Behind);
                 }
             }
             (Place::Head, Room::Free, _) | (Place::Behind, _, None) => {
-                self.held_bytes += weight;
+                self.memory.hold(weight);
                 queue.push_ready(held);
             }
             (Place::Head, Room::Full, _) => {

@@ -393,7 +393,10 @@ impl Bench {
             Rows::Behind(_) => T0,
         };
         let ready = rows.iter().take_while(|(due, _)| *due <= due_by).count();
-        let taken = ready.min(load.limit);
+        let weights = rows.iter().map(|(_, key)| self.events[&key.event].body.weight());
+        let before = weights.scan(0, |sum, weight| Some(std::mem::replace(sum, *sum + weight)));
+        let within = before.take_while(|before| *before == 0 || *before < load.bytes).count();
+        let taken = ready.min(load.limit).min(within);
         DuePage {
             next_due: rows.get(taken).map(|(due, _)| *due),
             deliveries: rows[..taken]

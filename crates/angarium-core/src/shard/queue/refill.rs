@@ -5,7 +5,7 @@ use crate::id::DeliveryKey;
 use crate::lane::Lane;
 use crate::limits::Limits;
 use crate::shard::held::LoadWish;
-use crate::shard::lanes::Commits;
+use crate::shard::lanes::{Commits, Room};
 use crate::time::Timestamp;
 
 impl Queue {
@@ -14,14 +14,20 @@ impl Queue {
         self.unloaded = Some(self.unloaded.map_or(due, |earlier| earlier.min(due)));
     }
 
-    /// What to read from the store now: rows are due there, and memory has emptied enough.
+    /// What to read from the store now: rows are due there, and memory has emptied enough. In a
+    /// full shard an endpoint reads only when it has nothing to send.
     pub(in crate::shard) fn begin_load(
         &mut self,
         limits: &Limits,
+        room: Room,
         now: Timestamp,
     ) -> Option<LoadWish> {
         let due = self.unloaded.is_some_and(|due| due <= now);
-        if !due || self.loading || !self.is_open() || self.ready.len() > limits.endpoint_ready / 4 {
+        let enough = match room {
+            Room::Free => limits.endpoint_ready / 4,
+            Room::Full => 0,
+        };
+        if !due || self.loading || !self.is_open() || self.ready.len() > enough {
             return None;
         }
         let limit = self.free(limits).max(1);

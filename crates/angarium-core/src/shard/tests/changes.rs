@@ -212,7 +212,7 @@ fn cancel_and_retry_hold_while_the_attempt_before_is_being_recorded() {
     bench.commit();
     bench.pass(Duration::from_secs(60));
     assert!(bench.drain().is_empty());
-    assert_eq!(bench.shard.held_bytes, 0);
+    assert_eq!(bench.shard.memory.held(), 0);
 }
 
 #[test]

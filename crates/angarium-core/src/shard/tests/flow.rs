@@ -1,6 +1,7 @@
 //! Publish, send, retry, overflow.
 
 use super::*;
+use crate::shard::lanes::Room;
 
 #[test]
 fn nothing_is_answered_or_sent_before_the_commit() {
@@ -85,7 +86,7 @@ fn a_retry_far_ahead_leaves_memory_and_is_read_back_when_it_is_due() {
     bench.commit();
     bench.end(Class::Dns);
     bench.commit();
-    assert_eq!(bench.shard.held_bytes, 0);
+    assert_eq!(bench.shard.memory.held(), 0);
     bench.pass(Duration::from_secs(7200));
     assert_eq!(bench.loads.len(), 1);
     bench.load();
@@ -107,7 +108,7 @@ fn a_backlog_larger_than_memory_waits_in_the_store_and_all_of_it_arrives_once() 
     assert!(sent.is_sorted(), "the older ones first");
     sent.dedup();
     assert_eq!(sent.len(), 100);
-    assert_eq!((bench.pending.len(), bench.shard.held_bytes), (0, 0));
+    assert_eq!((bench.pending.len(), bench.shard.memory.held()), (0, 0));
 }
 
 #[test]
@@ -119,6 +120,30 @@ fn a_shard_full_of_bytes_still_serves_an_idle_endpoint() {
     bench.commit();
     assert_eq!(bench.attempts.len(), 1);
     assert_eq!(bench.drain().len(), 5);
+}
+
+#[test]
+fn endpoints_that_read_their_rows_at_once_share_the_memory_of_their_shard() {
+    const ENDPOINTS: usize = 10;
+    let limits = Limits { shard_ready_bytes: 64 * 1024, ..Limits::default() };
+    let most = limits.shard_ready_bytes + ENDPOINTS * 5_000;
+    let mut bench = Bench::with_limits(limits);
+    bench.slots = usize::MAX;
+    (0..ENDPOINTS).for_each(|_| {
+        bench.add(|config| config.concurrency = Some(4));
+    });
+    bench.publish_many(300);
+    bench.commit();
+    let mut sent = 0;
+    while !bench.attempts.is_empty() {
+        bench.end(Class::Success);
+        sent += 1;
+        bench.commit();
+        bench.load();
+        assert!(bench.shard.memory.held() <= most, "{} bytes", bench.shard.memory.held());
+    }
+    assert_eq!((sent, bench.pending.len()), (300 * ENDPOINTS, 0));
+    assert_eq!((bench.shard.memory.held(), bench.shard.memory.room()), (0, Room::Free));
 }
 
 #[test]

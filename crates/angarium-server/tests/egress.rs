@@ -254,3 +254,14 @@ async fn idle_connections_are_closed_in_time() {
     send(&egress, &receiver.url()).await;
     assert_eq!(receiver.connections(), 2);
 }
+
+#[tokio::test]
+async fn all_endpoints_together_keep_so_many_connections_those_that_were_used_last() {
+    let limits = EgressLimits { idle_in_all: 2, ..EgressLimits::default() };
+    let receiver = Receiver::plain(vec![Turn::say(OK)]).await;
+    let egress = egress_with(limits, vec![]);
+    for (endpoint, connections) in [(1, 1), (2, 2), (1, 2), (3, 3), (1, 3), (3, 3), (2, 4)] {
+        egress.send(EndpointNo::new(endpoint), request(&receiver.url()), TIMEOUT).await;
+        assert_eq!(receiver.connections(), connections, "after endpoint {endpoint}");
+    }
+}

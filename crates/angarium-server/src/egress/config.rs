@@ -47,6 +47,8 @@ pub struct EgressLimits {
     pub age: Duration,
     /// Most idle connections of one endpoint.
     pub idle_per_endpoint: usize,
+    /// Most idle connections in all: each costs a descriptor and some 20 KiB.
+    pub idle_in_all: usize,
     /// Most addresses of one name that are tried.
     pub addresses: usize,
     /// Longest head of an answer, in bytes.
@@ -76,6 +78,7 @@ impl EgressLimits {
             idle: Duration::from_secs(60),
             age: Duration::from_secs(600),
             idle_per_endpoint: limits.endpoint_window,
+            idle_in_all: 2_048,
             addresses: 6,
             head_bytes: 32 * 1024,
             head_fields: 100,

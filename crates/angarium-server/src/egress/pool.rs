@@ -1,5 +1,9 @@
 //! Connections that wait for the next attempt, kept for each endpoint and origin (S3): two
 //! endpoints never share one, so neither can learn from the other's.
+//!
+//! An idle connection costs a descriptor and some 20 KiB. So all endpoints together keep a bounded
+//! number, or ten thousand of them would leave no descriptor for the next attempt: for one more,
+//! the one that has been idle longest is closed.
 
 use super::config::EgressLimits;
 use super::exchange::Connection;
@@ -7,14 +11,26 @@ use super::http1::Http1;
 use super::http2::Http2;
 use angarium_core::destination::Destination;
 use angarium_core::id::EndpointNo;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 pub(super) struct Pool {
-    shelves: Mutex<HashMap<EndpointNo, Shelf>>,
+    shelves: Mutex<Shelves>,
     limits: EgressLimits,
 }
+
+#[derive(Default)]
+struct Shelves {
+    of: HashMap<EndpointNo, Shelf>,
+    /// Where the idle connections are, the one that has been idle longest first.
+    idle: BTreeMap<IdleNo, EndpointNo>,
+    last: IdleNo,
+}
+
+/// Idle connections, numbered in the order in which they became so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct IdleNo(u64);
 
 /// The idle connections of one endpoint, all to one origin.
 struct Shelf {
@@ -24,6 +40,7 @@ struct Shelf {
 }
 
 struct Idle {
+    no: IdleNo,
     connection: Box<Http1>,
     since: Instant,
 }
@@ -31,6 +48,25 @@ struct Idle {
 struct Shared {
     connection: Http2,
     used: Instant,
+}
+
+impl Shelves {
+    /// Removes an endpoint's shelf with all that is on it.
+    fn remove(&mut self, endpoint: EndpointNo) {
+        for idle in self.of.remove(&endpoint).into_iter().flat_map(|shelf| shelf.idle) {
+            self.idle.remove(&idle.no);
+        }
+    }
+
+    /// Keeps within the bound.
+    fn close_longest_idle(&mut self) {
+        let longest = self.idle.pop_first();
+        if let Some((no, endpoint)) = longest
+            && let Some(shelf) = self.of.get_mut(&endpoint)
+        {
+            shelf.idle.retain(|idle| idle.no != no);
+        }
+    }
 }
 
 impl Pool {
@@ -55,9 +91,9 @@ impl Pool {
 
     fn take_any(&self, endpoint: EndpointNo, origin: &str, now: Instant) -> Option<Connection> {
         let mut shelves = self.lock();
-        let shelf = shelves.get_mut(&endpoint)?;
+        let shelf = shelves.of.get_mut(&endpoint)?;
         if *shelf.origin != *origin {
-            shelves.remove(&endpoint);
+            shelves.remove(endpoint);
             return None;
         }
         let is_usable = |shared: &Shared| {
@@ -71,6 +107,7 @@ impl Pool {
             return Some(Connection::Http2(shared.connection.clone()));
         }
         let idle = shelf.idle.pop()?;
+        shelves.idle.remove(&idle.no);
         Some(Connection::Http1(idle.connection))
     }
 
@@ -82,8 +119,9 @@ impl Pool {
         connection: Connection,
         now: Instant,
     ) {
-        let mut shelves = self.lock();
-        let shelf = shelves.entry(endpoint).or_insert_with(|| Shelf {
+        let mut guard = self.lock();
+        let shelves = &mut *guard;
+        let shelf = shelves.of.entry(endpoint).or_insert_with(|| Shelf {
             origin: destination.origin().into(),
             idle: Vec::new(),
             shared: None,
@@ -97,8 +135,13 @@ impl Pool {
                 shelf.shared = Some(Shared { connection, used });
             }
             Connection::Http1(connection) if shelf.idle.len() < self.limits.idle_per_endpoint => {
-                let since = now;
-                shelf.idle.push(Idle { connection, since });
+                let no = IdleNo(shelves.last.0 + 1);
+                shelf.idle.push(Idle { no, connection, since: now });
+                shelves.last = no;
+                shelves.idle.insert(no, endpoint);
+                if shelves.idle.len() > self.limits.idle_in_all {
+                    shelves.close_longest_idle();
+                }
             }
             Connection::Http1(_) | Connection::Http2(_) => {}
         }
@@ -108,7 +151,7 @@ impl Pool {
     /// on.
     pub(super) fn forget_unusable(&self, endpoint: EndpointNo) {
         let mut shelves = self.lock();
-        if let Some(shelf) = shelves.get_mut(&endpoint) {
+        if let Some(shelf) = shelves.of.get_mut(&endpoint) {
             shelf.shared.take_if(|shared| !shared.connection.is_ready());
         }
     }
@@ -116,10 +159,16 @@ impl Pool {
     /// Closes what was idle or open for too long, or was closed by the peer.
     pub(super) fn expire(&self, now: Instant) {
         let (idle, age) = (self.limits.idle, self.limits.age);
-        self.lock().retain(|_, shelf| {
+        let mut shelves = self.lock();
+        let Shelves { of, idle: order, .. } = &mut *shelves;
+        of.retain(|_, shelf| {
             shelf.idle.retain_mut(|kept| {
                 let is_young = now < kept.since + idle && now < kept.connection.opened + age;
-                is_young && kept.connection.is_ready()
+                let stays = is_young && kept.connection.is_ready();
+                if !stays {
+                    order.remove(&kept.no);
+                }
+                stays
             });
             shelf.shared.take_if(|shared| {
                 now >= shared.used + idle
@@ -130,7 +179,7 @@ impl Pool {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<EndpointNo, Shelf>> {
+    fn lock(&self) -> MutexGuard<'_, Shelves> {
         // What a panic left behind is still a set of connections, each checked before use.
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }

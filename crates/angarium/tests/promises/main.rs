@@ -1,8 +1,9 @@
 //! The promises, shown from outside: the real executable on loopback, HTTP on both sides, and
 //! oracles that do not trust the product's own word.
 //!
-//! `CRASH_KILLS`, `POWER_CUT_IMAGES`, `BACKLOG_EVENTS` and `BADHOST_EVENTS` make long runs; `SEED`
-//! repeats one.
+//! `CRASH_KILLS`, `POWER_CUT_IMAGES`, `BACKLOG_EVENTS`, `BADHOST_EVENTS` and those that
+//! `isolation`, `herd` and `million` name make long runs; `SEED` repeats one. `ANGARIUM_BIN` names
+//! another executable than the one that was built with the tests.
 
 mod access;
 mod backlog;
@@ -12,7 +13,10 @@ mod contracts;
 mod crash;
 mod delivering;
 mod gates;
+mod herd;
+mod isolation;
 mod look;
+mod million;
 mod notices;
 mod openapi;
 mod power_cut;

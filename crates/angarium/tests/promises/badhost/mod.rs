@@ -5,13 +5,12 @@
 //! says. `BADHOST_EVENTS` is how many events each case gets at once in the crowded run.
 
 mod alone;
-mod beside;
 mod host;
 mod names;
 
+use crate::support::healthy::Healthy;
 use crate::support::shop::Shop;
 use crate::support::{eventually, figure, rounds};
-use beside::Healthy;
 use host::{BadHost, Case, Visit};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};

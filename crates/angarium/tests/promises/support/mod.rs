@@ -3,11 +3,13 @@
 
 pub(crate) mod client;
 pub(crate) mod dice;
+pub(crate) mod healthy;
 pub(crate) mod message;
 pub(crate) mod receiver;
 pub(crate) mod server;
 pub(crate) mod shop;
 pub(crate) mod tls;
+pub(crate) mod wide;
 
 use std::time::{Duration, Instant};
 

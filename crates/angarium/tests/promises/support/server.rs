@@ -13,6 +13,12 @@ pub(crate) const ADMIN_KEY: &str = "test-admin-key-0123456789abcdef-0123456789ab
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The executable that was built with the tests, or the one that `ANGARIUM_BIN` names.
+fn executable() -> PathBuf {
+    let chosen = std::env::var_os("ANGARIUM_BIN");
+    chosen.unwrap_or_else(|| env!("CARGO_BIN_EXE_angarium").into()).into()
+}
+
 /// How to start it.
 pub(crate) struct Start {
     data: PathBuf,
@@ -46,7 +52,7 @@ impl Start {
         let log_path = self.data.with_extension("log");
         let log = File::options().create(true).append(true).open(&log_path).expect("a log");
         let started = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_angarium"))
+        let mut child = Command::new(executable())
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(&self.data)
             .args(&self.arguments)

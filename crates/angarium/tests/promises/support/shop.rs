@@ -82,6 +82,16 @@ impl Shop {
     }
 }
 
+/// What the server counts under this name; labels, if it has some, are part of it.
+pub(crate) fn metric(api: &Api, name: &str) -> u64 {
+    let text = String::from_utf8(api.get("/metrics").message.body).expect("metrics are text");
+    let of_line = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok();
+    let value = text.lines().find_map(of_line);
+    #[expect(clippy::cast_possible_truncation, reason = "counts are small")]
+    #[expect(clippy::cast_sign_loss, reason = "and not negative")]
+    value.map_or(0, |value| value as u64)
+}
+
 /// How many of `acme`'s deliveries have not ended.
 pub(crate) fn waiting(api: &Api) -> usize {
     let in_state = |state: &str| {

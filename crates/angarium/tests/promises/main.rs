@@ -1,8 +1,8 @@
 //! The promises, shown from outside: the real executable on loopback, HTTP on both sides, and
 //! oracles that do not trust the product's own word.
 //!
-//! `CRASH_KILLS`, `POWER_CUT_IMAGES`, `BACKLOG_EVENTS` and `BADHOST_EVENTS` make long runs; `SEED`
-//! repeats one.
+//! `CRASH_KILLS`, `POWER_CUT_IMAGES`, `BACKLOG_EVENTS`, `BADHOST_EVENTS` and the variables that
+//! `faults` names make long runs; `SEED` repeats one.
 
 mod access;
 mod backlog;
@@ -11,6 +11,7 @@ mod contract_api;
 mod contracts;
 mod crash;
 mod delivering;
+mod faults;
 mod gates;
 mod look;
 mod notices;

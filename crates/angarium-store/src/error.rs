@@ -17,7 +17,10 @@ pub enum StoreError {
     #[error("the store cannot be read: {0}")]
     Unavailable(String),
     /// What is stored is not what it should be; the row is named, its content is not.
-    #[error("stored data is damaged: {0}")]
+    #[error(
+        "stored data is damaged: {0}; keep a copy of the data directory and restore a backup \
+         (docs/faults.md)"
+    )]
     Corrupt(String),
     /// The schema is newer than this program.
     #[error(

@@ -46,7 +46,8 @@ pub trait Store: Send + Sync + 'static {
     // ------------------------------------------------------------------------------
 
     /// Takes over shards: raises their epochs, durably, so that an earlier owner's commits are
-    /// refused.
+    /// refused. A clock that stands before the last commit was set back: the due times that are
+    /// stored go back with it, so that nothing waits longer for that (D17).
     async fn claim(&self, shards: &[ShardId], now: Timestamp)
     -> StoreResult<Vec<(ShardId, Epoch)>>;
 
@@ -219,7 +220,12 @@ pub trait Store: Send + Sync + 'static {
     /// What waits, for `/readyz` and `/metrics`.
     async fn depth(&self, now: Timestamp) -> StoreResult<Depth>;
 
-    /// Whether the store can write: a commit of its own, synced.
+    /// How much room there is; asked often, and answered at once.
+    fn room(&self) -> Room {
+        Room::Ample
+    }
+
+    /// Whether the store can write and has room: a commit of its own, synced.
     async fn ping(&self, now: Timestamp) -> StoreResult<()>;
 
     /// Writes a consistent copy of an embedded store to a new file.
@@ -341,6 +347,15 @@ pub enum Answered {
     Event(EventKey),
     /// The delivery that was made or changed.
     Delivery(DeliveryKey),
+}
+
+/// How much room a store has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// More than what is under way can need.
+    Ample,
+    /// What is under way can be recorded; nothing else should begin.
+    Scarce,
 }
 
 /// What a step of upkeep did.

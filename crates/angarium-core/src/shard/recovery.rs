@@ -99,7 +99,8 @@ impl<T> Shard<T> {
                 sequence: *sequence,
                 attempts: 0,
                 lane: None,
-                due: event.accepted_at,
+                // The clock may have been set back since.
+                due: event.accepted_at.min(now),
                 has_row: false,
             };
             self.recover_pair(*no, held, now);

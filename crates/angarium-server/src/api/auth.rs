@@ -291,7 +291,7 @@ fn admin_key(name: &str, hash: [u8; 32], now: Timestamp, entropy: &dyn Entropy) 
 
 fn valid_key(app: &App, text: &str) -> Option<Arc<ApiKey>> {
     let key = app.directory.key(&hash(text))?;
-    key.expires_at.is_none_or(|end| app.clock.now() < end).then_some(key)
+    key.expires_at.is_none_or(|end| app.clock.wall() < end).then_some(key)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -7,6 +7,7 @@ use super::problem::Problem;
 use crate::metrics::Figures;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::time::Timestamp;
+use angarium_store::Room;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
@@ -55,18 +56,30 @@ pub(super) async fn alive() -> Answer {
             content_type = "application/problem+json")))]
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Answer, Problem> {
     let now = app.now();
-    app.store.ping(now).await?;
+    if app.store.room() == Room::Scarce {
+        return Err(unready("the store's disk is full; nothing is accepted until there is room"));
+    }
+    if let Err(error) = app.store.ping(now).await {
+        tracing::error!(%error, "the store cannot write");
+        return Err(unready("the store cannot write; the log says why"));
+    }
+    if app.runner.shards_out() > 0 {
+        return Err(unready("a commit failed; what is stored is being read anew"));
+    }
     let figures = Figures::ask(&app.runner, &*app.store, now).await?;
     let quiet_since = app.metrics.quiet_since(figures.all_attempts(), now);
     if is_stuck(figures.oldest_sendable, quiet_since, now) {
-        let message = "deliveries are due and no attempt ends";
-        return Err(Refusal::whole(Code::Unavailable, message).into());
+        return Err(unready("deliveries are due and no attempt ends"));
     }
     Ok(Answer::ok(&Ready {
         status: "ready",
         pending: figures.depth.pending,
         oldest_due: figures.oldest_due.map(Time),
     }))
+}
+
+fn unready(why: &str) -> Problem {
+    Refusal::whole(Code::Unavailable, why).into()
 }
 
 /// Figures for Prometheus

@@ -21,7 +21,8 @@ const LOAD_AGAIN: Duration = Duration::from_secs(1);
 impl Runner {
     pub(super) async fn attempt(self: Arc<Self>, shard: ShardId, epoch: Epoch, start: Start) {
         let began = self.now();
-        let (head, exchange) = match self.request(&start, began) {
+        // Receivers compare the time in a signature with clocks of their own.
+        let (head, exchange) = match self.request(&start, self.parts.clock.wall()) {
             Ok(request) => {
                 let head = head_of(&request);
                 let (endpoint, timeout) = (start.key.endpoint, start.endpoint.timeout);

@@ -45,6 +45,7 @@ impl Runner {
         mut lookup: Lookup,
         guard: Option<Guard>,
     ) -> Result<Published, Refusal> {
+        self.check_recording()?;
         loop {
             let (event, guard) = (Arc::clone(&event), guard.clone());
             let audience = audience.clone();
@@ -240,7 +241,7 @@ impl Runner {
         tenant: TenantNo,
         input: impl FnOnce(&mut Owned, Ticket, Timestamp, &mut Effects<Ticket>),
     ) -> Result<Reply, Refusal> {
-        if self.is_stopping() {
+        if self.is_stopping() || self.recording.has_failed() {
             return Err(unavailable());
         }
         let (ticket, reply) = oneshot::channel();

@@ -23,8 +23,11 @@ impl Runner {
     async fn commit(self: &Arc<Self>, batches: Vec<ShardBatch>) {
         let batches = Arc::new(batches);
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
-        match self.parts.store.commit(Arc::clone(&batches), self.now()).await {
+        let ended = self.parts.store.commit(Arc::clone(&batches), self.now()).await;
+        self.look_for_room();
+        match ended {
             Ok(results) => {
+                self.recording.succeed();
                 let lost: Vec<_> = batches
                     .iter()
                     .zip(&results)
@@ -39,7 +42,9 @@ impl Runner {
             }
             Err(error) => {
                 let shards: Vec<ShardId> = batches.iter().map(|batch| batch.shard).collect();
-                tracing::error!(%error, "a commit failed; its shards are read anew");
+                let pause = self.recording.fail();
+                tracing::error!(%error, ?pause, "a commit failed; its shards are read anew");
+                tokio::time::sleep(pause).await;
                 self.reload(shards).await;
             }
         }
@@ -53,7 +58,7 @@ impl Runner {
             }
             self.budget.give_back(ended);
             fx.slots = fx.slots.saturating_add(ended);
-            if self.is_stopping() {
+            if !self.may_start() {
                 fx.slots = 0;
             }
             owned.machine.committed(batch, result, now, fx)

@@ -12,6 +12,7 @@ mod calls;
 mod committer;
 mod look;
 mod notices;
+mod recording;
 mod recovery;
 mod shards;
 mod upkeep;
@@ -34,6 +35,7 @@ use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
 use angarium_store::SharedStore;
 use budget::Budget;
+use recording::Recording;
 use shards::{CommitQueue, Shards};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -67,6 +69,7 @@ pub struct Runner {
     shards: Shards,
     queue: CommitQueue,
     budget: Budget,
+    recording: Recording,
     signers: RwLock<HashMap<(TenantNo, String), Arc<TenantSigner>>>,
     counts: Counts,
     told: notices::Told,
@@ -112,6 +115,7 @@ impl Runner {
             shards: Shards::new(),
             queue: CommitQueue::default(),
             budget: Budget::new(parts.limits.node_window),
+            recording: Recording::default(),
             signers: RwLock::default(),
             counts: Counts::default(),
             told: notices::Told::default(),
@@ -128,6 +132,7 @@ impl Runner {
             tokio::spawn(Arc::clone(&runner).keep_up_for_ever()),
         ];
         runner.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
+        runner.look_for_room();
         runner.begin(&all);
         Ok(runner)
     }
@@ -209,6 +214,11 @@ impl Runner {
 
     fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// Whether an attempt may start now.
+    fn may_start(&self) -> bool {
+        !self.is_stopping() && self.recording.is_possible()
     }
 
     fn is_stopping(&self) -> bool {

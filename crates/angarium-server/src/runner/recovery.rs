@@ -96,12 +96,22 @@ impl Runner {
                 let _ = ticket.send(reply);
             }
         }
-        while let Err(error) = self.recover(&shards).await {
+        while let Err(error) = self.recover_with_room(&shards).await {
             tracing::error!(error = &error as &dyn std::error::Error, "shards cannot be read");
             tokio::time::sleep(AGAIN).await;
         }
         tracing::info!(shards = shards.len(), "shards were read anew");
+        self.recording.resume();
         self.begin(&shards);
+        self.feed_starved();
+    }
+
+    /// Takes shards over once the store can write and has room: else what they start could not be
+    /// recorded, and would be repeated.
+    async fn recover_with_room(self: &Arc<Self>, shards: &[ShardId]) -> Result<(), StartError> {
+        self.look_for_room();
+        self.parts.store.ping(self.now()).await?;
+        self.recover(shards).await
     }
 
     fn machine(&self, epoch: Epoch, state: &ShardState) -> Result<Machine, StartError> {

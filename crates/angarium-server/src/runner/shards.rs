@@ -153,7 +153,7 @@ impl Runner {
         id: ShardId,
         input: impl FnOnce(&mut Owned, Timestamp, &mut Effects<Ticket>) -> R,
     ) -> Result<R, ShardOut> {
-        let slots = if self.is_stopping() { 0 } else { self.budget.free() };
+        let slots = if self.may_start() { self.budget.free() } else { 0 };
         let mut fx = Effects::new(slots, self.budget.free_for_slow().min(slots));
         let (result, epoch) = {
             let mut guard = self.shards.lock(id);

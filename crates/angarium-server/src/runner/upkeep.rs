@@ -26,6 +26,7 @@ impl Runner {
                 () = self.earlier.notified() => continue,
                 () = self.parts.clock.sleep(wait.max(GRAIN)) => {}
             }
+            self.look_for_room();
             for id in self.shards.due(self.now()) {
                 let _ = self.with(id, |owned, now, fx| owned.machine.tick(now, fx));
             }
@@ -37,6 +38,7 @@ impl Runner {
         turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for turn in 0u32.. {
             turns.tick().await;
+            self.look_for_room();
             self.write_checkpoints();
             self.count_slow();
             self.feed_starved();

@@ -6,7 +6,7 @@ use super::sequence::{all_of, numbered};
 use super::world::{SECRET, World, at, begun, environment, event, failed, signing_key, tenant};
 use crate::AccountChange::PutTenantKeys;
 use angarium_core::batch::{FanoutStart, Guard, GuardAnswer};
-use angarium_core::id::EventKey;
+use angarium_core::id::{EventKey, ShardId};
 
 /// Everything that was answered is there again, counters too.
 pub async fn what_was_committed_is_there_after_a_restart(harness: &dyn Restarts) {
@@ -73,6 +73,23 @@ pub async fn keys_rise_after_a_restart_with_an_earlier_clock(harness: &dyn Resta
     world.store = harness.restart(world.store).await;
     world.claim_all().await;
     assert!(world.publish(event(tenant, 2, &[]), at(1_000)).await > first);
+}
+
+/// What waits keeps its wait when the clock was set back meanwhile, once and not again.
+pub async fn waits_keep_their_length_when_the_clock_was_set_back(harness: &dyn Restarts) {
+    let mut world = World::around(harness.store().await).await;
+    let tenant = world.tenants[0];
+    let no = world.endpoint(tenant, 1).await;
+    let key = world.publish(event(tenant, 1, &[no]), at(10)).await;
+    // Written at 50.
+    world.record(tenant, failed(key, no, at(5_050))).await;
+    world.index_all().await;
+    for (clock, due) in [(-30_000, -25_000), (-29_000, -25_000), (40_000, -25_000)] {
+        world.store = harness.restart(world.store).await;
+        let shards: Vec<_> = ShardId::all().collect();
+        world.store.claim(&shards, at(clock)).await.expect("claimed");
+        assert_eq!(world.shard(tenant).await.endpoints[0].next_due, Some(at(due)), "{clock}");
+    }
 }
 
 /// No secret stands in the files in the clear: of endpoints, of tenants, of stored answers.

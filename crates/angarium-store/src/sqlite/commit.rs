@@ -7,7 +7,8 @@ use angarium_core::batch::{BatchResult, Checkpoint, Committed, ShardBatch};
 use angarium_core::id::{Epoch, ShardId};
 use angarium_core::outcome::Class;
 use angarium_core::time::Timestamp;
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
+use std::time::Duration;
 
 pub(super) const CLAIM: &str = "
     UPDATE shard SET epoch = epoch + 1 WHERE shard = ?1 RETURNING epoch";
@@ -30,8 +31,23 @@ pub(super) const COUNT_ENDPOINT: &str = "
         failure_status = excluded.failure_status, failing_since = excluded.failing_since,
         incident = excluded.incident";
 
+pub(super) const LAST_WRITTEN: &str = "
+    SELECT value FROM meta WHERE name = 'written_at'";
+
+pub(super) const NOTE_WRITTEN: &str = "
+    INSERT INTO meta (name, value) VALUES ('written_at', ?1)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+pub(super) const BRING_FORWARD: &str = "
+    UPDATE pending SET due = due - ?1 WHERE due IS NOT NULL";
+
 /// Raises the epochs of shards.
-pub(super) fn claim(tx: &mut Tx<'_>, shards: &[ShardId]) -> Result<Vec<(ShardId, Epoch)>, Fault> {
+pub(super) fn claim(
+    tx: &mut Tx<'_>,
+    shards: &[ShardId],
+    now: Timestamp,
+) -> Result<Vec<(ShardId, Epoch)>, Fault> {
+    keep_waits(tx, now)?;
     let mut claimed = Vec::with_capacity(shards.len());
     for &shard in shards {
         let epoch: i64 =
@@ -42,12 +58,33 @@ pub(super) fn claim(tx: &mut Tx<'_>, shards: &[ShardId]) -> Result<Vec<(ShardId,
     Ok(claimed)
 }
 
+/// A clock that stands before the last commit was set back. Due times that are stored go back with
+/// it, so that nothing waits longer by that much (D17).
+fn keep_waits(tx: &Tx<'_>, now: Timestamp) -> Result<(), Fault> {
+    let last = tx.connection.prepare_cached(LAST_WRITTEN)?;
+    let last = { last }.query_row([], |row| row.get(0).map(Timestamp::from_millis)).optional()?;
+    let set_back = last.map_or(Duration::ZERO, |last| last.since(now));
+    if !set_back.is_zero() {
+        tracing::warn!(?set_back, "the clock was set back; what waits is brought forward");
+        let millis = i64::try_from(set_back.as_millis()).unwrap_or(i64::MAX);
+        tx.connection.prepare_cached(BRING_FORWARD)?.execute([millis])?;
+    }
+    note_written(tx, now)
+}
+
+/// Notes that something was written now.
+pub(super) fn note_written(tx: &Tx<'_>, now: Timestamp) -> Result<(), Fault> {
+    tx.connection.prepare_cached(NOTE_WRITTEN)?.execute([now.as_millis()])?;
+    Ok(())
+}
+
 /// Writes batches of several shards; a stale epoch rejects its own batch only.
 pub(super) fn commit(
     tx: &mut Tx<'_>,
     batches: &[ShardBatch],
     now: Timestamp,
 ) -> Result<Vec<BatchResult>, Fault> {
+    tx.state.written_at = Some(now);
     batches
         .iter()
         .map(|batch| {

@@ -4,6 +4,7 @@
 //! The happy path comes here once, for one insert.
 
 use super::codec::{Columns as _, micros, stored};
+use super::crc;
 use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::holds;
@@ -17,13 +18,15 @@ use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::id::{DeliveryKey, Generation, ShardId};
 use angarium_core::lane::Lane;
 use angarium_core::time::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, params};
 
 pub(super) const INSERT_DELIVERY: &str = "
     INSERT INTO delivery (event, endpoint, generation, sequence, state, reason, attempts, ended_at,
                           repeats, tenant, n, at, took, class, status, detail, request, response,
-                          body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+                          body, crc)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+            ?20)
     ON CONFLICT DO NOTHING";
 
 pub(super) const INSERT_ATTEMPT: &str = "
@@ -109,6 +112,27 @@ struct Ended {
     reason: Option<EndReason>,
     at: Timestamp,
     repeats: Option<Generation>,
+}
+
+impl Ended {
+    /// The checksum of the row, over what `rows.rs` reads in a list.
+    fn crc(&self, key: DeliveryKey, attempt: Option<&AttemptRecord>) -> u32 {
+        crc::of([
+            ValueRef::Integer(key.event.get()),
+            ValueRef::Integer(key.endpoint.get()),
+            ValueRef::Integer(key.generation.get().into()),
+            ValueRef::Integer(stored(self.sequence)),
+            ValueRef::Integer(self.state.number().into()),
+            crc::integer(self.reason.map(|reason| reason.number().into())),
+            ValueRef::Integer(self.attempts.into()),
+            crc::integer(self.repeats.map(|repeats| repeats.get().into())),
+            crc::integer(attempt.map(|a| a.at.as_millis())),
+            crc::integer(attempt.map(|a| micros(a.took))),
+            crc::integer(attempt.map(|a| a.class.number().into())),
+            crc::integer(attempt.and_then(|a| a.status).map(i64::from)),
+            ValueRef::Integer(self.at.as_millis()),
+        ])
+    }
 }
 
 /// Writes what became of a delivery.
@@ -313,6 +337,7 @@ fn insert_ended(
         attempt.map(|a| &*a.request),
         attempt.map(|a| &*a.response),
         attempt.map(|a| &*a.body),
+        ended.crc(key, attempt),
     ])?;
     Ok(())
 }

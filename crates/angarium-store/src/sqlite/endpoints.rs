@@ -1,6 +1,7 @@
 //! Endpoints: their configuration, their sealed secrets, and what becomes of what waits for them.
 
 use super::codec::Columns as _;
+use super::crc;
 use super::deliveries;
 use super::fault::Fault;
 use super::guards::{self, Subject};
@@ -19,18 +20,19 @@ use angarium_core::id::{
     TenantNo,
 };
 use angarium_core::time::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 pub(super) const INSERT: &str = "
     INSERT INTO endpoint (id, shard, environment, tenant, status, config, secrets, made_by,
-                          created_at)
-    SELECT ?1, ?2, environment, no, ?4, ?5, ?6, ?7, ?8 FROM tenant WHERE no = ?3
+                          created_at, crc)
+    SELECT ?1, ?2, environment, no, ?4, ?5, ?6, ?7, ?8, ?9 FROM tenant WHERE no = ?3
     ON CONFLICT (id) DO NOTHING";
 
 pub(super) const SELECT_NO: &str = "SELECT no FROM endpoint WHERE id = ?1";
 
 pub(super) const REPLACE: &str = "
-    UPDATE endpoint SET status = ?2, config = ?3, secrets = ?4
+    UPDATE endpoint SET status = ?2, config = ?3, secrets = ?4, crc = ?5
     WHERE no = ?1 AND deleted_at IS NULL";
 
 pub(super) const DELETE: &str = "
@@ -56,14 +58,14 @@ pub(super) const PARK: &str = "
 pub(super) const SELECT_BY_ID: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status, failing_since, incident
+           failure_class, failure_status, failing_since, incident, crc
     FROM endpoint LEFT JOIN endpoint_counter ON endpoint = no
     WHERE id = ?1 AND deleted_at IS NULL";
 
 pub(super) const SELECT_OF_TENANT: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status, failing_since, incident
+           failure_class, failure_status, failing_since, incident, crc
     FROM endpoint INDEXED BY endpoint_by_tenant LEFT JOIN endpoint_counter ON endpoint = no
     WHERE deleted_at IS NULL AND tenant = ?2 AND environment = ?1 AND no < ?3
       AND (?4 IS NULL OR status = ?4)
@@ -72,7 +74,7 @@ pub(super) const SELECT_OF_TENANT: &str = "
 pub(super) const SELECT_OF_ENVIRONMENT: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status, failing_since, incident
+           failure_class, failure_status, failing_since, incident, crc
     FROM endpoint INDEXED BY endpoint_by_environment LEFT JOIN endpoint_counter ON endpoint = no
     WHERE deleted_at IS NULL AND environment = ?1 AND ?2 IS NULL AND no < ?3
       AND (?4 IS NULL OR status = ?4)
@@ -130,16 +132,17 @@ fn rows_at_most(limit: usize) -> i64 {
 }
 
 fn create(tx: &Tx<'_>, shard: ShardId, config: &EndpointConfig) -> Result<EndpointNo, Fault> {
-    let id = config.id.to_bytes();
+    let (id, text) = (config.id.to_bytes(), config_text(config)?);
     tx.connection.prepare_cached(INSERT)?.execute(params![
         id,
         shard.get(),
         config.tenant.get(),
         config.status.as_str(),
-        config_text(config)?,
+        text,
         sealed_secrets(tx.sealer, config),
         config.made_by.map(ApiKeyId::to_bytes),
         config.created_at.as_millis(),
+        checksum(config.id, config.tenant, &text),
     ])?;
     let no = tx
         .connection
@@ -151,11 +154,13 @@ fn create(tx: &Tx<'_>, shard: ShardId, config: &EndpointConfig) -> Result<Endpoi
 }
 
 fn replace(tx: &Tx<'_>, no: EndpointNo, config: &EndpointConfig) -> Result<(), Fault> {
+    let text = config_text(config)?;
     tx.connection.prepare_cached(REPLACE)?.execute(params![
         no.get(),
         config.status.as_str(),
-        config_text(config)?,
+        text,
         sealed_secrets(tx.sealer, config),
+        checksum(config.id, config.tenant, &text),
     ])?;
     Ok(())
 }
@@ -182,6 +187,12 @@ fn cancel_waiting(
         deliveries::cancel(tx, *key, EndReason::EndpointDeleted, at)?;
     }
     Ok(keys.len())
+}
+
+/// Of what decides where the tenant's events go.
+fn checksum(id: EndpointId, tenant: TenantNo, config: &str) -> u32 {
+    let (id, config) = (id.to_bytes(), config.as_bytes());
+    crc::of([ValueRef::Blob(&id), ValueRef::Integer(tenant.get()), ValueRef::Text(config)])
 }
 
 fn config_text(config: &EndpointConfig) -> Result<String, Fault> {
@@ -246,6 +257,7 @@ pub(super) fn list(
 /// Reads a row whose first columns are those of [`SELECT_BY_ID`].
 pub(super) fn read(sealer: &Sealer, row: &Row<'_>) -> Result<EndpointRow, Fault> {
     let no = EndpointNo::new(row.get(0)?);
+    crc::check("endpoint", row.get(16)?, [row.get_ref(1)?, row.get_ref(2)?, row.get_ref(3)?])?;
     let text = row.get_ref(3)?.as_str().map_err(|e| Fault::damaged("endpoint.config", e))?;
     let mut config: EndpointConfig =
         serde_json::from_str(text).map_err(|e| Fault::damaged("endpoint.config", e))?;

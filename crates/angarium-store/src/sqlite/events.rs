@@ -1,6 +1,7 @@
 //! The event's row: written once, in the commit that accepts it.
 
 use super::codec::{self, Columns as _, data_kind_number, stored};
+use super::crc;
 use super::deliveries;
 use super::fault::Fault;
 use super::guards::{self, Subject};
@@ -11,18 +12,22 @@ use angarium_core::event::{Event, EventType, NewEvent};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId};
 use angarium_core::time::Timestamp;
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 use std::sync::Arc;
+
+/// Columns of the table that its checksum is of.
+const COLUMNS: usize = 14;
 
 pub(super) const INSERT: &str = "
     INSERT INTO event (key, shard, tenant, sequence, accepted_at, type, own_id, time, subject,
-                       ordering_key, attributes, fanout, data_kind, data)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+                       ordering_key, attributes, fanout, data_kind, data, crc)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 /// The columns stand in the order of [`read`].
 pub(super) const SELECT: &str = "
     SELECT key, shard, tenant, sequence, accepted_at, type, own_id, time, subject, ordering_key,
-           attributes, fanout, data_kind, data
+           attributes, fanout, data_kind, data, crc
     FROM event WHERE key = ?1";
 
 /// Writes a new event, and the rows of those of its deliveries that begin with one.
@@ -35,22 +40,26 @@ pub(super) fn insert(
     let key = tx.state.next_key(now);
     let body = &*write.body;
     let fanout = codec::fanout_bytes(write.fanout.iter().map(|f| (f.endpoint, f.sequence)));
-    tx.connection.prepare_cached(INSERT)?.execute(params![
-        key.get(),
-        shard.get(),
-        write.tenant.get(),
-        stored(write.sequence),
-        write.accepted_at.as_millis(),
-        body.kind.as_str(),
-        body.own_id.as_deref(),
-        body.time.as_deref(),
-        body.subject.as_deref(),
-        body.ordering_key.as_deref(),
-        codec::attribute_bytes(&body.attributes),
-        fanout,
-        data_kind_number(body.data_kind),
-        &*body.data,
-    ])?;
+    let attributes = codec::attribute_bytes(&body.attributes);
+    let values: [ValueRef<'_>; COLUMNS] = [
+        ValueRef::Integer(key.get()),
+        ValueRef::Integer(shard.get().into()),
+        ValueRef::Integer(write.tenant.get()),
+        ValueRef::Integer(stored(write.sequence)),
+        ValueRef::Integer(write.accepted_at.as_millis()),
+        ValueRef::Text(body.kind.as_str().as_bytes()),
+        crc::text(body.own_id.as_deref()),
+        crc::text(body.time.as_deref()),
+        crc::text(body.subject.as_deref()),
+        crc::text(body.ordering_key.as_deref()),
+        attributes.as_deref().map_or(ValueRef::Null, ValueRef::Blob),
+        ValueRef::Blob(&fanout),
+        ValueRef::Integer(data_kind_number(body.data_kind)),
+        ValueRef::Blob(&body.data),
+    ];
+    let crc = ValueRef::Integer(crc::of(values).into());
+    let row = values.into_iter().chain([crc]).map(ToSqlOutput::Borrowed);
+    tx.connection.prepare_cached(INSERT)?.execute(params_from_iter(row))?;
     tx.state.events += 1;
     for fanout in &write.fanout {
         let delivery = DeliveryKey::first(key, fanout.endpoint);
@@ -90,7 +99,15 @@ pub(super) fn find(connection: &Connection, key: EventKey) -> Result<Option<Stor
 }
 
 /// Reads a row with the columns of [`SELECT`].
+///
+/// # Errors
+/// A value is not what was written.
 pub(super) fn read(row: &Row<'_>) -> Result<Stored, Fault> {
+    let mut values = [ValueRef::Null; COLUMNS];
+    for (at, value) in values.iter_mut().enumerate() {
+        *value = row.get_ref(at)?;
+    }
+    crc::check("event", row.get(COLUMNS)?, values)?;
     let text = |at: usize| row.get::<_, Option<Box<str>>>(at);
     let kind = row.get_ref(5)?.as_str().map_err(|e| Fault::damaged("event.type", e))?;
     let attributes = row.get_ref(10)?.as_blob_or_null();

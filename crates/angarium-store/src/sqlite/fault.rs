@@ -51,12 +51,29 @@ impl Fault {
 
     /// As a reader's caller sees it.
     pub(super) fn of_reading(self) -> StoreError {
-        match self {
-            Fault::Damaged(what) => StoreError::Corrupt(what),
-            Fault::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
-                StoreError::Corrupt(error.to_string())
-            }
-            Fault::Sql(error) => StoreError::Unavailable(error.to_string()),
+        match self.is_damage() {
+            true => StoreError::Corrupt(format!("angarium.db: {self}")),
+            false => StoreError::Unavailable(self.to_string()),
         }
     }
+
+    /// Whether what is stored is not what was written.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Fault::Damaged(_) => true,
+            Fault::Sql(error) => is_damage(error),
+        }
+    }
+}
+
+/// Whether SQLite calls the file damaged, or a value is not of its column's type.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(
+            error,
+            rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+        )
 }

@@ -4,6 +4,7 @@
 //! connection that writes, and others read; with [`Mode::InPlace`] the same code runs in the
 //! caller and never waits, so that the simulator can drive it under its own clock.
 
+mod log;
 mod open;
 
 mod writer;
@@ -31,6 +32,7 @@ mod sequence;
 mod upkeep;
 
 mod codec;
+mod crc;
 mod fault;
 mod state;
 
@@ -45,7 +47,9 @@ use crate::read::{
     JobQuery, Page, RecoverableQuery, SequenceQuery, SequenceRow,
 };
 use crate::seal::{MasterKey, Sealer};
-use crate::{AccountChange, AccountChanged, Accounts, ShardState, Store, StoredAnswer, Upkeep};
+use crate::{
+    AccountChange, AccountChanged, Accounts, Room, ShardState, Store, StoredAnswer, Upkeep,
+};
 use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
@@ -74,6 +78,8 @@ use writer::{Tx, Work, Writer};
 const READERS: usize = 3;
 /// Orders that wait for the writer; more make their callers wait before they are handed in.
 const QUEUE: usize = 4_096;
+/// Free bytes that are kept for the records of what is under way: below this nothing new is begun.
+const RESERVE: u64 = 16 * 1024 * 1024;
 
 /// How durable a commit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -147,14 +153,16 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError::InUse`], [`StoreError::WrongMasterKey`], [`StoreError::NewerSchema`],
-    /// [`StoreError::DivergentSchema`], or [`StoreError::CannotOpen`].
+    /// [`StoreError::DivergentSchema`], [`StoreError::Corrupt`] or [`StoreError::CannotOpen`].
     pub fn open(config: SqliteConfig) -> StoreResult<Self> {
         let database = Database::acquire(&config)?;
         let sealer = Arc::new(Sealer::new(&config.master_key));
+        database.settle()?;
         let cannot = |fault: Fault| database.cannot_open(fault);
         let mut connection = database.connect_writer().map_err(cannot)?;
         open::migrate(&mut connection)?;
         open::prepare(&mut connection, &sealer)?;
+        open::inspect(&connection)?;
         let mut connections = Vec::new();
         if config.mode == Mode::Threads {
             for _ in 0..READERS {
@@ -191,6 +199,12 @@ impl SqliteStore {
         self.order(Order::Together(work)).await?;
         // The writer vanished with the work in its hands: nobody knows.
         answer.await.map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
+    }
+
+    /// What is free where the database is; none in memory, or if the file system does not say.
+    fn free_bytes(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(self.files.first()?.parent()?).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     async fn order(&self, order: Order) -> StoreResult<()> {
@@ -261,10 +275,10 @@ impl Store for SqliteStore {
     async fn claim(
         &self,
         shards: &[ShardId],
-        _now: Timestamp,
+        now: Timestamp,
     ) -> StoreResult<Vec<(ShardId, Epoch)>> {
         let shards = shards.to_vec();
-        self.write(move |tx| commit::claim(tx, &shards)).await
+        self.write(move |tx| commit::claim(tx, &shards, now)).await
     }
 
     async fn commit(
@@ -455,7 +469,18 @@ impl Store for SqliteStore {
         })
     }
 
+    fn room(&self) -> Room {
+        match self.free_bytes() {
+            Some(0..RESERVE) => Room::Scarce,
+            Some(RESERVE..) | None => Room::Ample,
+        }
+    }
+
     async fn ping(&self, now: Timestamp) -> StoreResult<()> {
+        if self.room() == Room::Scarce {
+            let left = format!("the disk is full: less than {} MiB are free", RESERVE >> 20);
+            return Err(StoreError::NotCommitted(left));
+        }
         self.write(move |tx| {
             let update = "UPDATE meta SET value = ?1 WHERE name = 'pinged_at'";
             tx.connection.prepare_cached(update)?.execute(params![now.as_millis()])?;

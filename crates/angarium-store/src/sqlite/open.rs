@@ -1,7 +1,7 @@
 //! Opens the database: the directory's lock, the settings, the schema, the master key's check.
 
-use super::fault::Fault;
-use super::{SqliteConfig, Synchronous};
+use super::fault::{self, Fault};
+use super::{SqliteConfig, Synchronous, log};
 use crate::error::{StoreError, StoreResult};
 use crate::seal::{SealedPlace, Sealer};
 use angarium_core::id::ShardId;
@@ -23,6 +23,7 @@ const WRITER: &str = "
     PRAGMA cache_size = -65536;
     PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 0;
+    PRAGMA cell_size_check = 1;
     PRAGMA fullfsync = 1;
     PRAGMA checkpoint_fullfsync = 1;
     PRAGMA busy_timeout = 5000;
@@ -32,6 +33,7 @@ const READER: &str = "
     PRAGMA cache_size = -16384;
     PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 0;
+    PRAGMA cell_size_check = 1;
     PRAGMA busy_timeout = 5000;
 ";
 
@@ -60,6 +62,14 @@ impl Database {
             },
         };
         Ok(Self { place, synchronous: config.synchronous, released: false })
+    }
+
+    /// Looks at the log before SQLite does; no connection may be writing.
+    pub(super) fn settle(&self) -> StoreResult<()> {
+        match &self.place {
+            Place::Memory => Ok(()),
+            Place::Directory { file, .. } => log::settle(&file.with_extension("db-wal")),
+        }
     }
 
     /// Opens the connection that writes.
@@ -116,7 +126,10 @@ impl Database {
     }
 
     /// An error that says where.
-    pub(super) fn cannot_open(&self, reason: impl std::fmt::Display) -> StoreError {
+    pub(super) fn cannot_open(&self, reason: Fault) -> StoreError {
+        if reason.is_damage() {
+            return reason.of_reading();
+        }
         let path = match &self.place {
             Place::Memory => "memory".to_owned(),
             Place::Directory { file, .. } => file.display().to_string(),
@@ -158,7 +171,6 @@ pub(super) fn migrate(connection: &mut Connection) -> StoreResult<()> {
     let runner = migrations::runner().set_grouped(true);
     let newest = runner.get_migrations().iter().map(|m| m.version()).max();
     let newest = newest.unwrap_or_default();
-    let unreadable = |error: refinery::Error| StoreError::Unavailable(error.to_string());
     // A migration that was applied twice with different texts must be refused even when it is the
     // newest one, and a newer one must be told from a missing one.
     if let Some(last) = applied(connection)?
@@ -176,7 +188,7 @@ pub(super) fn migrate(connection: &mut Connection) -> StoreResult<()> {
             | refinery::error::Kind::MissingVersion(applied) => {
                 Err(StoreError::DivergentSchema(applied.to_string()))
             }
-            _ => Err(unreadable(error)),
+            _ => Err(unreadable(&error)),
         },
     }
 }
@@ -191,7 +203,7 @@ fn applied(connection: &Connection) -> StoreResult<Option<i64>> {
         let newest = "SELECT max(version) FROM refinery_schema_history";
         connection.query_row(newest, [], |row| row.get(0))
     };
-    read().map_err(|error| StoreError::Unavailable(error.to_string()))
+    read().map_err(unavailable)
 }
 
 const KEY_CHECK: SealedPlace<'_> =
@@ -221,6 +233,61 @@ pub(super) fn prepare(connection: &mut Connection, sealer: &Sealer) -> StoreResu
     tx.commit().map_err(unavailable)
 }
 
+/// Tables whose damage nobody would notice: what lacks in them is not asked for again. In the big
+/// ones, of events and deliveries, every row has a checksum and is asked for by name.
+const INSPECTED: [&str; 15] = [
+    "meta",
+    "environment",
+    "host",
+    "tenant",
+    "tenant_counter",
+    "tenant_key",
+    "api_key",
+    "event_type",
+    "endpoint",
+    "endpoint_counter",
+    "shard",
+    "pending",
+    "lane_hold",
+    "idempotency",
+    "job",
+];
+
+/// Neither waits for its turn nor is due: it would wait for ever.
+const STRAY: &str = "SELECT 1 FROM pending WHERE state NOT IN (1, 2) LIMIT 1";
+
+/// Looks for rows that are lost, and for indexes that say other than their tables.
+///
+/// # Errors
+/// [`StoreError::Corrupt`].
+pub(super) fn inspect(connection: &Connection) -> StoreResult<()> {
+    let damaged = |table: &str, what: &str| {
+        Err(StoreError::Corrupt(format!("angarium.db, table {table}: {what}")))
+    };
+    for table in INSPECTED {
+        let check = format!("PRAGMA integrity_check('{table}')");
+        let found: String =
+            connection.query_row(&check, [], |row| row.get(0)).map_err(unavailable)?;
+        if found != "ok" {
+            return damaged(table, found.lines().last().unwrap_or_default());
+        }
+    }
+    let stray = connection.query_row(STRAY, [], |_| Ok(())).optional().map_err(unavailable)?;
+    match stray {
+        Some(()) => damaged("pending", "a state that no waiting delivery has"),
+        None => Ok(()),
+    }
+}
+
 fn unavailable(error: rusqlite::Error) -> StoreError {
-    StoreError::Unavailable(error.to_string())
+    Fault::from(error).of_reading()
+}
+
+/// A migration that SQLite refused; the cause says whether the file is damaged.
+fn unreadable(error: &refinery::Error) -> StoreError {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    match cause.is_some_and(fault::is_damage) {
+        true => StoreError::Corrupt(format!("angarium.db: {error}")),
+        false => StoreError::Unavailable(error.to_string()),
+    }
 }

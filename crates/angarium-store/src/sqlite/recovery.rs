@@ -7,6 +7,7 @@ use super::{accounts, endpoints, events, holds};
 use crate::{LoadedEndpoint, ShardState};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, ShardId, TenantNo};
 use angarium_core::lane::Lane;
+use angarium_core::replay::UNNUMBERED;
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DueDelivery, DuePage, RecoveredEvent, StoredLane};
@@ -16,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) const ENDPOINTS: &str = "
     SELECT no, id, tenant, config, secrets, made_by, created_at,
            sequence, failures, last_success_at, last_failure_at, dead,
-           failure_class, failure_status, failing_since, incident
+           failure_class, failure_status, failing_since, incident, crc
     FROM endpoint LEFT JOIN endpoint_counter ON endpoint = no
     WHERE shard = ?1 AND deleted_at IS NULL ORDER BY no";
 
@@ -58,7 +59,7 @@ pub(super) const TENANT_KEYS: &str = "
 /// The columns stand in the order of `events::read`.
 pub(super) const EVENTS_ABOVE: &str = "
     SELECT key, shard, tenant, sequence, accepted_at, type, own_id, time, subject, ordering_key,
-           attributes, fanout, data_kind, data
+           attributes, fanout, data_kind, data, crc
     FROM event WHERE key > ?1 ORDER BY key LIMIT ?2";
 
 pub(super) const RECORDED: &str = "
@@ -271,9 +272,14 @@ fn key_of(row: &Row<'_>, endpoint: EndpointNo) -> Result<DeliveryKey, Fault> {
 fn waiting(view: &View<'_>, row: &Row<'_>, key: DeliveryKey) -> Result<DueDelivery, Fault> {
     let stored = events::find(view.connection, key.event)?
         .ok_or_else(|| Fault::damaged("pending.event", "there is no such event"))?;
+    let sequence = row.count(2)?;
+    let numbered = stored.fanout.iter().find(|(endpoint, _)| *endpoint == key.endpoint);
+    if sequence != numbered.map_or(UNNUMBERED, |(_, sequence)| *sequence) {
+        return Err(Fault::damaged("pending.sequence", "its event says another number"));
+    }
     Ok(DueDelivery {
         key,
-        sequence: row.count(2)?,
+        sequence,
         attempts: row.get(3)?,
         lane: row.get::<_, Option<[u8; 16]>>(4)?.map(Lane::from_bytes),
         due: stored.event.accepted_at,

@@ -1,6 +1,7 @@
 //! Deliveries as they are shown: rows of `delivery` and `pending`, and pairs that have no row yet.
 
 use super::codec::Columns as _;
+use super::crc;
 use super::endpoints;
 use super::events::{self, Stored};
 use super::fault::Fault;
@@ -11,17 +12,18 @@ use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, Generation};
 use angarium_core::lane::Lane;
 use angarium_core::replay::UNNUMBERED;
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 use std::collections::{HashMap, HashSet};
 
 pub(super) const ENDED_OF_PAIR: &str = "
     SELECT generation, sequence, state, reason, attempts, repeats, at, took, class, status,
-           NULL, ended_at, NULL
+           NULL, ended_at, NULL, crc
     FROM delivery WHERE event = ?1 AND endpoint = ?2";
 
 pub(super) const WAITING_OF_PAIR: &str = "
     SELECT generation, sequence, state, NULL, attempts, repeats, NULL, NULL, NULL, NULL, due, NULL,
-           lane
+           lane, NULL
     FROM pending WHERE event = ?1 AND endpoint = ?2";
 
 pub(super) const LAST_ATTEMPT: &str = "
@@ -113,6 +115,7 @@ impl<'a> Rows<'a> {
 
     fn read(&self, row: &Row<'_>, first: &DeliveryRow) -> Result<DeliveryRow, Fault> {
         let key = DeliveryKey { generation: Generation::new(row.get(0)?), ..first.key };
+        check(row, key)?;
         let attempts = row.small(4)?.unwrap_or_default();
         let last = match last_attempt(row, 6)? {
             None if attempts > 0 => self.earlier_attempt(key)?,
@@ -151,6 +154,16 @@ impl<'a> Rows<'a> {
         self.ids.insert(no, id);
         Ok(id)
     }
+}
+
+/// Whether a row of [`ENDED_OF_PAIR`] is what was written (`deliveries.rs`).
+fn check(row: &Row<'_>, key: DeliveryKey) -> Result<(), Fault> {
+    let pair = [key.event.get(), key.endpoint.get()].map(ValueRef::Integer);
+    let mut values = [ValueRef::Null; 11];
+    for (value, at) in values.iter_mut().zip((0..10).chain([11])) {
+        *value = row.get_ref(at)?;
+    }
+    crc::check("delivery", row.get(13)?, pair.into_iter().chain(values))
 }
 
 fn parts(key: DeliveryKey) -> (i64, i64, u32) {

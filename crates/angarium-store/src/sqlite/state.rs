@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) pending: i64,
     /// Rows in `event`.
     pub(super) events: i64,
+    /// The last commit of shards that `meta` does not tell of yet.
+    pub(super) written_at: Option<Timestamp>,
     epochs: [i64; SHARDS],
 }
 
@@ -47,6 +49,7 @@ impl State {
             indexed_upto: EventKey::new(indexed_upto),
             pending: number("SELECT count(*) FROM pending")?,
             events: number("SELECT count(*) FROM event_by_tenant")? + unindexed,
+            written_at: None,
             epochs,
         })
     }

@@ -4,10 +4,10 @@
 //! Filled in big sorted slices an index costs a seventh of what it costs on each insert
 //! (storage.md, section 2.2).
 
-use super::codec;
 use super::fault::Fault;
 use super::readers::View;
 use super::writer::Tx;
+use super::{codec, commit};
 use crate::Upkeep;
 use angarium_core::id::{EventKey, TenantNo};
 use angarium_core::time::Timestamp;
@@ -72,6 +72,9 @@ pub(super) fn step(tx: &mut Tx<'_>, now: Timestamp) -> Result<Upkeep, Fault> {
     let rows = slice.rows();
     if rows > 0 {
         write(tx, &mut slice)?;
+    }
+    if let Some(at) = tx.state.written_at.take() {
+        commit::note_written(tx, at)?;
     }
     let room = i64::try_from(SLICE_ROWS.saturating_sub(rows)).unwrap_or_default();
     let forgotten =

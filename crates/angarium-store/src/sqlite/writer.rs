@@ -6,8 +6,9 @@
 //! ```text
 //!  failed before COMMIT ──▶ rolled back ──▶ NotCommitted
 //!  failed at COMMIT: no room ──▶ rolled back ──▶ NotCommitted
-//!                    the file failed ──▶ Ambiguous; the connection is closed and opened anew
-//!                                        before anything else (a failed fsync may have lost pages)
+//!                    the file failed ──▶ Ambiguous; before anything else the connection is closed,
+//!                                        the log settled (a failed fsync may have lost pages, see
+//!                                        `log.rs`) and opened anew
 //! ```
 
 use super::fault::Fault;
@@ -188,17 +189,14 @@ impl Writer {
         if self.connection.is_some() || self.database.is_released() {
             return Ok(());
         }
+        let cannot = |why: String| Failed::NotCommitted(format!("cannot reopen: {why}"));
+        self.database.settle().map_err(|error| cannot(error.to_string()))?;
         let reopened = self.database.connect_writer().and_then(|connection| {
             self.state = State::load(&connection)?;
             Ok(connection)
         });
-        match reopened {
-            Ok(connection) => {
-                self.connection = Some(connection);
-                Ok(())
-            }
-            Err(fault) => Err(Failed::NotCommitted(format!("cannot reopen: {fault}"))),
-        }
+        self.connection = Some(reopened.map_err(|fault| cannot(fault.to_string()))?);
+        Ok(())
     }
 
     fn distrust(&mut self) {
@@ -215,7 +213,7 @@ fn write(tx: &mut Tx<'_>, group: &mut [Box<dyn Work>]) -> Result<(), (Failed, Fa
         .map_err(Fault::from)
         .and_then(|()| group.iter_mut().try_for_each(|work| work.apply(tx)));
     applied.map_err(|fault| {
-        let why = fault.to_string();
+        let why = why(&fault);
         let everyone = fault.is_passing() || fault.is_of_the_file();
         let failed = if everyone { Failed::NotCommitted } else { Failed::Rejected };
         (failed(why), fault)
@@ -225,10 +223,18 @@ fn write(tx: &mut Tx<'_>, group: &mut [Box<dyn Work>]) -> Result<(), (Failed, Fa
 fn commit(connection: &Connection) -> Result<(), (Failed, Fault)> {
     connection.execute_batch("COMMIT").map_err(|error| {
         let fault = Fault::from(error);
-        let why = fault.to_string();
+        let why = why(&fault);
         let failed = if fault.is_passing() { Failed::NotCommitted } else { Failed::Ambiguous };
         (failed(why), fault)
     })
+}
+
+/// In words; damage is called so, whatever SQLite calls it.
+fn why(fault: &Fault) -> String {
+    match fault.is_damage() {
+        true => StoreError::Corrupt(format!("angarium.db: {fault}")).to_string(),
+        false => fault.to_string(),
+    }
 }
 
 fn rollback(connection: &Connection) -> rusqlite::Result<()> {

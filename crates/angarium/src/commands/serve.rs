@@ -5,7 +5,7 @@ use crate::output::line;
 use crate::{logs, machine};
 use angarium_core::address::AddressPolicy;
 use angarium_core::endpoint::PlainHttp;
-use angarium_server::clock::SystemClock;
+use angarium_server::clock::SteadyClock;
 use angarium_server::entropy::OsEntropy;
 use angarium_server::server::{Server, ServerConfig};
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
@@ -115,7 +115,7 @@ fn server_config(
         extra_roots: roots.collect::<anyhow::Result<_>>()?,
         limits: settings.limits(descriptors),
         grace: settings.grace,
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(SteadyClock::start()),
         entropy: Arc::new(OsEntropy),
     })
 }

@@ -11,7 +11,7 @@ use angarium_core::endpoint::PlainHttp;
 use angarium_core::limits::Limits;
 use angarium_core::secret::SecretText;
 use angarium_core::time::Timestamp;
-use angarium_server::clock::{Clock, SystemClock};
+use angarium_server::clock::{Clock, SteadyClock, SystemClock};
 use angarium_server::entropy::{OsEntropy, random};
 use angarium_server::server::{RunningServer, Server, ServerConfig};
 use angarium_store::seal::MasterKey;
@@ -136,7 +136,7 @@ fn config(data: &TempDir, ca: String) -> ServerConfig {
         extra_roots: vec![ca],
         limits,
         grace: GRACE,
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(SteadyClock::start()),
         entropy: Arc::new(OsEntropy),
     }
 }

@@ -1,7 +1,7 @@
 //! The promises, shown from outside: the real executable on loopback, HTTP on both sides, and
 //! oracles that do not trust the product's own word.
 //!
-//! `CRASH_KILLS`, `POWER_CUT_IMAGES`, `BACKLOG_EVENTS`, `BADHOST_EVENTS` and those that
+//! `CRASH_KILLS`, `POWER_CUT_IMAGES`, `BACKLOG_EVENTS`, `BADHOST_EVENTS` and those that `faults`,
 //! `isolation`, `herd` and `million` name make long runs; `SEED` repeats one. `ANGARIUM_BIN` names
 //! another executable than the one that was built with the tests.
 
@@ -12,6 +12,7 @@ mod contract_api;
 mod contracts;
 mod crash;
 mod delivering;
+mod faults;
 mod gates;
 mod herd;
 mod isolation;

@@ -87,6 +87,20 @@ fn after_a_crash_every_pair_without_a_row_is_sent_and_no_other() {
 }
 
 #[test]
+fn what_was_accepted_before_the_clock_was_set_back_does_not_wait_for_that_time() {
+    let mut bench = Bench::new();
+    let no = bench.add(|_| {});
+    bench.publish_many(1);
+    bench.commit();
+    bench.now = bench.now - Duration::from_secs(3_600);
+    bench.limits.shard_ready_bytes = 0;
+    bench.restart(&[(no, EndpointStatus::Active)], &[]);
+    bench.commit();
+    let due: Vec<_> = bench.pending.values().map(|row| row.0).collect();
+    assert_eq!(due, [Some(bench.now)]);
+}
+
+#[test]
 fn sequences_go_on_after_a_crash_where_they_stopped() {
     let mut bench = Bench::new();
     let no = bench.add(|_| {});

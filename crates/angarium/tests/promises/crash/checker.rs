@@ -3,6 +3,7 @@
 use super::journal::Journal;
 use super::{LANES, ORDERED, RECEIVERS, REPLAYED, Run};
 use crate::support::client::Api;
+use crate::support::lanes;
 use crate::support::shop::text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -94,44 +95,15 @@ pub(super) fn check(api: &Api, run: &Run, endpoints: &[String]) -> Verdict {
     verdict
 }
 
-/// A lane as its receiver saw it: of the acknowledged events, in the order of their acceptance, how
-/// many from the first on have arrived, and which was asked for last.
-#[derive(Default)]
-struct Line {
-    accepted: Vec<u64>,
-    arrived: BTreeSet<u64>,
-    newest: u64,
-}
-
-/// D7: a request comes when every event of its key that was accepted before it has arrived, and
-/// never after one that was accepted later.
+/// D7 at the ordered receiver.
 fn out_of_order(published: &Journal, received: &Journal) -> Vec<String> {
     let number = |text: &String| text.parse::<u64>().expect("a number");
     let facts = published.read();
-    let sequences: BTreeMap<u64, u64> =
-        facts.iter().map(|fact| (number(&fact[0]), number(&fact[2]))).collect();
-    let mut lines: BTreeMap<u64, Line> = BTreeMap::new();
-    for (n, sequence) in &sequences {
-        lines.entry(n % LANES).or_default().accepted.push(*sequence);
-    }
-    lines.values_mut().for_each(|line| line.accepted.sort_unstable());
-    let mut wrong = Vec::new();
-    for fact in received.read().iter().filter(|fact| fact[0] == ORDERED) {
-        let n = number(&fact[1]);
-        // An event whose publisher had no answer has no place that is known here.
-        let Some(sequence) = sequences.get(&n) else { continue };
-        let line = lines.entry(n % LANES).or_default();
-        let before = line.accepted.partition_point(|accepted| accepted < sequence);
-        let waited_for = line.arrived.range(..sequence).count();
-        if waited_for < before || *sequence < line.newest {
-            wrong.push(format!("{n} ({sequence}) after {waited_for} of {before}"));
-        }
-        line.newest = line.newest.max(*sequence);
-        if fact[4] == "200" {
-            line.arrived.insert(*sequence);
-        }
-    }
-    wrong
+    let sequences = facts.iter().map(|fact| (number(&fact[0]), number(&fact[2]))).collect();
+    let requests = received.read();
+    let requests = requests.iter().filter(|fact| fact[0] == ORDERED);
+    let requests = requests.map(|fact| (number(&fact[1]), fact[4] == "200"));
+    lanes::out_of_order(LANES, &sequences, requests)
 }
 
 /// The id under which each fact was acknowledged.

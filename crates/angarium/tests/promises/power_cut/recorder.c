@@ -23,7 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum operation { WRITE = 1, TRUNCATE = 2, SYNC = 3, UNLINK = 4, RENAME = 5 };
+enum operation { WRITE = 1, TRUNCATE = 2, SYNC = 3, UNLINK = 4, RENAME = 5, SYNC_FAILED = 6 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int trace = -1;
@@ -158,7 +158,7 @@ int fsync(int file) {
     char path[PATH_MAX];
     if (!path_of(file, path)) return REAL(fsync)(file);
     AROUND(REAL(fsync)(file));
-    if (result == 0) record(SYNC, path, 0, NULL, 0);
+    record(result == 0 ? SYNC : SYNC_FAILED, path, 0, NULL, 0);
     DONE;
 }
 
@@ -166,7 +166,7 @@ int fdatasync(int file) {
     char path[PATH_MAX];
     if (!path_of(file, path)) return REAL(fdatasync)(file);
     AROUND(REAL(fdatasync)(file));
-    if (result == 0) record(SYNC, path, 0, NULL, 0);
+    record(result == 0 ? SYNC : SYNC_FAILED, path, 0, NULL, 0);
     DONE;
 }
 

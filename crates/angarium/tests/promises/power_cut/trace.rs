@@ -1,9 +1,10 @@
 //! The recorder's trace, and the disks that a power cut could leave behind.
 //!
 //! The model of the disk: what was synced is there. Of what was written later, each sector may be
-//! there or not, and one may be torn; so later writes can be there without earlier ones. Names
-//! (creation, removal, renaming) are taken as lasting at once: the store creates its files before
-//! the first event and renames none.
+//! there or not, and one may be torn; so later writes can be there without earlier ones. What a
+//! sync that failed was to write is never there, whatever is synced later, unless it is written
+//! again. Names (creation, removal, renaming) are taken as lasting at once: the store creates its
+//! files before the first event and renames none.
 
 use crate::support::dice::Dice;
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ pub(crate) enum Change {
     Write { path: PathBuf, offset: usize, data: Vec<u8> },
     Truncate { path: PathBuf, length: usize },
     Sync { path: PathBuf },
+    SyncFailed { path: PathBuf },
     Unlink { path: PathBuf },
     Rename { from: PathBuf, to: PathBuf },
 }
@@ -45,6 +47,7 @@ fn parse(bytes: &[u8]) -> Option<(Change, &[u8])> {
         1 => Change::Write { path, offset, data: data.to_vec() },
         2 => Change::Truncate { path, length: offset },
         3 => Change::Sync { path },
+        6 => Change::SyncFailed { path },
         4 => Change::Unlink { path },
         5 => Change::Rename { from: path, to: text(data) },
         other => panic!("the trace is damaged: operation {other}"),
@@ -89,6 +92,9 @@ impl Disk {
                     }
                 }
             }
+            // The system has told of the error and takes the pages for clean: they can be read, but
+            // nothing writes them to the disk any more.
+            Change::SyncFailed { path } => self.file(path).pending.clear(),
             Change::Unlink { path } => drop(self.files.remove(path)),
             Change::Rename { from, to } => {
                 if let Some(file) = self.files.remove(from) {

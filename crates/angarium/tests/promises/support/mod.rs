@@ -4,6 +4,8 @@
 pub(crate) mod client;
 pub(crate) mod dice;
 pub(crate) mod healthy;
+pub(crate) mod injector;
+pub(crate) mod lanes;
 pub(crate) mod message;
 pub(crate) mod receiver;
 pub(crate) mod server;
@@ -11,6 +13,7 @@ pub(crate) mod shop;
 pub(crate) mod tls;
 pub(crate) mod wide;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Waits until something holds, looking often; the test fails when it does not within `limit`.
@@ -20,6 +23,12 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() ->
         assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// A library that a server is started with; the path is Debian's.
+pub(crate) fn preloaded(path: &str) -> &str {
+    assert!(Path::new(path).exists(), "{path} is not there: ./test installs what the tests need");
+    path
 }
 
 /// A number from the environment, so that CI runs few rounds and a long run many.

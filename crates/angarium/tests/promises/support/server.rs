@@ -20,8 +20,10 @@ fn executable() -> PathBuf {
 }
 
 /// How to start it.
+#[derive(Clone)]
 pub(crate) struct Start {
     data: PathBuf,
+    launcher: Vec<String>,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
 }
@@ -34,7 +36,14 @@ impl Start {
 
     /// With the egress policy as it is by default.
     pub(crate) fn closed(data: &Path) -> Self {
-        Self { data: data.to_owned(), arguments: Vec::new(), variables: Vec::new() }
+        let (launcher, arguments, variables) = (Vec::new(), Vec::new(), Vec::new());
+        Self { data: data.to_owned(), launcher, arguments, variables }
+    }
+
+    /// Behind a command that ends by executing what follows it, under the same process id.
+    pub(crate) fn behind(mut self, launcher: &[&str]) -> Self {
+        self.launcher = launcher.iter().copied().map(str::to_owned).collect();
+        self
     }
 
     pub(crate) fn argument(mut self, argument: &str) -> Self {
@@ -49,10 +58,26 @@ impl Start {
 
     /// Starts it and waits until it listens.
     pub(crate) fn run(&self) -> Server {
+        match self.try_run() {
+            Ok(server) => server,
+            Err(log) => panic!("the server never said where it listens:\n{log}"),
+        }
+    }
+
+    /// As [`Start::run`]; where it ends or does not listen in time, what it said.
+    pub(crate) fn try_run(&self) -> Result<Server, String> {
         let log_path = self.data.with_extension("log");
         let log = File::options().create(true).append(true).open(&log_path).expect("a log");
         let started = Instant::now();
-        let mut child = Command::new(executable())
+        let mut command = match self.launcher.split_first() {
+            None => Command::new(executable()),
+            Some((launcher, words)) => {
+                let mut command = Command::new(launcher);
+                command.args(words).arg(executable());
+                command
+            }
+        };
+        let mut child = command
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(&self.data)
             .args(&self.arguments)
@@ -73,12 +98,13 @@ impl Start {
             }
         });
         let mut server = Server { child, address: String::new(), log_path, ready: Duration::ZERO };
+        // It hangs up when it ends without listening.
         server.address = match receiver.recv_timeout(START_TIMEOUT) {
             Ok(address) => address,
-            Err(_) => panic!("the server never said where it listens"),
+            Err(_) => return Err(server.log()),
         };
         server.ready = started.elapsed();
-        server
+        Ok(server)
     }
 }
 
@@ -98,6 +124,11 @@ impl Server {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it has said so far, in all its runs.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log_path).unwrap_or_default()
     }
 
     /// kill -9.
@@ -143,7 +174,7 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(&self.log_path).unwrap_or_default();
+            let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let last = lines.len().saturating_sub(40);
             eprintln!("--- the server's last words\n{}", lines[last..].join("\n"));

@@ -14,6 +14,9 @@ const LANE_AT_ONCE: usize = 32;
 /// A tenant may have so many times the attempts under way that are still free on the node: alone
 /// it gets four fifths of the slots, and however many it wants, the next tenant finds some.
 const TENANT_SHARE: usize = 4;
+/// Within a tenant an endpoint that has one already leaves half as much free as its tenant has: a
+/// thousand endpoints that hang leave some to one that does not.
+const ENDPOINTS_LEAVE: usize = 2;
 
 impl<T> Shard<T> {
     /// The time of [`Shard::wake_at`] has come.
@@ -42,9 +45,21 @@ impl<T> Shard<T> {
                 fx.starved = true;
                 return;
             }
+            // Asked first, as most have none while a thousand endpoints hang.
+            if !self.has_share(no, fx.slots) {
+                fx.starved = true;
+                continue;
+            }
             self.served_last = no;
             self.run(no, now, fx);
         }
+    }
+
+    fn has_share(&self, no: EndpointNo, slots: usize) -> bool {
+        self.queues.get(&no).is_some_and(|queue| {
+            let tenant = self.tenants.get(&queue.endpoint.config.tenant);
+            has_share(queue.in_flight(), tenant.map_or(0, |tenant| tenant.in_flight), slots)
+        })
     }
 
     /// Attempts under way for more than a second; they may hold three quarters of a node (rule 9).
@@ -162,6 +177,12 @@ impl<T> Shard<T> {
     }
 }
 
+/// Whether an endpoint may have another attempt under way, beside its own and its tenant's.
+fn has_share(of_endpoint: usize, of_tenant: usize, slots: usize) -> bool {
+    let free = slots.saturating_mul(TENANT_SHARE).saturating_sub(of_tenant);
+    free > 0 && (of_endpoint == 0 || free > of_tenant / ENDPOINTS_LEAVE)
+}
+
 /// Starts what gate, slots and the tenant's share allow. `in_flight` is the tenant's.
 fn start_attempts<T>(
     no: EndpointNo,
@@ -175,7 +196,7 @@ fn start_attempts<T>(
     }
     let slow = queue.is_slow(now);
     while queue.wants_slot(now) {
-        let has_share = *in_flight < fx.slots.saturating_mul(TENANT_SHARE);
+        let has_share = has_share(queue.in_flight(), *in_flight, fx.slots);
         if !has_share || (slow && fx.slow_slots == 0) {
             fx.starved = true;
             return;

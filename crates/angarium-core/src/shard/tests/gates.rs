@@ -121,6 +121,30 @@ fn a_tenant_that_wants_every_slot_leaves_some_for_the_next() {
 }
 
 #[test]
+fn endpoints_that_hang_leave_slots_to_one_of_their_tenant_that_does_not() {
+    let mut bench = Bench::new();
+    bench.slots = 1_000;
+    for _ in 0..20 {
+        bench.add(|_| {});
+    }
+    bench.publish_many(50);
+    bench.commit();
+    let hanging = bench.attempts.len();
+    assert!((700..760).contains(&hanging), "{hanging}");
+    let well = bench.add(|_| {});
+    for _ in 0..50 {
+        bench.publish();
+        bench.commit();
+        let of_well = |start: &Start| start.key.endpoint == well;
+        let place = bench.attempts.iter().position(of_well);
+        let start = bench.attempts.remove(place.expect("it is served at once"));
+        bench.outcome(&start, Class::Success);
+        bench.commit();
+        bench.slots += 1;
+    }
+}
+
+#[test]
 fn slots_that_become_free_go_round_the_endpoints() {
     let mut bench = Bench::new();
     bench.slots = 0;

@@ -11,7 +11,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// How often the store may fill its listing indexes when it has nothing more to do at once.
 const INDEX_EVERY: u32 = 2;
 /// Pause between two steps of upkeep, so that commits go first.
-const BREATH: Duration = Duration::from_millis(20);
+const BREATH: Duration = Duration::from_millis(5);
 /// Timers closer together than this are served together.
 const GRAIN: Duration = Duration::from_millis(2);
 /// The longest sleep, after which the clock is read again: it may have jumped (D17).

@@ -14,8 +14,9 @@ use angarium_core::time::Timestamp;
 use aws_lc_rs::digest;
 use rusqlite::params;
 
-/// Most rows that one step writes, so that the writer is held for some milliseconds only.
-const SLICE_ROWS: usize = 5_000;
+/// Most rows that one step writes: the writer is held no longer than by a commit, since whoever
+/// publishes meanwhile waits for it.
+const SLICE_ROWS: usize = 1_000;
 
 /// Bits of a key below its slice: 2^31 milliseconds, some 25 days.
 const SLICE_BITS: u32 = 51;

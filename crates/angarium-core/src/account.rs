@@ -3,6 +3,7 @@
 
 use crate::id::{ApiKeyId, EnvironmentNo, TenantNo};
 use crate::limits::Limits;
+use crate::rate::RateLimit;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub struct Tenant {
     pub plan: Option<String>,
     /// The platform's own data.
     pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// How many events it may publish; the server's default if none.
+    pub rate: Option<RateLimit>,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -102,8 +102,23 @@ limits! {
     endpoint_ready: usize = 2_048, "deliveries", None;
     /// Most bytes of payload that wait in memory for one shard.
     shard_ready_bytes: usize = 4 * 1024 * 1024, "bytes", None;
-    /// Most publishes of one shard that wait for their commit; more are shed before acceptance.
-    shard_uncommitted: usize = 8_192, "events", Some(Code::Overloaded);
+    /// Events a second that a tenant may publish where it has no rate of its own; 0 for any number.
+    tenant_rate: usize = 0, "events", Some(Code::RateLimited);
+    /// Events that such a tenant may publish at once; 0 for what a second allows.
+    tenant_burst: usize = 0, "events", Some(Code::RateLimited);
+    /// Most events of one tenant in one commit: writing them takes about as long as the commit's
+    /// sync, so that beside them another's event waits twice as long as alone, and no longer.
+    tenant_commit_events: usize = 32, "events", None;
+    /// Most bytes of payload of one tenant in one commit, but one event always.
+    tenant_commit_bytes: usize = 128 * 1024, "bytes", None;
+    /// Most events of one tenant that wait for their commit, so that none fills the node's bound.
+    tenant_uncommitted: usize = 2_048, "events", Some(Code::Overloaded);
+    /// Most bytes of payload of one tenant that wait for their commit.
+    tenant_uncommitted_bytes: usize = 16 * 1024 * 1024, "bytes", Some(Code::Overloaded);
+    /// Most events of one node that wait for their commit; more are shed before acceptance.
+    node_uncommitted: usize = 16_384, "events", Some(Code::NodeOverloaded);
+    /// Most bytes of payload that wait for their commit on one node.
+    node_uncommitted_bytes: usize = 64 * 1024 * 1024, "bytes", Some(Code::NodeOverloaded);
     /// Most bytes of a receiver's answer that are read before its connection is dropped.
     answer_read_bytes: usize = 64 * 1024, "bytes", None;
     /// Most bytes of a receiver's answer that are kept.

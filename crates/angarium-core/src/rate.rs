@@ -34,8 +34,9 @@ pub struct RateSpec {
     pub burst: Option<u32>,
 }
 
-/// A checked rate limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A checked rate limit; stored as a [`RateSpec`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "RateSpec", into = "RateSpec")]
 pub struct RateLimit {
     /// Thousandths of an event a second: millionths a millisecond.
     thousandths: u64,
@@ -90,9 +91,28 @@ impl RateLimit {
         RateSpec { per_second: self.per_second(), burst: Some(self.burst) }
     }
 
+    /// How long until the whole burst may come again after it has come.
+    pub fn window(&self) -> Duration {
+        time_for(self.full(), self)
+    }
+
     /// The debt that fills the limit.
     const fn full(&self) -> u64 {
         self.burst as u64 * EVENT
+    }
+}
+
+impl TryFrom<RateSpec> for RateLimit {
+    type Error = Refusal;
+
+    fn try_from(spec: RateSpec) -> Result<Self, Refusal> {
+        Self::try_new(spec)
+    }
+}
+
+impl From<RateLimit> for RateSpec {
+    fn from(limit: RateLimit) -> Self {
+        limit.to_spec()
     }
 }
 
@@ -111,11 +131,25 @@ impl Gcra {
     /// # Errors
     /// [`Gcra::earliest`], if that is later than now; nothing was counted.
     pub fn admit(&mut self, limit: &RateLimit, now: Timestamp) -> Result<(), Timestamp> {
+        self.admit_all(1, limit, now)
+    }
+
+    /// Admits so many or none. More than [`RateLimit::burst`] are never admitted.
+    ///
+    /// # Errors
+    /// When they may come; nothing was counted.
+    pub fn admit_all(
+        &mut self,
+        count: u32,
+        limit: &RateLimit,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
         *self = self.worked_off(limit, now);
-        if self.debt + EVENT > limit.full() {
-            return Err(self.earliest(limit, now));
+        let debt = self.debt + u64::from(count) * EVENT;
+        if debt > limit.full() {
+            return Err(now + time_for(debt - limit.full(), limit));
         }
-        self.debt += EVENT;
+        self.debt = debt;
         Ok(())
     }
 
@@ -208,6 +242,16 @@ mod tests {
     }
 
     #[test]
+    fn several_are_admitted_together_or_not_at_all() {
+        let (limit, mut gcra) = (limit(2.0, 5), Gcra::default());
+        assert_eq!(gcra.admit_all(4, &limit, T0), Ok(()));
+        assert_eq!(gcra.admit_all(3, &limit, T0), Err(at(1_000)));
+        assert_eq!(gcra.remaining(&limit, T0), 1, "what was refused is not counted");
+        assert_eq!(gcra.admit_all(3, &limit, at(1_000)), Ok(()));
+        assert_eq!(limit.window(), Duration::from_millis(2_500));
+    }
+
+    #[test]
     fn a_clock_that_jumps_an_hour_neither_stalls_nor_bursts_beyond_the_burst() {
         let limit = limit(10.0, 20);
         for jumped in [T0 + HOUR, T0 - HOUR] {
@@ -257,9 +301,11 @@ mod tests {
             (r#"{"per_second":0.25,"burst":4}"#, r#"{"per_second":0.25,"burst":4}"#),
         ] {
             let limit = RateLimit::try_new(serde_json::from_str(text).expect(text)).expect(text);
-            assert_eq!(serde_json::to_string(&limit.to_spec()).expect("JSON"), stored);
+            assert_eq!(serde_json::to_string(&limit).expect("JSON"), stored);
+            assert_eq!(serde_json::from_str::<RateLimit>(stored).expect("stored"), limit);
         }
-        assert!(serde_json::from_str::<RateSpec>(r#"{"per_second":1,"bursts":4}"#).is_err());
+        assert!(serde_json::from_str::<RateLimit>(r#"{"per_second":1,"bursts":4}"#).is_err());
+        assert!(serde_json::from_str::<RateLimit>(r#"{"per_second":0}"#).is_err());
     }
 
     proptest! {

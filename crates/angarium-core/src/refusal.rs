@@ -5,6 +5,7 @@
 //! RFC 9457.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A refusal of input from outside. Nothing was stored or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,17 +17,33 @@ pub struct Refusal {
     pub field: Option<String>,
     /// What is wrong and what is allowed, for a person.
     pub message: String,
+    /// How long until it is worth coming again, where that is known better than "in a second".
+    pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
     /// A refusal that concerns one field.
     pub fn field(code: Code, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, field: Some(field.into()), message: message.into() }
+        Self { code, field: Some(field.into()), message: message.into(), retry_after: None }
     }
 
     /// A refusal that concerns the request as a whole.
     pub fn whole(code: Code, message: impl Into<String>) -> Self {
-        Self { code, field: None, message: message.into() }
+        Self { code, field: None, message: message.into(), retry_after: None }
+    }
+
+    /// The same refusal, with the time after which it is worth coming again.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// In how many seconds it is worth coming again, for `Retry-After`: where the refusal is one
+    /// of load, and 1 unless it says more.
+    pub fn seconds_to_wait(&self) -> Option<u64> {
+        let wait = self.retry_after.unwrap_or(Duration::from_secs(1));
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        matches!(self.code.status(), 429 | 503).then_some(seconds.max(1))
     }
 
     /// The same refusal, its field standing below `parent` (`headers` → `endpoint.headers`).
@@ -166,8 +183,12 @@ codes! {
     IdempotencyMismatch => "idempotency_mismatch", 422;
     /// A call with this `Idempotency-Key` is still under way.
     IdempotencyInFlight => "idempotency_in_flight", 409;
-    /// Too much is waiting already; nothing was accepted.
+    /// More events a second than the tenant's rate allows; nothing was accepted.
+    RateLimited => "rate_limited", 429;
+    /// Too much of the tenant is waiting already; nothing was accepted.
     Overloaded => "overloaded", 429;
+    /// Too much of everybody is waiting already; nothing was accepted.
+    NodeOverloaded => "node_overloaded", 503;
     /// The store cannot take it now; nothing is promised, send it again.
     Unavailable => "unavailable", 503;
     /// The head of the request took too long or was malformed.
@@ -188,6 +209,19 @@ mod tests {
             assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
             assert!((400..600).contains(&code.status()));
         }
+    }
+
+    #[test]
+    fn a_refusal_of_load_says_when_to_come_again_in_whole_seconds_rounded_up() {
+        let seconds = |code, millis: Option<u64>| {
+            let refusal = Refusal::whole(code, "no");
+            let wait = millis.map(Duration::from_millis);
+            Refusal { retry_after: wait, ..refusal }.seconds_to_wait()
+        };
+        assert_eq!(seconds(Code::Unavailable, None), Some(1));
+        assert_eq!(seconds(Code::RateLimited, Some(0)), Some(1));
+        assert_eq!(seconds(Code::RateLimited, Some(2_001)), Some(3));
+        assert_eq!(seconds(Code::NotFound, Some(2_000)), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl TypePattern {
         };
         EventType::try_new(stem, limits).map_err(|_| {
             let message = format!("{text:?} is not an event type, `*`, or a type followed by `.*`");
-            Refusal { code: Code::InvalidSubscription, field: None, message }
+            Refusal::whole(Code::InvalidSubscription, message)
         })?;
         Ok(Self(text.to_owned()))
     }

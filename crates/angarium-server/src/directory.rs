@@ -311,6 +311,7 @@ mod tests {
             name: None,
             plan: None,
             metadata: serde_json::Map::new(),
+            rate: None,
             created_at: NOW,
         }
     }

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod docs;
 pub mod http;
 pub mod ingest;
+pub mod rates;
 
 pub mod egress;
 pub mod runner;

@@ -33,6 +33,7 @@ pub(crate) fn operator_of(environment: EnvironmentNo, now: Timestamp) -> Tenant 
         name: Some("Operator".into()),
         plan: None,
         metadata: serde_json::Map::new(),
+        rate: None,
         created_at: now,
     }
 }

@@ -10,6 +10,7 @@ use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers
 use crate::entropy::Entropy;
 use crate::http::{self, ConnectionLimits};
 use crate::notices;
+use crate::rates::Rates;
 use crate::recovery_jobs;
 use crate::rotation;
 use crate::runner::{self, Parts, Runner};
@@ -197,6 +198,7 @@ async fn start_on(
         store: Arc::clone(store),
         directory: Directory::new(accounts),
         contracts: Arc::clone(&contracts),
+        rates: Rates::new(&config.limits, Arc::clone(&clock)),
         limits: config.limits,
         clock,
         entropy,

@@ -117,14 +117,16 @@ impl Plan {
 
 /// Small, so that what happens at a limit happens often.
 fn limits(random: &mut Random) -> Limits {
-    Limits {
+    let limits = Limits {
         endpoint_window: random.size(1, 4),
         node_window: random.size(2, 16),
         endpoint_ready: random.pick(&[1, 2, 4, 8, 64, 2_048]).unwrap_or(8),
         shard_ready_bytes: random.pick(&[300, 1_000, 4_000, 1_000_000]).unwrap_or(4_000),
-        shard_uncommitted: random.pick(&[2, 8, 8_192]).unwrap_or(8_192),
+        node_uncommitted: random.pick(&[2, 8, 8_192]).unwrap_or(8_192),
         ..Limits::default()
-    }
+    };
+    let share = limits.node_uncommitted / 2;
+    Limits { tenant_uncommitted: share * 2, tenant_commit_events: share, ..limits }
 }
 
 impl EndpointPlan {

@@ -123,6 +123,7 @@ fn make_tenants(store: &SqliteStore, tenants: usize, shards: Shards) -> Result<V
             name: None,
             plan: None,
             metadata: serde_json::Map::new(),
+            rate: None,
             created_at: BEGIN,
         }))
         .map(TenantNo::new)

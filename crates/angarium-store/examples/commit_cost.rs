@@ -96,6 +96,7 @@ async fn accounts(store: &SqliteStore) -> Result<TenantNo, Box<dyn std::error::E
         name: None,
         plan: None,
         metadata: serde_json::Map::new(),
+        rate: None,
         created_at: at(0),
     });
     match store.change_account(tenant, None, at(0)).await? {

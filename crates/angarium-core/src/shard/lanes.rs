@@ -8,6 +8,7 @@
 mod hold;
 mod loading;
 
+use super::Room;
 use super::held::Held;
 use crate::id::{DeliveryKey, EventKey};
 use crate::lane::Lane;
@@ -95,13 +96,6 @@ pub(super) enum Place {
     Behind,
     /// Behind others, in the store.
     Stored,
-}
-
-/// Whether memory has room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
-    Free,
-    Full,
 }
 
 impl Line {

@@ -3,8 +3,8 @@
 //! A load is promised a part of what is free and gives it back when it ends, so that a thousand
 //! endpoints that read their rows at once do not each fill the memory that all of them share.
 
+use super::Room;
 use super::Rows;
-use super::lanes::Room;
 use crate::id::EndpointNo;
 use std::collections::BTreeMap;
 

@@ -37,6 +37,8 @@ mod publish;
 mod queue;
 mod recovery;
 mod replay;
+mod tenant;
+mod turns;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,7 @@ pub use look::EndpointInForce;
 pub use own_ids::Lookup;
 pub use publish::{Audience, Publish};
 pub use replay::Replay;
+pub use turns::Room;
 
 use crate::batch::{EndpointWrite, ShardBatch};
 use crate::endpoint::Endpoint;
@@ -62,8 +65,9 @@ use lanes::BatchNo;
 use memory::Memory;
 use own_ids::OwnIds;
 use queue::Queue;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tenant::TenantState;
 
 /// One slice of the tenants. `T` is the caller's way to answer: a reply is sent for each ticket.
 #[derive(Debug)]
@@ -71,7 +75,9 @@ pub struct Shard<T> {
     id: ShardId,
     epoch: Epoch,
     limits: Limits,
-    tenants: BTreeMap<TenantNo, TenantState>,
+    tenants: BTreeMap<TenantNo, TenantState<T>>,
+    /// Tenants with publishes that wait for a later commit than the next.
+    in_line: BTreeSet<TenantNo>,
     queues: BTreeMap<EndpointNo, Queue>,
     /// When each endpoint next needs a look, earliest first.
     timers: BTreeSet<(Timestamp, EndpointNo)>,
@@ -92,19 +98,6 @@ pub struct Shard<T> {
     recovered_rows: Vec<(EndpointNo, Timestamp)>,
     /// The endpoint that free slots were given to last.
     served_last: EndpointNo,
-}
-
-/// What a shard holds of a tenant.
-#[derive(Debug, Default)]
-struct TenantState {
-    /// The last sequence number that was given out.
-    sequence: u64,
-    /// Attempts under way or not yet recorded.
-    in_flight: usize,
-    /// Its endpoints that are not deleted.
-    endpoints: Vec<EndpointNo>,
-    /// Endpoints that are in the current or the committing batch, in their order.
-    being_made: VecDeque<Arc<Endpoint>>,
 }
 
 /// Who waits for what in a batch, parallel to its parts.
@@ -146,13 +139,20 @@ pub struct Effects<T> {
     pub slow_slots: usize,
     /// Whether an attempt waits only for a slot.
     pub starved: bool,
+    /// Whether the node takes events in, set by the caller.
+    pub room: Room,
 }
 
 impl<T> Effects<T> {
     /// Nothing yet, with so many slots.
     pub fn new(slots: usize, slow_slots: usize) -> Self {
         let (attempts, replies, loads, notices) = Default::default();
-        Self { attempts, replies, loads, notices, slots, slow_slots, starved: false }
+        let (starved, room) = (false, Room::Free);
+        Self { attempts, replies, loads, notices, slots, slow_slots, starved, room }
+    }
+
+    fn refuse(&mut self, ticket: T, refusal: Refusal) {
+        self.replies.push((ticket, Reply::Refused(refusal)));
     }
 }
 
@@ -228,6 +228,7 @@ impl<T> Shard<T> {
             id,
             epoch,
             tenants: BTreeMap::new(),
+            in_line: BTreeSet::new(),
             queues: BTreeMap::new(),
             timers: BTreeSet::new(),
             memory: Memory::new(limits.shard_ready_bytes),
@@ -279,7 +280,9 @@ impl<T> Shard<T> {
             let endpoints = tickets.endpoints.into_iter().filter_map(|waiting| waiting.ticket);
             tickets.events.into_iter().chain(tickets.actions).chain(endpoints)
         });
-        waiting.chain(self.own_ids.into_waiting()).map(|ticket| (ticket, unavailable())).collect()
+        let in_line = self.tenants.into_values().flat_map(|state| state.turn.into_waiting());
+        let waiting = waiting.chain(self.own_ids.into_waiting()).chain(in_line);
+        waiting.map(|ticket| (ticket, unavailable())).collect()
     }
 
     /// Makes a tenant known.

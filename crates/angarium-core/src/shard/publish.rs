@@ -1,9 +1,9 @@
 //! An event comes in: is it new, whom does it match, where do its deliveries begin.
 
 use super::held::Existence;
-use super::lanes::{Place, Room};
+use super::lanes::Place;
 use super::own_ids::{Finding, Lookup};
-use super::{Effects, Reply, Shard};
+use super::{Effects, Reply, Room, Shard};
 use crate::batch::{EventWrite, Fanout, FanoutStart, Guard};
 use crate::endpoint::EndpointStatus;
 use crate::event::NewEvent;
@@ -37,13 +37,15 @@ pub enum Audience {
 }
 
 impl<T> Shard<T> {
-    /// Takes an event in. The reply follows at once, or after the commit.
+    /// Takes an event in, in its tenant's turn. The reply follows at once, or after a commit.
     pub fn publish(&mut self, ticket: T, call: Publish, now: Timestamp, fx: &mut Effects<T>) {
-        if self.batch.events.len() >= self.limits.shard_uncommitted {
-            let message = "too many events wait to be stored; send it again in a second";
-            fx.replies.push((ticket, Reply::Refused(Refusal::whole(Code::Overloaded, message))));
-            return;
+        if let Some((ticket, call)) = self.take_turn(ticket, call, fx) {
+            self.enter(ticket, call, now, fx);
         }
+    }
+
+    /// Puts an event into the batch, if it is new and may be.
+    pub(super) fn enter(&mut self, ticket: T, call: Publish, now: Timestamp, fx: &mut Effects<T>) {
         let Some(ticket) = self.is_new(ticket, &call, now, fx) else {
             return;
         };
@@ -53,7 +55,7 @@ impl<T> Shard<T> {
         };
         let receivers = match receivers {
             Ok(receivers) => receivers,
-            Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
+            Err(refusal) => return fx.refuse(ticket, refusal),
         };
         if let Some(own_id) = &call.event.own_id {
             self.own_ids.begin(call.tenant, own_id);
@@ -64,6 +66,7 @@ impl<T> Shard<T> {
         let fanout: Vec<_> = receivers.into_iter().map(begin).collect();
         let tenant = self.tenants.entry(call.tenant).or_default();
         tenant.sequence += 1;
+        tenant.turn.count(self.filling, weight);
         self.dirty_tenants.insert(call.tenant);
         self.batch.events.push(EventWrite {
             tenant: call.tenant,

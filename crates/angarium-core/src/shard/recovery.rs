@@ -2,9 +2,9 @@
 //! checkpoint whose pairs may have no row.
 
 use super::held::{Existence, Held};
-use super::lanes::{Place, Room};
+use super::lanes::Place;
 use super::queue::Queue;
-use super::{Effects, Shard, notices};
+use super::{Effects, Room, Shard, notices};
 use crate::batch::{DeliveryWrite, NextState, Standing};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointCounters, EndpointStatus};

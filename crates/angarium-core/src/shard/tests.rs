@@ -10,6 +10,7 @@ mod named;
 mod notices;
 mod recovering;
 mod replaying;
+mod turns;
 mod verdicts;
 
 use super::*;
@@ -35,6 +36,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 const TENANT: TenantNo = TenantNo::new(1);
+const OTHER: TenantNo = TenantNo::new(2);
 const T0: Timestamp = Timestamp::from_millis(1_000_000_000);
 
 /// A waiting row: due, sequence, attempts, lane, state.
@@ -62,6 +64,7 @@ struct Bench {
     last_endpoint: i64,
     last_ticket: u32,
     slots: usize,
+    room: Room,
     pending: BTreeMap<DeliveryKey, Row>,
     events: BTreeMap<EventKey, Arc<Event>>,
     ended: Vec<(DeliveryKey, DeliveryState)>,
@@ -89,6 +92,7 @@ impl Bench {
             last_endpoint: 0,
             last_ticket: 0,
             slots: 1_000,
+            room: Room::Free,
             pending: BTreeMap::new(),
             events: BTreeMap::new(),
             ended: Vec::new(),
@@ -108,7 +112,7 @@ impl Bench {
 
     /// Gives the machine an input and keeps what it asks for.
     fn act<R>(&mut self, input: impl FnOnce(&mut Shard<u32>, &mut Effects<u32>) -> R) -> R {
-        let mut fx = Effects::new(self.slots, self.slots);
+        let mut fx = Effects { room: self.room, ..Effects::new(self.slots, self.slots) };
         let result = input(&mut self.shard, &mut fx);
         self.slots = fx.slots;
         self.attempts.extend(fx.attempts);
@@ -201,9 +205,19 @@ impl Bench {
     }
 
     fn publish_event(&mut self, event: Arc<NewEvent>, audience: Audience) -> u32 {
+        self.publish_of(TENANT, event, audience)
+    }
+
+    /// Many plain events of one tenant at once.
+    fn flood(&mut self, tenant: TenantNo, events: usize) -> Vec<u32> {
+        let publish = |_| self.publish_of(tenant, Self::event(None, None), Audience::Matching);
+        (0..events).map(publish).collect()
+    }
+
+    fn publish_of(&mut self, tenant: TenantNo, event: Arc<NewEvent>, audience: Audience) -> u32 {
         let (ticket, now) = (self.ticket(), self.now);
         let lookup = Lookup::Absent { at: now };
-        let call = Publish { tenant: TENANT, event, audience, guard: None, lookup };
+        let call = Publish { tenant, event, audience, guard: None, lookup };
         self.act(|shard, fx| shard.publish(ticket, call, now, fx));
         ticket
     }

@@ -122,11 +122,8 @@ fn refusal_of(error: &serde_json::Error, path: &str) -> Refusal {
     } else if message.starts_with("duplicate field") {
         Refusal::field(Code::InvalidField, member(parent), message)
     } else {
-        Refusal {
-            code: Code::InvalidField,
-            field: parent.map(str::to_owned),
-            message: message.to_owned(),
-        }
+        let field = parent.map(str::to_owned);
+        Refusal { field, ..Refusal::whole(Code::InvalidField, message) }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod json;
 mod openapi;
 pub mod page;
 pub mod problem;
+mod quota;
 
 mod deliveries;
 pub(crate) mod endpoints;
@@ -33,6 +34,7 @@ use crate::directory::Directory;
 use crate::docs;
 use crate::entropy::Entropy;
 use crate::metrics::Metrics;
+use crate::rates::Rates;
 use crate::recovery_jobs::Jobs;
 use crate::runner::Runner;
 use angarium_core::address::AddressPolicy;
@@ -74,6 +76,8 @@ pub struct App {
     pub addresses: AddressPolicy,
     /// Whether endpoints may be plain HTTP (`--allow-http`).
     pub plain_http: PlainHttp,
+    /// How fast tenants publish.
+    pub rates: Rates,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Guarded calls under way.
@@ -122,7 +126,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
         .routes(routes!(tenants::list))
-        .routes(routes!(tenants::put, tenants::show, tenants::delete))
+        .routes(routes!(tenants::put, tenants::show, tenants::change, tenants::delete))
         .routes(routes!(endpoints::create))
         .routes(routes!(endpoints::list))
         .routes(routes!(endpoints::show, endpoints::change, endpoints::delete))

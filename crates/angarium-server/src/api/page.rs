@@ -210,7 +210,7 @@ fn parameter_refusal(text: &str) -> Refusal {
         .trim_start_matches("Failed to deserialize query string: ")
         .replace("field", "parameter");
     let name = message.split('`').nth(1).map(str::to_owned);
-    Refusal { code: Code::InvalidParameter, field: name, message }
+    Refusal { field: name, ..Refusal::whole(Code::InvalidParameter, message) }
 }
 
 #[cfg(test)]

@@ -105,21 +105,19 @@ fn title(code: &str) -> String {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let code = self.0.code;
+        let wait = self.0.seconds_to_wait();
         let text = serde_json::to_vec(&body(&self.0)).unwrap_or_default();
         let status =
             StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, text).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        match code.status() {
-            401 => {
-                let scheme = HeaderValue::from_static("Bearer realm=\"angarium\"");
-                headers.insert(header::WWW_AUTHENTICATE, scheme);
-            }
-            429 | 503 => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"angarium\"");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if let Some(seconds) = wait {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -145,7 +143,12 @@ mod tests {
         let headers =
             |code| Problem(Refusal::whole(code, "no")).into_response().into_parts().0.headers;
         assert!(headers(Code::Unauthorized).contains_key(header::WWW_AUTHENTICATE));
-        assert!(headers(Code::Unavailable).contains_key(header::RETRY_AFTER));
+        for code in [Code::Unavailable, Code::NodeOverloaded, Code::Overloaded, Code::RateLimited] {
+            assert_eq!(headers(code)[header::RETRY_AFTER], "1", "{}", code.as_str());
+        }
+        let wait = std::time::Duration::from_millis(1_001);
+        let limited = Problem(Refusal::whole(Code::RateLimited, "no").after(wait)).into_response();
+        assert_eq!(limited.headers()[header::RETRY_AFTER], "2");
         assert_eq!(headers(Code::NotFound)[header::CONTENT_TYPE], PROBLEM_JSON);
     }
 

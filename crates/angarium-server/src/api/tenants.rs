@@ -1,8 +1,9 @@
 //! `/v1/tenants`: the platform's customers, under the platform's own ids.
 
 use super::auth::Reader;
+use super::endpoints::Rate;
 use super::idempotency::Command;
-use super::json::{Answer, Empty, Time};
+use super::json::{Answer, Empty, Time, present};
 use super::page::{self, ListName, Listed, Query};
 use super::problem::Problem;
 use super::signing_keys::ensure_tenant_key;
@@ -12,6 +13,7 @@ use angarium_core::event::check_text;
 use angarium_core::id::TenantNo;
 use angarium_core::limits::Limits;
 use angarium_core::notice::OPERATOR;
+use angarium_core::rate::{RateLimit, RateSpec};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_store::AccountChange;
 use angarium_store::read::Page;
@@ -36,6 +38,30 @@ pub(super) struct TenantBody {
     #[serde(default)]
     #[schema(value_type = Object, example = json!({}))]
     metadata: Map<String, Value>,
+    /// How many events it may publish, a test call counted as one; the server's default if absent.
+    #[schema(value_type = Option<Rate>)]
+    rate: Option<RateSpec>,
+}
+
+/// A change of a tenant; what is absent stays, null clears.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TenantChange {
+    /// For people.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 512, example = "Acme")]
+    name: Option<Option<String>>,
+    /// The plan, one of the contract's.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 512, example = "basic")]
+    plan: Option<Option<String>>,
+    /// The platform's own data, all of it anew.
+    #[schema(value_type = Option<Object>, example = json!({}))]
+    metadata: Option<Map<String, Value>>,
+    /// How many events it may publish; null for the server's default.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Rate>)]
+    rate: Option<Option<RateSpec>>,
 }
 
 /// One customer of the platform.
@@ -52,6 +78,9 @@ pub(super) struct TenantView {
     /// The platform's own data.
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
+    /// How many events it may publish; null where the server's default holds.
+    #[schema(value_type = Option<Rate>)]
+    rate: Option<RateLimit>,
     /// When it was made.
     created_at: Time,
 }
@@ -63,6 +92,7 @@ impl From<&Tenant> for TenantView {
             name: tenant.name.clone(),
             plan: tenant.plan.clone(),
             metadata: tenant.metadata.clone(),
+            rate: tenant.rate,
             created_at: Time(tenant.created_at),
         }
     }
@@ -94,9 +124,7 @@ pub(super) async fn put(
     call.caller.require_platform()?;
     check_tenant_id(&id, &app.limits)?;
     refuse_operator(&id)?;
-    check(&call.body, &app.limits)?;
     let environment = call.caller.environment()?;
-    check_plan(&app, environment, call.body.plan.as_deref())?;
     let known = app.directory.tenant(environment.no, &id);
     let tenant = Tenant {
         no: known.as_ref().map_or(TenantNo::new(0), |tenant| tenant.no),
@@ -105,8 +133,10 @@ pub(super) async fn put(
         name: call.body.name.clone(),
         plan: call.body.plan.clone(),
         metadata: call.body.metadata.clone(),
+        rate: call.body.rate.map(RateLimit::try_new).transpose()?,
         created_at: known.as_ref().map_or(app.now(), |tenant| tenant.created_at),
     };
+    check(&app, environment, &tenant)?;
     let view = TenantView::from(&tenant);
     let answer = known.map_or_else(|| Answer::created(&view), |_| Answer::ok(&view));
     app.change(AccountChange::PutTenant(tenant), call.keep(&answer)).await?;
@@ -115,6 +145,46 @@ pub(super) async fn put(
         ensure_tenant_key(&app, &tenant, contract).await?;
     }
     Ok(answer)
+}
+
+/// Change a tenant
+///
+/// What is absent stays; null clears what may be absent.
+#[utoipa::path(patch, path = "/v1/tenants/{tenant}", tag = "tenants",
+    params(("tenant" = String, Path, description = "The platform's own id")),
+    request_body = TenantChange,
+    responses((status = 200, description = "Changed", body = TenantView)))]
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    Named(id): Named,
+    call: Command<TenantChange>,
+) -> Result<Answer, Problem> {
+    call.caller.require_platform()?;
+    refuse_operator(&id)?;
+    let _turn = app.turns.turn(&call.caller.tenant(&app, &id)?.no).await;
+    let known = call.caller.tenant(&app, &id)?;
+    let tenant = changed(&known, &call.body)?;
+    check(&app, call.caller.environment()?, &tenant)?;
+    let answer = Answer::ok(&TenantView::from(&tenant));
+    app.change(AccountChange::PutTenant(tenant), call.keep(&answer)).await?;
+    Ok(answer)
+}
+
+fn changed(known: &Tenant, change: &TenantChange) -> Result<Tenant, Refusal> {
+    let mut tenant = known.clone();
+    if let Some(name) = &change.name {
+        tenant.name.clone_from(name);
+    }
+    if let Some(plan) = &change.plan {
+        tenant.plan.clone_from(plan);
+    }
+    if let Some(metadata) = &change.metadata {
+        tenant.metadata.clone_from(metadata);
+    }
+    if let Some(rate) = change.rate {
+        tenant.rate = rate.map(RateLimit::try_new).transpose()?;
+    }
+    Ok(tenant)
 }
 
 /// Show a tenant
@@ -171,6 +241,7 @@ pub(super) async fn delete(
     delete_endpoints(&app, &tenant).await?;
     let answer = Answer::nothing();
     app.change(AccountChange::DeleteTenant(tenant.no), call.keep(&answer)).await?;
+    app.rates.forget(tenant.no);
     Ok(answer)
 }
 
@@ -198,10 +269,12 @@ pub(super) async fn delete_endpoints(app: &App, tenant: &Tenant) -> Result<(), P
     }
 }
 
-fn check(body: &TenantBody, limits: &Limits) -> Result<(), Refusal> {
-    check_text("name", body.name.as_deref(), limits.text_chars)?;
-    check_text("plan", body.plan.as_deref(), limits.text_chars)?;
-    check_metadata(&body.metadata, limits)
+fn check(app: &App, environment: &Environment, tenant: &Tenant) -> Result<(), Refusal> {
+    let limits = &app.limits;
+    check_text("name", tenant.name.as_deref(), limits.text_chars)?;
+    check_text("plan", tenant.plan.as_deref(), limits.text_chars)?;
+    check_metadata(&tenant.metadata, limits)?;
+    check_plan(app, environment, tenant.plan.as_deref())
 }
 
 /// Refuses a plan that none of the environment's contracts knows, where they know any.

@@ -8,14 +8,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-/// How often to come back, in seconds, when too much is waiting.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// Answers are for the key that asked, and are asked for anew each time.
 const CACHING: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// A refusal in the words of a contract; as RFC 9457 where it has none for it.
 pub(super) fn refusal(api: Option<&ManagementApi>, refusal: Refusal) -> Response {
-    let own = refusal.code.status();
+    let wait = refusal.seconds_to_wait();
     let mut response = match api.and_then(|api| api.print_error(&refusal)) {
         Some(error) => {
             let status = StatusCode::from_u16(error.status);
@@ -29,8 +27,8 @@ pub(super) fn refusal(api: Option<&ManagementApi>, refusal: Refusal) -> Response
     if let (StatusCode::UNAUTHORIZED, Some(api)) = (status, api) {
         headers.insert(header::WWW_AUTHENTICATE, challenge(&api.auth));
     }
-    if matches!(own, 429 | 503) {
-        headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+    if let Some(seconds) = wait {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

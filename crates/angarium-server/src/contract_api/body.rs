@@ -23,7 +23,7 @@ pub(super) fn members(
     match json::parse::<Members>(body, limits) {
         Ok(Members(members)) => Ok(members),
         // Neither member nor code is at fault, but the body as a whole.
-        Err(Refusal { code: Code::InvalidField, field: None, message }) => {
+        Err(Refusal { code: Code::InvalidField, field: None, message, .. }) => {
             Err(Refusal::whole(Code::InvalidJson, message))
         }
         Err(refusal) => Err(refusal),

@@ -2,6 +2,7 @@
 
 use super::Runner;
 use super::shards::{Owned, Ticket};
+use super::uncommitted::Entered;
 use angarium_core::batch::Guard;
 use angarium_core::endpoint::Endpoint;
 use angarium_core::event::NewEvent;
@@ -12,7 +13,6 @@ use angarium_core::shard::{
 };
 use angarium_core::time::Timestamp;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// What became of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl Runner {
     /// Publishes an event whose parts are checked. Equal ids are found by the shard and the store.
     ///
     /// # Errors
-    /// `too_many_matches`, `overloaded`, `unavailable`; `not_found` when the audience names an
-    /// endpoint that the tenant does not have.
+    /// `too_many_matches`, `overloaded`, `node_overloaded`, `unavailable`; `not_found` when
+    /// the audience names an endpoint that the tenant does not have.
     pub async fn publish(
         self: &Arc<Self>,
         tenant: TenantNo,
@@ -53,7 +53,8 @@ impl Runner {
             let publish = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
                 owned.machine.publish(ticket, call, now, fx);
             };
-            match self.ask(tenant, publish).await? {
+            let entered = self.uncommitted.enter(event.weight());
+            match self.ask_as(Some(entered), tenant, publish).await? {
                 Reply::LookUp => {
                     let at = self.now();
                     match self.find_own_id(tenant, &event).await? {
@@ -241,10 +242,19 @@ impl Runner {
         tenant: TenantNo,
         input: impl FnOnce(&mut Owned, Ticket, Timestamp, &mut Effects<Ticket>),
     ) -> Result<Reply, Refusal> {
+        self.ask_as(None, tenant, input).await
+    }
+
+    async fn ask_as(
+        self: &Arc<Self>,
+        entered: Option<Entered>,
+        tenant: TenantNo,
+        input: impl FnOnce(&mut Owned, Ticket, Timestamp, &mut Effects<Ticket>),
+    ) -> Result<Reply, Refusal> {
         if self.is_stopping() || self.recording.has_failed() {
             return Err(unavailable());
         }
-        let (ticket, reply) = oneshot::channel();
+        let (ticket, reply) = Ticket::new(entered);
         self.with(ShardId::of(tenant), |owned, now, fx| input(owned, ticket, now, fx))
             .map_err(|_| unavailable())?;
         match reply.await {

@@ -15,6 +15,7 @@ mod notices;
 mod recording;
 mod recovery;
 mod shards;
+mod uncommitted;
 mod upkeep;
 mod validate;
 
@@ -43,6 +44,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use uncommitted::Uncommitted;
 
 /// What a runner is made of; the simulator replaces store, transport, clock and entropy.
 #[derive(Clone)]
@@ -69,6 +71,7 @@ pub struct Runner {
     shards: Shards,
     queue: CommitQueue,
     budget: Budget,
+    uncommitted: Arc<Uncommitted>,
     recording: Recording,
     signers: RwLock<HashMap<(TenantNo, String), Arc<TenantSigner>>>,
     counts: Counts,
@@ -115,6 +118,7 @@ impl Runner {
             shards: Shards::new(),
             queue: CommitQueue::default(),
             budget: Budget::new(parts.limits.node_window),
+            uncommitted: Uncommitted::new(&parts.limits),
             recording: Recording::default(),
             signers: RwLock::default(),
             counts: Counts::default(),

@@ -93,7 +93,7 @@ impl Runner {
             };
             self.budget.give_back(machine.in_flight());
             for (ticket, reply) in machine.abandon() {
-                let _ = ticket.send(reply);
+                ticket.answer(reply);
             }
         }
         while let Err(error) = self.recover_with_room(&shards).await {

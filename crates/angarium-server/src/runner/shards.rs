@@ -1,6 +1,7 @@
 //! The shards' machines behind their locks, and the queue of those that have something to commit.
 
 use super::Runner;
+use super::uncommitted::Entered;
 use angarium_core::id::{Epoch, ShardId};
 use angarium_core::shard::{Effects, Reply, Shard};
 use angarium_core::time::Timestamp;
@@ -8,8 +9,24 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
-/// Who waits for a reply of a machine.
-pub(super) type Ticket = oneshot::Sender<Reply>;
+/// Who waits for a reply of a machine, and what is counted as waiting until it is given.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    reply: oneshot::Sender<Reply>,
+    _entered: Option<Entered>,
+}
+
+impl Ticket {
+    pub(super) fn new(entered: Option<Entered>) -> (Self, oneshot::Receiver<Reply>) {
+        let (reply, receiver) = oneshot::channel();
+        (Self { reply, _entered: entered }, receiver)
+    }
+
+    /// A caller that went away needs no answer.
+    pub(super) fn answer(self, reply: Reply) {
+        let _ = self.reply.send(reply);
+    }
+}
 
 /// A machine of the runner.
 pub(super) type Machine = Shard<Ticket>;
@@ -154,7 +171,8 @@ impl Runner {
         input: impl FnOnce(&mut Owned, Timestamp, &mut Effects<Ticket>) -> R,
     ) -> Result<R, ShardOut> {
         let slots = if self.may_start() { self.budget.free() } else { 0 };
-        let mut fx = Effects::new(slots, self.budget.free_for_slow().min(slots));
+        let slow_slots = self.budget.free_for_slow().min(slots);
+        let mut fx = Effects { room: self.uncommitted.room(), ..Effects::new(slots, slow_slots) };
         let (result, epoch) = {
             let mut guard = self.shards.lock(id);
             let owned = guard.as_mut().ok_or(ShardOut)?;
@@ -185,8 +203,7 @@ impl Runner {
 
     fn carry_out(self: &Arc<Self>, id: ShardId, epoch: Epoch, fx: Effects<Ticket>) {
         for (ticket, reply) in fx.replies {
-            // A caller that went away needs no answer.
-            let _ = ticket.send(reply);
+            ticket.answer(reply);
         }
         if !fx.notices.is_empty() {
             self.told.tell(fx.notices, &self.parts.limits);

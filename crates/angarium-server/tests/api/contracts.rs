@@ -43,6 +43,7 @@ async fn broken() -> Stage {
             name: None,
             plan: None,
             metadata: serde_json::Map::new(),
+            rate: None,
             created_at: NOW,
         }),
         AccountChange::CreateKey(ApiKey {

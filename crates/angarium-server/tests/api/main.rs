@@ -8,5 +8,6 @@ mod events;
 mod idempotency;
 mod listener;
 mod look;
+mod rates;
 mod recover;
 mod stage;

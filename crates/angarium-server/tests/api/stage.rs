@@ -14,6 +14,7 @@ use angarium_server::directory::Directory;
 use angarium_server::egress::{Exchange, Transport};
 use angarium_server::entropy::OsEntropy;
 use angarium_server::metrics::Metrics;
+use angarium_server::rates::Rates;
 use angarium_server::runner::{Parts, Runner};
 use angarium_store::SharedStore;
 use angarium_store::seal::MasterKey;
@@ -131,7 +132,9 @@ impl Stage {
             limits: limits.clone(),
             plain_http: PlainHttp::Allowed,
         });
+        let rates = Rates::new(&limits, Arc::clone(&api_clock));
         let app = Arc::new(App {
+            rates,
             runner: runner.await.expect("a runner"),
             directory: Directory::new(store.accounts().await.expect("accounts")),
             store,

@@ -18,6 +18,7 @@ use angarium_core::id::{
 use angarium_core::lane::Lane;
 use angarium_core::limits::Limits;
 use angarium_core::outcome::Class;
+use angarium_core::rate::{RateLimit, RateSpec};
 use angarium_core::secret::{SecretText, SigningKey};
 use angarium_core::subscription::Subscription;
 use angarium_core::time::Timestamp;
@@ -190,6 +191,7 @@ pub(super) fn tenant(environment: EnvironmentNo, id: &str) -> AccountChange {
         name: Some("A name".into()),
         plan: None,
         metadata: serde_json::Map::new(),
+        rate: RateLimit::try_new(RateSpec { per_second: 2.5, burst: Some(7) }).ok(),
         created_at: at(2),
     })
 }

@@ -157,16 +157,18 @@ fn put_tenant(tx: &Tx<'_>, tenant: &Tenant) -> Result<AccountChanged, Fault> {
         return Ok(AccountChanged::NotFound);
     }
     let metadata = json("tenant.metadata", &tenant.metadata)?;
+    let rate = tenant.rate.map(|rate| json("tenant.rate", &rate)).transpose()?;
     let replaced = tx.connection.execute(
-        "UPDATE tenant SET name = ?3, plan = ?4, metadata = ?5 WHERE environment = ?1 AND id = ?2",
-        params![environment, tenant.id, tenant.name, tenant.plan, metadata],
+        "UPDATE tenant SET name = ?3, plan = ?4, metadata = ?5, rate = ?6
+         WHERE environment = ?1 AND id = ?2",
+        params![environment, tenant.id, tenant.name, tenant.plan, metadata, rate],
     )?;
     if replaced > 0 {
         return Ok(AccountChanged::Done);
     }
     tx.connection.execute(
-        "INSERT INTO tenant (environment, id, name, plan, metadata, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO tenant (environment, id, name, plan, metadata, created_at, rate)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             environment,
             tenant.id,
@@ -174,6 +176,7 @@ fn put_tenant(tx: &Tx<'_>, tenant: &Tenant) -> Result<AccountChanged, Fault> {
             tenant.plan,
             metadata,
             tenant.created_at.as_millis(),
+            rate,
         ],
     )?;
     let no = tx.connection.last_insert_rowid();
@@ -324,11 +327,13 @@ fn environments(view: &View<'_>) -> Result<Vec<Environment>, Fault> {
 
 fn tenants(view: &View<'_>) -> Result<Vec<Tenant>, Fault> {
     let mut select = view.connection.prepare_cached(
-        "SELECT no, environment, id, name, plan, metadata, created_at FROM tenant ORDER BY no",
+        "SELECT no, environment, id, name, plan, metadata, created_at, rate FROM tenant
+         ORDER BY no",
     )?;
     let mut rows = select.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
+        let rate: Option<String> = row.get(7)?;
         all.push(Tenant {
             no: TenantNo::new(row.get(0)?),
             environment: EnvironmentNo::new(row.get(1)?),
@@ -337,6 +342,7 @@ fn tenants(view: &View<'_>) -> Result<Vec<Tenant>, Fault> {
             plan: row.get(4)?,
             metadata: from_json("tenant.metadata", &row.get::<_, String>(5)?)?,
             created_at: Timestamp::from_millis(row.get(6)?),
+            rate: rate.map(|text| from_json("tenant.rate", &text)).transpose()?,
         });
     }
     Ok(all)

@@ -4,12 +4,17 @@ use crate::client::{Client, Connection, segment, with_query};
 use crate::commands::{PageArgs, document, member};
 use crate::output::{Column, Output};
 use bytes::Bytes;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Number, Value, json};
 
-const COLUMNS: &[Column] =
-    &[("ID", "/id"), ("NAME", "/name"), ("PLAN", "/plan"), ("CREATED", "/created_at")];
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("PLAN", "/plan"),
+    ("RATE", "/rate/per_second"),
+    ("CREATED", "/created_at"),
+];
 
 /// What is done with tenants.
 #[derive(Debug, Subcommand)]
@@ -18,15 +23,18 @@ pub(crate) enum Action {
     Put {
         /// The platform's own id.
         tenant: String,
-        /// Its name for people.
-        #[arg(long)]
-        name: Option<String>,
-        /// Its plan, one of the contract's.
-        #[arg(long)]
-        plan: Option<String>,
-        /// A member of its metadata, NAME=JSON; repeatable.
-        #[arg(long, value_parser = member, value_name = "NAME=JSON")]
-        metadata: Vec<(String, Value)>,
+        #[command(flatten)]
+        members: Members,
+    },
+    /// Changes what is given, keeps the rest.
+    Update {
+        /// Its id.
+        tenant: String,
+        #[command(flatten)]
+        members: Members,
+        /// Lifts its own rate: the server's default holds again.
+        #[arg(long, conflicts_with = "rate")]
+        no_rate: bool,
     },
     /// Lists the tenants.
     List(PageArgs),
@@ -42,6 +50,41 @@ pub(crate) enum Action {
     },
 }
 
+/// The members of a tenant.
+#[derive(Debug, Args)]
+pub(crate) struct Members {
+    /// Its name for people.
+    #[arg(long)]
+    name: Option<String>,
+    /// Its plan, one of the contract's.
+    #[arg(long)]
+    plan: Option<String>,
+    /// A member of its metadata, NAME=JSON; repeatable.
+    #[arg(long, value_parser = member, value_name = "NAME=JSON")]
+    metadata: Vec<(String, Value)>,
+    /// Events a second that it may publish.
+    #[arg(long, value_name = "NUMBER")]
+    rate: Option<Number>,
+    /// Events that it may publish at once; what a second allows if not given.
+    #[arg(long, value_name = "NUMBER", requires = "rate")]
+    burst: Option<u32>,
+}
+
+impl Members {
+    fn document(self) -> Map<String, Value> {
+        let metadata = Map::from_iter(self.metadata);
+        let burst = self.burst.map(|burst| json!(burst));
+        let rate =
+            self.rate.map(|rate| document([("per_second", Some(json!(rate))), ("burst", burst)]));
+        document([
+            ("name", self.name.map(|name| json!(name))),
+            ("plan", self.plan.map(|plan| json!(plan))),
+            ("metadata", (!metadata.is_empty()).then_some(Value::Object(metadata))),
+            ("rate", rate.map(Value::Object)),
+        ])
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -54,16 +97,15 @@ pub(crate) async fn run(
     let mut client = Client::new(&connection)?;
     let one = |tenant: &str| format!("/v1/tenants/{}", segment(tenant));
     match action {
-        Action::Put { tenant, name, plan, metadata } => {
-            let metadata =
-                (!metadata.is_empty()).then(|| Value::Object(metadata.into_iter().collect()));
-            let body = Value::Object(document([
-                ("name", name.map(|name| json!(name))),
-                ("plan", plan.map(|plan| json!(plan))),
-                ("metadata", metadata),
-            ]));
-            let body = Some(Bytes::from(body.to_string()));
+        Action::Put { tenant, members } => {
+            let body = Some(Bytes::from(Value::Object(members.document()).to_string()));
             output.object(&client.call(Method::PUT, &one(&tenant), body).await?);
+        }
+        Action::Update { tenant, members, no_rate } => {
+            let mut members = members.document();
+            members.extend(no_rate.then(|| ("rate".to_owned(), Value::Null)));
+            let body = Some(Bytes::from(Value::Object(members).to_string()));
+            output.object(&client.call(Method::PATCH, &one(&tenant), body).await?);
         }
         Action::List(page) => {
             let path = with_query("/v1/tenants", &page.parameters());

@@ -66,6 +66,7 @@ pub(super) fn possible(contract: &Contract, routes: &[&Route]) -> Vec<(Code, &'s
     };
     let changes = routes.iter().any(|route| route.operation.bounds().access == Access::Changes);
     let makes = routes.iter().any(|route| route.operation == Operation::EndpointCreate);
+    let tests = routes.iter().any(|route| route.operation == Operation::EndpointTest);
     let rules = contract.rules();
     let all = [
         (changes, Code::InvalidJson, "The body is not JSON."),
@@ -102,8 +103,10 @@ pub(super) fn possible(contract: &Contract, routes: &[&Route]) -> Vec<(Code, &'s
         ),
         (takes(Field::Secret), Code::InvalidSecret, "The secret is not of the right form."),
         (changes, Code::IdempotencyMismatch, "The `Idempotency-Key` was used with another body."),
+        (tests, Code::RateLimited, "More events a second than agreed; `Retry-After` says when."),
         (true, Code::Overloaded, "Too much at once; come back in a moment."),
         (true, Code::Internal, "Something failed on our side."),
+        (true, Code::NodeOverloaded, "Too much at once, not by you; come back in a moment."),
         (true, Code::Unavailable, "Not now; send it again in a moment."),
     ];
     all.into_iter().filter(|(can, ..)| *can).map(|(_, code, when)| (code, when)).collect()

@@ -4,8 +4,9 @@ use super::{Held, Queue};
 use crate::id::DeliveryKey;
 use crate::lane::Lane;
 use crate::limits::Limits;
+use crate::shard::Room;
 use crate::shard::held::LoadWish;
-use crate::shard::lanes::{Commits, Room};
+use crate::shard::lanes::Commits;
 use crate::time::Timestamp;
 
 impl Queue {

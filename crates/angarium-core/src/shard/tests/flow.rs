@@ -1,7 +1,6 @@
 //! Publish, send, retry, overflow.
 
 use super::*;
-use crate::shard::lanes::Room;
 
 #[test]
 fn nothing_is_answered_or_sent_before_the_commit() {
@@ -175,17 +174,6 @@ fn an_event_that_matches_too_many_endpoints_is_refused_and_one_fewer_is_not() {
     let refused = bench.publish();
     let reply = bench.reply_to(refused);
     assert!(matches!(reply, Some(Reply::Refused(r)) if r.code == Code::TooManyMatches));
-}
-
-#[test]
-fn more_uncommitted_events_than_the_limit_are_shed_before_they_are_accepted() {
-    let limits = Limits { shard_uncommitted: 2, ..Limits::default() };
-    let mut bench = Bench::with_limits(limits);
-    let tickets: Vec<_> = (0..3).map(|_| bench.publish()).collect();
-    let reply = bench.reply_to(tickets[2]);
-    assert!(matches!(reply, Some(Reply::Refused(r)) if r.code == Code::Overloaded));
-    bench.commit();
-    assert!(matches!(bench.reply_to(tickets[1]), Some(Reply::Accepted { .. })));
 }
 
 #[test]

@@ -4,8 +4,6 @@ use super::*;
 use crate::gate::BreakerRule;
 use crate::rate::{RateLimit, RateSpec};
 
-const OTHER: TenantNo = TenantNo::new(2);
-
 impl Bench {
     /// Makes an endpoint whose gate keeps to other rules.
     fn add_gated(&mut self, change: impl FnOnce(&mut Endpoint)) -> EndpointNo {
@@ -15,14 +13,6 @@ impl Bench {
         self.act(|shard, fx| shard.create_endpoint(ticket, Arc::new(endpoint), None, None, fx));
         self.commit();
         EndpointNo::new(self.last_endpoint)
-    }
-
-    fn publish_of(&mut self, tenant: TenantNo) {
-        let (ticket, now) = (self.ticket(), self.now);
-        let lookup = Lookup::Absent { at: now };
-        let (event, audience) = (Self::event(None, None), Audience::Matching);
-        let call = Publish { tenant, event, audience, guard: None, lookup };
-        self.act(|shard, fx| shard.publish(ticket, call, now, fx));
     }
 
     fn end_and_commit(&mut self, class: Class) {
@@ -112,10 +102,10 @@ fn a_tenant_that_wants_every_slot_leaves_some_for_the_next() {
     bench.slots = 10;
     bench.add(|_| {});
     bench.add(|config| config.tenant = OTHER);
-    (0..50).for_each(|_| bench.publish_of(TENANT));
+    bench.flood(TENANT, 50);
     bench.commit();
     assert_eq!((bench.under_way(), bench.slots), ((8, 0), 2));
-    (0..50).for_each(|_| bench.publish_of(OTHER));
+    bench.flood(OTHER, 50);
     bench.commit();
     assert_eq!((bench.under_way(), bench.slots), ((8, 2), 0));
 }

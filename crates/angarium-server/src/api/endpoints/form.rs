@@ -129,7 +129,7 @@ pub(crate) struct EndpointChange {
     pub(crate) status: Option<EndpointStatus>,
 }
 
-/// A limit of attempts a second.
+/// A limit: of an endpoint's attempts, or of a tenant's events.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the document's shape of core's RateSpec")]
 pub(in crate::api) struct Rate {

@@ -7,6 +7,7 @@ mod operations;
 mod test;
 mod view;
 
+pub(in crate::api) use form::Rate;
 pub(crate) use form::{EndpointChange, NewEndpoint};
 pub(crate) use operations::{Endpoints, facts};
 pub(super) use test::{__path_test, test};

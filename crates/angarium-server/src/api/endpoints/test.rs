@@ -2,7 +2,8 @@
 //!
 //! They are events like any other: accepted, signed, retried, listed, and suppressed where an
 //! endpoint is disabled. Only their audience is named instead of matched, and their ids begin with
-//! `test_`. Whoever asks, the native API and the contracts' routes call the same functions.
+//! `test_`. A call counts as one event of the tenant's rate, however many it sends. Whoever asks,
+//! the native API and the contracts' routes call the same functions.
 
 use super::configure;
 use super::operations::Endpoints;
@@ -71,6 +72,7 @@ pub(in crate::api) async fn test(
     let row = Endpoints::of(&app, &call.caller)?.find(&id).await?;
     let tenant = call.caller.owner(&app, row.config.tenant, "endpoint")?;
     let planned = plan(&app, &tenant, &[row], &call.body)?.pop().ok_or_else(internal)?;
+    app.rates.admit([&*tenant])?;
     let guard = call.idempotency.guard(GuardAnswer::Event);
     Ok(Answer::accepted(&send(&app, &tenant, planned, guard).await?))
 }
@@ -80,8 +82,8 @@ pub(in crate::api) async fn test(
 /// done anew when it is repeated.
 ///
 /// # Errors
-/// What is wrong with `wanted`, by its member; `not_found` when an endpoint was deleted meanwhile;
-/// and the store's.
+/// What is wrong with `wanted`, by its member; `rate_limited`; `not_found` when an endpoint was
+/// deleted meanwhile; and the store's.
 pub(crate) async fn send_tests(
     app: &App,
     tenant: &Tenant,
@@ -91,6 +93,7 @@ pub(crate) async fn send_tests(
     print: impl FnOnce(&Tested) -> Answer,
 ) -> Result<Answer, Problem> {
     let planned = plan(app, tenant, endpoints, wanted)?;
+    app.rates.admit([tenant])?;
     let id = |planned: &Planned| planned.event.own_id.as_deref().unwrap_or_default().to_owned();
     let events = planned.iter().map(id).collect();
     let answer = print(&Tested { events, endpoints: endpoints.len() });

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// An event that is checked, with its tenant and what is known of its id.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    tenant: Arc<Tenant>,
+    pub(super) tenant: Arc<Tenant>,
     event: NewEvent,
     lookup: Lookup,
 }
@@ -37,13 +37,12 @@ pub(super) fn prepare(app: &App, caller: &Caller, body: &Bytes) -> Result<Prepar
     Ok(Prepared { tenant, event, lookup: Lookup::NotYet })
 }
 
-/// As [`prepare`], and looks its id up, for an event that is to be published in its turn.
+/// Looks its id up, for an event that is to be published in its turn.
 pub(super) async fn prepare_for_turn(
     app: &App,
-    caller: &Caller,
-    body: &Bytes,
+    prepared: Result<Prepared, Problem>,
 ) -> Result<Prepared, Problem> {
-    let prepared = prepare(app, caller, body)?;
+    let prepared = prepared?;
     let lookup = app.runner.look_up(prepared.tenant.no, &prepared.event).await?;
     Ok(Prepared { lookup, ..prepared })
 }
@@ -58,7 +57,7 @@ pub(super) async fn accept(app: &App, event: Prepared, turn: Turn) -> Result<Acc
 ///
 /// # Errors
 /// `schema_violation`, `event_id_conflict`, `too_many_matches`, `not_found` for a named endpoint,
-/// `overloaded`, and the store's.
+/// `overloaded`, `node_overloaded`, and the store's.
 pub(in crate::api) async fn admit(
     app: &App,
     tenant: &Tenant,

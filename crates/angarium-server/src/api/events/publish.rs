@@ -6,9 +6,10 @@ use crate::api::auth::Caller;
 use crate::api::idempotency::{Idempotency, Opened, Turn, replayed};
 use crate::api::json::{self, Answer};
 use crate::api::problem::{self, Problem, ProblemBody};
+use crate::api::quota;
 use crate::in_order::in_order;
 use crate::ingest;
-use angarium_core::account::Scope;
+use angarium_core::account::{Scope, Tenant};
 use angarium_core::batch::GuardAnswer;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -122,10 +123,18 @@ where
     B::Error: Into<axum::BoxError>,
 {
     let answer = publish_one(app, request).await;
-    answer.unwrap_or_else(|problem| {
-        app.metrics.refused(problem.0.code);
-        problem.into_response()
-    })
+    answered(app, answer)
+}
+
+/// The answer; a refusal is counted.
+fn answered(app: &App, answer: Result<impl IntoResponse, Problem>) -> Response {
+    match answer {
+        Ok(answer) => answer.into_response(),
+        Err(problem) => {
+            app.metrics.refused(problem.0.code);
+            problem.into_response()
+        }
+    }
 }
 
 async fn publish_one<B>(app: &App, request: http::Request<B>) -> Result<Response, Problem>
@@ -142,8 +151,11 @@ where
             json::check_content_type(&parts.headers, &body)?;
             let turn = Turn::First(idempotency.guard(GuardAnswer::Event));
             let event = prepare(app, &caller, &body)?;
-            let accepted = accept(app, event, turn).await?;
-            Ok(Answer::accepted(&accepted).into_response())
+            let tenant = Arc::clone(&event.tenant);
+            let answer = accept_within_rate(app, event, turn).await;
+            let mut response = answered(app, answer);
+            quota::say(app.rates.quota(&tenant), &mut response);
+            Ok(response)
         }
         Opened::Repeated(answer) => {
             let event = prepare(app, &caller, &body)?;
@@ -153,15 +165,22 @@ where
     }
 }
 
+async fn accept_within_rate(app: &App, event: Prepared, turn: Turn) -> Result<Answer, Problem> {
+    app.rates.admit([&*event.tenant])?;
+    let accepted = accept(app, event, turn).await?;
+    Ok(Answer::accepted(&accepted))
+}
+
 /// Publish a batch
 ///
-/// Each event is accepted or refused for itself, in the order of the batch; so are the results.
+/// Each event is accepted or refused for itself, in the order of the batch; so are the results. A
+/// batch that is beyond a tenant's rate is refused as a whole.
 #[utoipa::path(post, path = "/v1/events/batch", tag = "events", request_body = BatchBody,
     responses((status = 202, description = "A result for each event", body = BatchAccepted)))]
 pub(in crate::api) async fn publish_batch(
     State(app): State<Arc<App>>,
     request: Request,
-) -> Result<Answer, Problem> {
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let caller = Caller::identify(&app, &parts.headers)?;
     caller.require(Scope::Publish)?;
@@ -175,10 +194,38 @@ pub(in crate::api) async fn publish_batch(
     json::check_content_type(&parts.headers, &body)?;
     let events = ingest::batch(&body, &app.limits)?;
     let turns = idempotency.turns(&app, events.len()).await?;
-    let prepared = events.iter().map(|event| prepare_for_turn(&app, &caller, event));
-    let items = in_order(prepared).await.into_iter().zip(turns);
-    let results = in_order(items.map(|(event, turn)| accept_item(&app, event, turn))).await;
-    Ok(Answer::accepted(&BatchAccepted { results }))
+    let prepared = in_order(events.iter().map(async |event| prepare(&app, &caller, event))).await;
+    let items: Vec<_> = prepared.into_iter().zip(turns).collect();
+    let tenants: Vec<_> = items.iter().filter_map(tenant_of_new).collect();
+    // Of several tenants it cannot be said in two headers.
+    let alike = tenants.windows(2).all(|pair| pair[0].no == pair[1].no);
+    let whose = tenants.first().filter(|_| alike).cloned();
+    let answer = match app.rates.admit(tenants.iter().map(|tenant| &**tenant)) {
+        Ok(()) => Ok(accept_items(&app, items).await),
+        Err(refusal) => Err(refusal.into()),
+    };
+    let mut response = answered(&app, answer);
+    quota::say(whose.and_then(|tenant| app.rates.quota(&tenant)), &mut response);
+    Ok(response)
+}
+
+type Item = (Result<Prepared, Problem>, Turn);
+
+/// Whose event it is, if it is one that counts: what cannot be read does not, nor what was accepted
+/// before under the same `Idempotency-Key`.
+fn tenant_of_new((event, turn): &Item) -> Option<Arc<Tenant>> {
+    match (event, turn) {
+        (Ok(event), Turn::First(_)) => Some(Arc::clone(&event.tenant)),
+        (Ok(_), Turn::Repeated(_)) | (Err(_), _) => None,
+    }
+}
+
+async fn accept_items(app: &App, items: Vec<Item>) -> Answer {
+    let (events, turns): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+    let looked_up = in_order(events.into_iter().map(|event| prepare_for_turn(app, event))).await;
+    let items = looked_up.into_iter().zip(turns);
+    let results = in_order(items.map(|(event, turn)| accept_item(app, event, turn))).await;
+    Answer::accepted(&BatchAccepted { results })
 }
 
 async fn accept_item(app: &App, event: Result<Prepared, Problem>, turn: Turn) -> ItemResult {

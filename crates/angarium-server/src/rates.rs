@@ -1,0 +1,214 @@
+//! How fast each tenant publishes, and whether more events are within its rate.
+//!
+//! Asked before anything is stored or looked up for an event. Who has no limit costs nothing here;
+//! the rest is in memory, so that a restart gives a tenant its burst anew and no more.
+
+use crate::clock::Clock;
+use angarium_core::account::Tenant;
+use angarium_core::id::TenantNo;
+use angarium_core::limits::Limits;
+use angarium_core::rate::{Gcra, RateLimit, RateSpec};
+use angarium_core::refusal::{Code, Refusal};
+use angarium_core::time::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The most that a rate may be.
+const MOST: usize = 1_000_000;
+
+/// What every limited tenant has published of late.
+pub struct Rates {
+    clock: Arc<dyn Clock>,
+    usual: Option<RateLimit>,
+    published: Mutex<HashMap<TenantNo, Gcra>>,
+}
+
+/// Where a tenant stands within its rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Events that may come at once after a time without any.
+    pub limit: u32,
+    /// How long that time is after as many have come.
+    pub window: Duration,
+    /// Events that may come at once now.
+    pub remaining: u32,
+    /// How long until all of them may.
+    pub reset: Duration,
+}
+
+impl Rates {
+    /// With the server's default limit, if it has one; a value beyond what a rate may be reads as
+    /// the nearest that may.
+    pub fn new(limits: &Limits, clock: Arc<dyn Clock>) -> Self {
+        let within = |value: usize| u32::try_from(value.min(MOST)).unwrap_or(u32::MAX);
+        let burst = (limits.tenant_burst > 0).then_some(within(limits.tenant_burst));
+        let spec = RateSpec { per_second: within(limits.tenant_rate).into(), burst };
+        let usual = (limits.tenant_rate > 0).then(|| RateLimit::try_new(spec).ok()).flatten();
+        Self { clock, usual, published: Mutex::default() }
+    }
+
+    /// Admits the events of one call, given by their tenants: all of them or none.
+    ///
+    /// # Errors
+    /// `rate_limited`, with the time until as many may come; `batch_too_large` where they never
+    /// may.
+    pub fn admit<'a>(&self, events: impl IntoIterator<Item = &'a Tenant>) -> Result<(), Refusal> {
+        let mut counts: BTreeMap<TenantNo, (&Tenant, RateLimit, u32)> = BTreeMap::new();
+        for tenant in events {
+            if let Some(limit) = self.limit(tenant) {
+                counts.entry(tenant.no).or_insert((tenant, limit, 0)).2 += 1;
+            }
+        }
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let mut published = self.lock();
+        // Read within the lock, so that no two callers see it go back.
+        let now = self.clock.now();
+        let mut admitted = Vec::with_capacity(counts.len());
+        for (no, (tenant, limit, count)) in counts {
+            let mut gcra = published.get(&no).copied().unwrap_or_default();
+            gcra.admit_all(count, &limit, now)
+                .map_err(|when| refusal(tenant, &limit, count, when, now))?;
+            admitted.push((no, gcra));
+        }
+        published.extend(admitted);
+        Ok(())
+    }
+
+    /// Where the tenant stands, if it has a limit.
+    pub fn quota(&self, tenant: &Tenant) -> Option<Quota> {
+        let limit = self.limit(tenant)?;
+        let published = self.lock();
+        let now = self.clock.now();
+        let gcra = published.get(&tenant.no).copied().unwrap_or_default();
+        Some(Quota {
+            limit: limit.burst(),
+            window: limit.window(),
+            remaining: gcra.remaining(&limit, now),
+            reset: gcra.idle_at(&limit, now).since(now),
+        })
+    }
+
+    /// A tenant is deleted.
+    pub fn forget(&self, tenant: TenantNo) {
+        self.lock().remove(&tenant);
+    }
+
+    fn limit(&self, tenant: &Tenant) -> Option<RateLimit> {
+        tenant.rate.or(self.usual)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantNo, Gcra>> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refusal(
+    tenant: &Tenant,
+    limit: &RateLimit,
+    count: u32,
+    when: Timestamp,
+    now: Timestamp,
+) -> Refusal {
+    let (id, burst) = (&tenant.id, limit.burst());
+    if count > burst {
+        let message = format!(
+            "{count} events of tenant {id}, whose rate never allows more than {burst} at once: \
+             send them in smaller batches"
+        );
+        return Refusal::field(Code::BatchTooLarge, "events", message);
+    }
+    let message = format!(
+        "tenant {id} may publish {} events a second, {burst} at once; nothing was accepted",
+        limit.per_second(),
+    );
+    Refusal::whole(Code::RateLimited, message).after(when.since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use angarium_core::id::EnvironmentNo;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    #[derive(Debug, Default)]
+    struct Hands(AtomicI64);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    fn rates(limits: &Limits) -> (Rates, Arc<Hands>) {
+        let clock = Arc::new(Hands::default());
+        (Rates::new(limits, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+    }
+
+    fn tenant(no: i64, rate: Option<(f64, u32)>) -> Tenant {
+        let limit = |(per_second, burst)| RateSpec { per_second, burst: Some(burst) };
+        Tenant {
+            no: TenantNo::new(no),
+            environment: EnvironmentNo::new(1),
+            id: format!("t{no}"),
+            name: None,
+            plan: None,
+            metadata: serde_json::Map::new(),
+            rate: rate.map(|rate| RateLimit::try_new(limit(rate)).expect("a limit")),
+            created_at: Timestamp::default(),
+        }
+    }
+
+    #[test]
+    fn a_tenant_over_its_rate_is_told_when_to_come_and_another_is_not_touched() {
+        let (rates, clock) = rates(&Limits::default());
+        let (slow, free) = (tenant(1, Some((0.5, 2))), tenant(2, None));
+        assert!((0..2).all(|_| rates.admit([&slow]).is_ok()));
+        let refusal = rates.admit([&slow]).expect_err("over the rate");
+        assert_eq!((refusal.code, refusal.seconds_to_wait()), (Code::RateLimited, Some(2)));
+        assert!((0..9).all(|_| rates.admit([&free]).is_ok()));
+        assert_eq!(rates.quota(&free), None);
+        let (window, reset) = (Duration::from_secs(4), Duration::from_secs(4));
+        assert_eq!(rates.quota(&slow), Some(Quota { limit: 2, window, remaining: 0, reset }));
+        clock.0.store(2_000, Ordering::Relaxed);
+        assert!(rates.admit([&slow]).is_ok() && rates.admit([&slow]).is_err());
+        rates.forget(slow.no);
+        assert!(rates.admit([&slow]).is_ok(), "one of the same number is another");
+    }
+
+    #[test]
+    fn the_server_s_default_holds_for_who_has_no_rate_of_its_own() {
+        let limits = Limits { tenant_rate: 3, ..Limits::default() };
+        let (rates, _) = self::rates(&limits);
+        let admitted = |tenant: &Tenant| (0..9).filter(|_| rates.admit([tenant]).is_ok()).count();
+        assert_eq!(admitted(&tenant(1, None)), 3);
+        assert_eq!(admitted(&tenant(2, Some((1.0, 2)))), 2);
+        let (rates, _) = self::rates(&Limits { tenant_burst: 5, ..limits });
+        assert_eq!(rates.quota(&tenant(1, None)).map(|quota| quota.remaining), Some(5));
+    }
+
+    #[test]
+    fn a_batch_is_admitted_whole_or_not_at_all_whoever_its_events_are_of() {
+        let (rates, _) = rates(&Limits::default());
+        let (slow, slower) = (tenant(1, Some((1.0, 5))), tenant(2, Some((1.0, 2))));
+        let remaining = || [&slow, &slower].map(|tenant| rates.quota(tenant).map(|q| q.remaining));
+        rates.admit([&slow, &slower, &slow]).expect("within both");
+        assert_eq!(remaining(), [Some(3), Some(1)]);
+        let refusal = rates.admit([&slow, &slower, &slower]).expect_err("one is over its rate");
+        assert_eq!((refusal.code, refusal.seconds_to_wait()), (Code::RateLimited, Some(1)));
+        assert!(refusal.message.contains("t2"), "{refusal}");
+        assert_eq!(remaining(), [Some(3), Some(1)], "nothing was counted");
+    }
+
+    #[test]
+    fn a_batch_that_no_wait_would_make_possible_is_told_so() {
+        let (rates, _) = rates(&Limits::default());
+        let slow = tenant(1, Some((1.0, 5)));
+        assert!(rates.admit([&slow; 5]).is_ok());
+        let refusal = rates.admit([&slow; 6]).expect_err("more than the burst");
+        assert_eq!((refusal.code, refusal.seconds_to_wait()), (Code::BatchTooLarge, None));
+        assert_eq!(refusal.field.as_deref(), Some("events"));
+    }
+}

@@ -100,6 +100,18 @@ impl Recovery {
     }
 }
 
+/// How far a job reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// One endpoint.
+    Endpoint,
+    /// Every endpoint of the tenant, one after the other in the order of their making.
+    Tenant {
+        /// Those that it went past because they were disabled, or deleted meanwhile.
+        left_out: Vec<EndpointId>,
+    },
+}
+
 /// A job as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -109,7 +121,9 @@ pub struct Job {
     pub environment: EnvironmentNo,
     /// Whose.
     pub tenant: TenantNo,
-    /// To which endpoint.
+    /// How far it reaches.
+    pub reach: Reach,
+    /// The endpoint that it is about, or is at.
     pub endpoint: EndpointNo,
     /// The endpoint's public id.
     pub endpoint_id: EndpointId,
@@ -138,8 +152,21 @@ pub struct Job {
 }
 
 impl Job {
-    /// The cursor of a job that has looked at everything.
+    /// The cursor of a job that has looked at everything of its endpoint.
     pub const END: EventKey = EventKey::new(i64::MAX);
+
+    /// Whether everything of the endpoint is in hand while others may follow.
+    pub fn goes_on_elsewhere(&self) -> bool {
+        matches!(self.reach, Reach::Tenant { .. }) && self.is_whole()
+    }
+
+    /// Takes up the next of the tenant's endpoints; without one it is done.
+    pub fn turn_to(&mut self, next: Option<(EndpointNo, EndpointId)>, now: Timestamp) {
+        let Some((no, id)) = next else { return self.end(JobStatus::Done, now) };
+        (self.endpoint, self.endpoint_id) = (no, id);
+        self.cursor = EventKey::ZERO;
+        self.updated_at = now;
+    }
 
     /// Takes up the next deliveries, and where the ones after them are.
     pub fn begin(&mut self, step: Vec<Replayed>, next: Option<EventKey>, now: Timestamp) {
@@ -158,8 +185,15 @@ impl Job {
         self.end_if_whole(now);
     }
 
-    /// Something is in the way; says whether that is news.
+    /// Something is in the way; says whether that is news. What reaches further goes past it.
     pub fn meet(&mut self, obstacle: Obstacle, now: Timestamp) -> bool {
+        if let Reach::Tenant { left_out } = &mut self.reach {
+            left_out.push(self.endpoint_id);
+            self.step.clear();
+            self.cursor = Self::END;
+            self.updated_at = now;
+            return true;
+        }
         let is_news = self.obstacle.replace(obstacle) != Some(obstacle);
         match obstacle {
             Obstacle::EndpointDisabled if is_news => self.updated_at = now,
@@ -177,9 +211,13 @@ impl Job {
     }
 
     fn end_if_whole(&mut self, now: Timestamp) {
-        if self.cursor == Self::END && self.step.is_empty() {
+        if self.is_whole() && self.reach == Reach::Endpoint {
             self.end(JobStatus::Done, now);
         }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.cursor == Self::END && self.step.is_empty()
     }
 }
 
@@ -233,6 +271,7 @@ mod tests {
             id: JobId::from_bytes([1; 16]),
             environment: EnvironmentNo::new(1),
             tenant: TenantNo::new(2),
+            reach: Reach::Endpoint,
             endpoint: EndpointNo::new(3),
             endpoint_id: EndpointId::from_bytes([4; 16]),
             recovery: Recovery {
@@ -287,6 +326,24 @@ mod tests {
         assert_eq!((job.status, job.obstacle), (JobStatus::Done, None));
         assert!(lost.meet(Obstacle::EndpointDeleted, at(24)));
         assert_eq!((lost.status, lost.ended_at), (JobStatus::Failed, Some(at(24))));
+    }
+
+    #[test]
+    fn a_job_of_a_tenant_goes_from_endpoint_to_endpoint_and_past_one_that_is_disabled() {
+        let id = |n| EndpointId::from_bytes([n; 16]);
+        let mut job = Job { reach: Reach::Tenant { left_out: Vec::new() }, ..job() };
+        job.begin(vec![made(1)], None, at(21));
+        assert!(!job.goes_on_elsewhere(), "its step is not made yet");
+        job.settle(at(22));
+        assert!(job.goes_on_elsewhere() && job.status == JobStatus::Running);
+        job.turn_to(Some((EndpointNo::new(5), id(5))), at(23));
+        assert_eq!((job.endpoint, job.cursor), (EndpointNo::new(5), EventKey::ZERO));
+        job.begin(vec![made(2)], Some(EventKey::new(2)), at(24));
+        assert!(job.meet(Obstacle::EndpointDisabled, at(25)));
+        assert!(job.goes_on_elsewhere());
+        assert_eq!(job.reach, Reach::Tenant { left_out: vec![id(5)] });
+        job.turn_to(None, at(26));
+        assert_eq!((job.status, job.done, job.obstacle), (JobStatus::Done, 1, None));
     }
 
     #[test]

@@ -97,6 +97,7 @@ async fn step(app: &Arc<App>, id: JobId, most: usize) -> Result<Taken, Problem> 
     if job.step.is_empty() {
         let next = app.store.recoverable(&upcoming(app, &job, most)).await?;
         job.begin(next.items, next.next, app.now());
+        turn(app, &mut job)?;
         app.store.advance_job(&job, None, app.now()).await?;
     }
     let count = job.step.len();
@@ -108,6 +109,7 @@ async fn step(app: &Arc<App>, id: JobId, most: usize) -> Result<Taken, Problem> 
                 true
             }
         };
+        turn(app, &mut job)?;
         if is_news {
             app.store.advance_job(&job, None, app.now()).await?;
         }
@@ -117,6 +119,17 @@ async fn step(app: &Arc<App>, id: JobId, most: usize) -> Result<Taken, Problem> 
         (JobStatus::Running, Some(_)) => Taken::Blocked,
         (JobStatus::Done | JobStatus::Cancelled | JobStatus::Failed, _) => Taken::Last,
     })
+}
+
+/// A job of a whole tenant that is through with an endpoint goes on with the next that was made.
+fn turn(app: &App, job: &mut Job) -> Result<(), Refusal> {
+    if job.goes_on_elsewhere() {
+        let endpoints = app.runner.gates(job.tenant)?.into_iter();
+        let later = endpoints.filter(|other| other.no > job.endpoint);
+        let next = later.min_by_key(|other| other.no);
+        job.turn_to(next.map(|next| (next.no, next.endpoint.config.id)), app.now());
+    }
+    Ok(())
 }
 
 fn upcoming(app: &App, job: &Job, most: usize) -> RecoverableQuery {

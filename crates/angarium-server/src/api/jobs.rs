@@ -1,4 +1,5 @@
-//! `/v1/endpoints/{id}/recover` and `/v1/jobs`: what did not arrive is delivered anew, in bulk.
+//! `/v1/endpoints/{id}/recover`, `/v1/tenants/{tenant}/recover` and `/v1/jobs`: what did not arrive
+//! is delivered anew, in bulk.
 
 use super::auth::{Caller, Reader};
 use super::endpoints::Endpoints;
@@ -10,13 +11,13 @@ use super::{App, Named, deliveries};
 use crate::entropy::random;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::EndpointStatus;
-use angarium_core::id::{EndpointNo, EventKey, JobId};
-use angarium_core::job::{Job, JobStatus, Obstacle, Recovery};
+use angarium_core::id::{EndpointId, EndpointNo, EventKey, JobId, TenantNo};
+use angarium_core::job::{Job, JobStatus, Obstacle, Reach, Recovery};
 use angarium_core::limits::Limits;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::subscription::TypePattern;
 use angarium_core::time::Timestamp;
-use angarium_store::read::{EndpointRow, JobQuery, RecoverableQuery};
+use angarium_store::read::{JobQuery, RecoverableQuery};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -72,8 +73,11 @@ pub(super) struct JobView {
     id: String,
     /// The tenant.
     tenant: String,
-    /// The endpoint's id.
-    endpoint: String,
+    /// The endpoint's id; null for one of the whole tenant.
+    endpoint: Option<String>,
+    /// The endpoints that one of the whole tenant went past, because they were disabled or had
+    /// been deleted; null for one of an endpoint.
+    left_out: Option<Vec<String>>,
     /// `running`, `done`, `cancelled` or `failed`.
     #[schema(example = "running")]
     status: &'static str,
@@ -138,17 +142,63 @@ pub(super) async fn recover(
     let row = Endpoints::of(&app, &call.caller)?.find(&id).await?;
     let now = app.now();
     let recovery = recovery(&call.body, now, &app.limits)?;
-    let rate = rate(call.body.rate, &app.limits)?;
     if row.config.status == EndpointStatus::Disabled && !call.body.dry_run {
         let message = "the endpoint is disabled; enable it first";
         return Err(Refusal::whole(Code::InvalidState, message).into());
     }
-    let total = count(&app, row.no, &recovery, now).await?;
+    let (tenant, endpoints) = (row.config.tenant, vec![(row.no, row.config.id)]);
+    begin(&app, &call, Aim { tenant, reach: Reach::Endpoint, endpoints, recovery, now }).await
+}
+
+/// Recover a tenant
+///
+/// As for an endpoint, for all of the tenant's endpoints in one job at one rate: one endpoint after
+/// the other, in the order of their making. One that is disabled when its turn comes is left out,
+/// and named in `left_out`.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/recover", tag = "jobs",
+    params(("tenant" = String, Path, description = "The platform's own id")),
+    request_body = RecoveryBody,
+    responses((status = 200, description = "Counted", body = CountView),
+        (status = 202, description = "The job is durable", body = JobView)))]
+pub(super) async fn recover_tenant(
+    State(app): State<Arc<App>>,
+    Named(tenant): Named,
+    call: Command<RecoveryBody>,
+) -> Result<Answer, Problem> {
+    let tenant = call.caller.tenant(&app, &tenant)?.no;
+    let now = app.now();
+    let recovery = recovery(&call.body, now, &app.limits)?;
+    let in_force = app.runner.gates(tenant)?.into_iter();
+    let mut endpoints: Vec<_> =
+        in_force.map(|other| (other.no, other.endpoint.config.id)).collect();
+    endpoints.sort_unstable_by_key(|(no, _)| *no);
+    let reach = Reach::Tenant { left_out: Vec::new() };
+    begin(&app, &call, Aim { tenant, reach, endpoints, recovery, now }).await
+}
+
+/// What a recovery is meant to be about.
+struct Aim {
+    tenant: TenantNo,
+    reach: Reach,
+    /// In the order in which they are taken up.
+    endpoints: Vec<(EndpointNo, EndpointId)>,
+    recovery: Recovery,
+    now: Timestamp,
+}
+
+/// Counts, and makes the job unless it is a dry run.
+async fn begin(app: &App, call: &Command<RecoveryBody>, aim: Aim) -> Result<Answer, Problem> {
+    let rate = rate(call.body.rate, &app.limits)?;
+    let mut total = 0;
+    for (endpoint, _) in &aim.endpoints {
+        total += count(app, *endpoint, &aim.recovery, aim.now).await?;
+    }
     if call.body.dry_run {
         return Ok(Answer::ok(&CountView { dry_run: true, total }));
     }
-    let job = Job { rate, total, ..new_job(&app, &call.caller, &row, recovery, now)? };
-    let answer = Answer::accepted(&view(&app, &job));
+    let now = aim.now;
+    let job = Job { rate, total, ..new_job(app, &call.caller, aim)? };
+    let answer = Answer::accepted(&view(app, &job));
     let most = app.limits.jobs_per_tenant;
     if !app.store.create_job(&job, most, call.keep(&answer), now).await? {
         let message = format!("{most} jobs of the tenant run; cancel one, or wait for its end");
@@ -262,16 +312,18 @@ async fn count(
 fn new_job(
     app: &App,
     caller: &Caller,
-    row: &EndpointRow,
-    recovery: Recovery,
-    now: Timestamp,
+    Aim { tenant, reach, endpoints, recovery, now }: Aim,
 ) -> Result<Job, Refusal> {
+    let (endpoint, endpoint_id) = *endpoints.first().ok_or_else(|| {
+        Refusal::whole(Code::InvalidState, "the tenant has no endpoint to deliver to")
+    })?;
     Ok(Job {
         id: JobId::from_parts(now, random(&*app.entropy)),
         environment: caller.environment()?.no,
-        tenant: row.config.tenant,
-        endpoint: row.no,
-        endpoint_id: row.config.id,
+        tenant,
+        reach,
+        endpoint,
+        endpoint_id,
         recovery,
         rate: USUAL_RATE,
         status: JobStatus::Running,
@@ -351,6 +403,12 @@ fn rate(asked: Option<u32>, limits: &Limits) -> Result<u32, Refusal> {
 }
 
 fn view(app: &App, job: &Job) -> JobView {
+    let (endpoint, left_out) = match &job.reach {
+        Reach::Endpoint => (Some(job.endpoint_id.to_string()), None),
+        Reach::Tenant { left_out } => {
+            (None, Some(left_out.iter().map(EndpointId::to_string).collect()))
+        }
+    };
     let recovery = &job.recovery;
     let types: Vec<_> = recovery.types.iter().map(|kind| kind.as_str().to_owned()).collect();
     let obstacle = |status| {
@@ -360,7 +418,8 @@ fn view(app: &App, job: &Job) -> JobView {
     JobView {
         id: job.id.to_string(),
         tenant: app.directory.tenant_by_no(job.tenant).map_or_else(String::new, |t| t.id.clone()),
-        endpoint: job.endpoint_id.to_string(),
+        endpoint,
+        left_out,
         status: job.status.as_str(),
         waits_for: obstacle(JobStatus::Running),
         reason: obstacle(JobStatus::Failed),

@@ -137,6 +137,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(endpoints::rotate_secret))
         .routes(routes!(endpoints::test))
         .routes(routes!(jobs::recover))
+        .routes(routes!(jobs::recover_tenant))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::cancel))

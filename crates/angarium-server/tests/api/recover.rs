@@ -108,6 +108,38 @@ async fn a_dry_run_counts_what_the_job_then_delivers_once() {
 }
 
 #[tokio::test]
+async fn one_job_recovers_all_endpoints_of_a_tenant_but_one_that_is_disabled() {
+    let stage = Stage::ready().await;
+    let path = "/v1/tenants/acme/recover";
+    let nobody = stage.post(path).json(json!({"since": SINCE})).send().await;
+    assert_eq!(nobody.refused(), "409 invalid_state ");
+    // Each was disabled while events came, and active while the next ones' came.
+    let ids = [stage.missed(2).await, stage.missed(1).await, stage.missed(3).await];
+    stage.act(&ids[1], "disable").await;
+    let dry = json!({"since": SINCE, "dry_run": true});
+    let counted = stage.post(path).json(dry.clone()).send().await;
+    assert_eq!((counted.status, counted.json()), (200, json!({"dry_run": true, "total": 18})));
+    let begun = stage.post(path).json(json!({"since": SINCE, "rate": 1000})).send().await;
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    assert_eq!((&begun.json()["endpoint"], &begun.json()["total"]), (&Value::Null, &json!(18)));
+    let job = format!("/v1/jobs/{}", begun.json()["id"].as_str().expect("an id"));
+    stage.drive();
+    let done = stage.until(&job, is("done")).await;
+    assert_eq!((&done["done"], &done["left_out"]), (&json!(15), &json!([ids[1]])));
+    // The first was active when the others missed theirs.
+    for (id, missed, live) in [(&ids[0], 6, 3 + 9), (&ids[2], 9, 0)] {
+        let rows = stage.delivered(id, missed + live).await;
+        let anew = rows.iter().filter(|row| row["redelivery_of"].is_string()).count();
+        assert_eq!(anew, missed);
+    }
+    stage.act(&ids[1], "enable").await;
+    assert_eq!(stage.post(path).json(dry).send().await.json()["total"], 3, "what was left out");
+    let list = stage.get(&format!("/v1/jobs?endpoint={}", ids[0])).send().await.json();
+    assert_eq!(list["data"], json!([]));
+    assert_eq!(stage.get("/v1/jobs?tenant=acme").send().await.json()["data"], json!([done]));
+}
+
+#[tokio::test]
 async fn a_recovery_is_refused_by_the_member_at_fault() {
     let stage = Stage::ready().await;
     let id = stage.endpoint(json!({"url": "https://a.example/h", "types": ["*"]})).await;

@@ -10,7 +10,7 @@ use angarium_core::batch::{
 use angarium_core::delivery::DeliveryState;
 use angarium_core::event::EventType;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, JobId, TenantNo};
-use angarium_core::job::{Job, JobStatus, Obstacle, Recovery};
+use angarium_core::job::{Job, JobStatus, Obstacle, Reach, Recovery};
 use angarium_core::limits::Limits;
 use angarium_core::replay::Replayed;
 use angarium_core::subscription::TypePattern;
@@ -101,6 +101,7 @@ impl World {
             id: JobId::from_parts(at(70 + i64::from(random)), [random; 10]),
             environment: self.environment,
             tenant,
+            reach: Reach::Endpoint,
             endpoint,
             endpoint_id: ids[0].1,
             recovery: Recovery { types: vec![pattern("a.*"), pattern("b")], ..everything() },
@@ -211,6 +212,28 @@ pub async fn a_job_reads_back_as_it_stands_and_never_moves_once_it_has_ended(
     assert!(world.store.guarded_answer(&[1; 32], at(84)).await.expect("read").is_some());
     assert!(world.store.guarded_answer(&[2; 32], at(84)).await.expect("read").is_none());
     assert_eq!(world.store.running_jobs().await.expect("jobs"), []);
+}
+
+/// The endpoint that it is at is not the one that it is about.
+pub async fn a_job_of_a_tenant_reads_back_at_the_endpoint_that_it_is_at(harness: &dyn Harness) {
+    let world = World::new(harness).await;
+    let tenant = world.tenants[0];
+    let (one, two) = (world.endpoint(tenant, 1).await, world.endpoint(tenant, 2).await);
+    let new = world.new_job(tenant, one, 1).await;
+    let mut job = Job { reach: Reach::Tenant { left_out: Vec::new() }, ..new };
+    assert!(world.store.create_job(&job, 9, None, at(70)).await.expect("written"));
+    assert_eq!(world.store.running_jobs().await.expect("jobs"), [job.clone()]);
+    job.meet(Obstacle::EndpointDisabled, at(80));
+    let second = world.store.endpoint_ids(&[two]).await.expect("ids")[0].1;
+    job.turn_to(Some((two, second)), at(81));
+    assert!(world.store.advance_job(&job, None, at(81)).await.expect("written"));
+    assert_eq!(world.store.job(job.id).await.expect("read"), Some(job));
+    let environment = world.environment;
+    for endpoint in [one, two] {
+        let (tenant, endpoint) = (None, Some(endpoint));
+        let query = JobQuery { environment, tenant, endpoint, before: None, limit: 2 };
+        assert_eq!(world.store.jobs(query).await.expect("a page").items, []);
+    }
 }
 
 /// By environment, tenant and endpoint; jobs that have ended make room.

@@ -84,6 +84,7 @@ macro_rules! store_cases {
                 the_numbers_of_a_deleted_endpoint_stay_listed;
             jobs: what_ended_without_success_is_recoverable_page_by_page,
                 what_has_a_newer_delivery_is_not_recoverable,
+                a_job_of_a_tenant_reads_back_at_the_endpoint_that_it_is_at,
                 a_job_reads_back_as_it_stands_and_never_moves_once_it_has_ended,
                 no_more_jobs_run_than_may_and_each_list_has_its_own;
             upkeep: own_ids_are_found_in_the_tail_and_in_the_index,

@@ -11,22 +11,23 @@ use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, EventKey, Generation, JobId, TenantNo,
 };
-use angarium_core::job::{Job, JobStatus, Obstacle, Recovery};
+use angarium_core::job::{Job, JobStatus, Obstacle, Reach, Recovery};
 use angarium_core::replay::Replayed;
 use angarium_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 const INSERT: &str = "
     INSERT INTO job (id, environment, tenant, endpoint, since, until, states, types, rate, status,
-                     obstacle, total, done, cursor, step, created_at, updated_at, ended_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+                     obstacle, total, done, cursor, step, created_at, updated_at, ended_at,
+                     left_out)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 
 pub(super) const COUNT_RUNNING: &str = "
     SELECT count(*) FROM job WHERE tenant = ?1 AND status = 'running'";
 
 pub(super) const MOVE: &str = "
     UPDATE job SET status = ?2, obstacle = ?3, done = ?4, cursor = ?5, step = ?6, updated_at = ?7,
-                   ended_at = ?8
+                   ended_at = ?8, endpoint = ?9, left_out = ?10
     WHERE id = ?1 AND status = 'running'";
 
 macro_rules! select_jobs {
@@ -34,7 +35,7 @@ macro_rules! select_jobs {
         concat!(
             "SELECT job.id, job.environment, job.tenant, endpoint, endpoint.id, since, until, \
              states, types, rate, job.status, obstacle, total, done, cursor, step, \
-             job.created_at, updated_at, ended_at \
+             job.created_at, updated_at, ended_at, left_out \
              FROM job CROSS JOIN endpoint ON endpoint.no = job.endpoint ",
             $rest
         )
@@ -51,8 +52,9 @@ pub(super) const OF_ENVIRONMENT: &str =
 pub(super) const OF_TENANT: &str =
     select_jobs!("WHERE job.tenant = ?1 AND job.id < ?2 ORDER BY job.id DESC LIMIT ?3");
 
-pub(super) const OF_ENDPOINT: &str =
-    select_jobs!("WHERE job.endpoint = ?1 AND job.id < ?2 ORDER BY job.id DESC LIMIT ?3");
+pub(super) const OF_ENDPOINT: &str = select_jobs!(
+    "WHERE job.endpoint = ?1 AND job.id < ?2 AND left_out IS NULL ORDER BY job.id DESC LIMIT ?3"
+);
 
 /// Above every id.
 const TOP: [u8; 16] = [0xff; 16];
@@ -92,6 +94,7 @@ pub(super) fn create(
         job.created_at.as_millis(),
         job.updated_at.as_millis(),
         job.ended_at.map(Timestamp::as_millis),
+        left_out_text(&job.reach),
     ])?;
     keep(tx, guard, now)?;
     Ok(true)
@@ -113,6 +116,8 @@ pub(super) fn advance(
         step_text(&job.step)?,
         job.updated_at.as_millis(),
         job.ended_at.map(Timestamp::as_millis),
+        job.endpoint.get(),
+        left_out_text(&job.reach),
     ])?;
     if moved > 0 {
         keep(tx, guard, now)?;
@@ -168,6 +173,7 @@ fn read(row: &Row<'_>) -> Result<Job, Fault> {
         id: JobId::from_bytes(row.get(0)?),
         environment: EnvironmentNo::new(row.get(1)?),
         tenant: TenantNo::new(row.get(2)?),
+        reach: reach(row.get(19)?)?,
         endpoint,
         endpoint_id: EndpointId::from_bytes(row.get(4)?),
         recovery: Recovery {
@@ -187,6 +193,23 @@ fn read(row: &Row<'_>) -> Result<Job, Fault> {
         updated_at: row.time(17)?.unwrap_or_default(),
         ended_at: row.time(18)?,
     })
+}
+
+/// Public ids, separated by spaces; none of a job that reaches no further than its endpoint.
+fn left_out_text(reach: &Reach) -> Option<String> {
+    match reach {
+        Reach::Endpoint => None,
+        Reach::Tenant { left_out } => {
+            Some(left_out.iter().map(EndpointId::to_string).collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+fn reach(left_out: Option<String>) -> Result<Reach, Fault> {
+    let Some(text) = left_out else { return Ok(Reach::Endpoint) };
+    let id = |text: &str| text.parse().map_err(|e| Fault::damaged("job.left_out", e));
+    let left_out = text.split_whitespace().map(id).collect::<Result<_, _>>()?;
+    Ok(Reach::Tenant { left_out })
 }
 
 fn states(text: &str) -> Result<Vec<DeliveryState>, Fault> {

@@ -93,10 +93,7 @@ pub(crate) enum Action {
         #[command(flatten)]
         one: One,
         #[command(flatten)]
-        recovery: Recovery,
-        /// Goes on until the job has ended.
-        #[arg(long, conflicts_with = "dry_run")]
-        watch: bool,
+        recovery: job::Recovery,
     },
     /// Sends it a test event, signed and retried as a real one.
     Test {
@@ -116,43 +113,6 @@ pub(crate) enum Action {
 pub(crate) struct One {
     /// Its id (`ep_…`).
     id: String,
-}
-
-/// What is delivered anew.
-#[derive(Debug, Args)]
-pub(crate) struct Recovery {
-    /// Of events accepted at or after.
-    #[arg(long, value_name = "TIME")]
-    since: String,
-    /// Of events accepted before; until now if not given.
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// In this state: `dead`, `suppressed` or `cancelled`; repeatable. The first two if not given.
-    #[arg(long, value_delimiter = ',', value_name = "STATE")]
-    state: Vec<String>,
-    /// Of this event type or pattern (`a.*`); repeatable. Of every type if not given.
-    #[arg(long = "type", value_delimiter = ',', value_name = "TYPE")]
-    kind: Vec<String>,
-    /// At most so many deliveries a second; 50 if not given.
-    #[arg(long, value_name = "NUMBER")]
-    rate: Option<u32>,
-    /// Only counts.
-    #[arg(long)]
-    dry_run: bool,
-}
-
-impl Recovery {
-    fn document(&self) -> Value {
-        let some = |texts: &[String]| (!texts.is_empty()).then(|| json!(texts));
-        Value::Object(document([
-            ("since", Some(json!(self.since))),
-            ("until", self.until.as_ref().map(|text| json!(text))),
-            ("states", some(&self.state)),
-            ("types", some(&self.kind)),
-            ("rate", self.rate.map(|rate| json!(rate))),
-            ("dry_run", self.dry_run.then(|| json!(true))),
-        ]))
-    }
 }
 
 /// The members of an endpoint.
@@ -243,14 +203,9 @@ pub(crate) async fn run(
             output.list(&client.get(&path).await?, NUMBER_COLUMNS);
             return Ok(());
         }
-        Action::Recover { one, recovery, watch } => {
+        Action::Recover { one, recovery } => {
             let path = format!("{}/recover", path(&one));
-            let answer = client.post(&path, &recovery.document()).await?;
-            match watch {
-                true => job::watch(&mut client, output, answer).await?,
-                false => output.object(&answer),
-            }
-            return Ok(());
+            return recovery.begin(&mut client, output, &path).await;
         }
         Action::Test { one, kind, data } => {
             let body = Some(test_event(kind, data)?);

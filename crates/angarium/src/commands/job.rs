@@ -1,11 +1,11 @@
 //! `angarium job`, and how it goes on.
 
 use crate::client::{Client, ClientError, Connection, segment, with_query};
-use crate::commands::PageArgs;
+use crate::commands::{PageArgs, document};
 use crate::output::{Column, Output};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const COLUMNS: &[Column] = &[
@@ -53,6 +53,64 @@ pub(crate) enum Action {
         /// Its id.
         id: String,
     },
+}
+
+/// What is delivered anew.
+#[derive(Debug, Args)]
+pub(crate) struct Recovery {
+    /// Of events accepted at or after.
+    #[arg(long, value_name = "TIME")]
+    since: String,
+    /// Of events accepted before; until now if not given.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// In this state: `dead`, `suppressed` or `cancelled`; repeatable. The first two if not given.
+    #[arg(long, value_delimiter = ',', value_name = "STATE")]
+    state: Vec<String>,
+    /// Of this event type or pattern (`a.*`); repeatable. Of every type if not given.
+    #[arg(long = "type", value_delimiter = ',', value_name = "TYPE")]
+    kind: Vec<String>,
+    /// At most so many deliveries a second; 50 if not given.
+    #[arg(long, value_name = "NUMBER")]
+    rate: Option<u32>,
+    /// Only counts.
+    #[arg(long)]
+    dry_run: bool,
+    /// Goes on until the job has ended.
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
+}
+
+impl Recovery {
+    /// Begins the job, or counts.
+    ///
+    /// # Errors
+    /// The call's; a watched job's end if it was not done.
+    pub(crate) async fn begin(
+        &self,
+        client: &mut Client,
+        output: Output,
+        path: &str,
+    ) -> anyhow::Result<()> {
+        let answer = client.post(path, &self.document()).await?;
+        if self.watch {
+            return watch(client, output, answer).await;
+        }
+        output.object(&answer);
+        Ok(())
+    }
+
+    fn document(&self) -> Value {
+        let some = |texts: &[String]| (!texts.is_empty()).then(|| json!(texts));
+        Value::Object(document([
+            ("since", Some(json!(self.since))),
+            ("until", self.until.as_ref().map(|text| json!(text))),
+            ("states", some(&self.state)),
+            ("types", some(&self.kind)),
+            ("rate", self.rate.map(|rate| json!(rate))),
+            ("dry_run", self.dry_run.then(|| json!(true))),
+        ]))
+    }
 }
 
 /// Runs the command.
@@ -147,7 +205,6 @@ fn progress(job: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_line_says_how_far_a_job_is_and_what_it_waits_for() {

@@ -1,7 +1,7 @@
 //! `angarium tenant`.
 
 use crate::client::{Client, Connection, segment, with_query};
-use crate::commands::{PageArgs, document, member};
+use crate::commands::{PageArgs, document, job, member};
 use crate::output::{Column, Output};
 use bytes::Bytes;
 use clap::{Args, Subcommand};
@@ -42,6 +42,13 @@ pub(crate) enum Action {
     Show {
         /// Its id.
         tenant: String,
+    },
+    /// Delivers anew what did not arrive at any of its endpoints, as one job.
+    Recover {
+        /// Its id.
+        tenant: String,
+        #[command(flatten)]
+        recovery: job::Recovery,
     },
     /// Deletes one whose endpoints are all deleted.
     Delete {
@@ -112,6 +119,10 @@ pub(crate) async fn run(
             output.list(&client.get(&path).await?, COLUMNS);
         }
         Action::Show { tenant } => output.object(&client.get(&one(&tenant)).await?),
+        Action::Recover { tenant, recovery } => {
+            let path = format!("{}/recover", one(&tenant));
+            recovery.begin(&mut client, output, &path).await?;
+        }
         Action::Delete { tenant } => {
             client.call(Method::DELETE, &one(&tenant), None).await?;
             output.done(&format!("tenant {tenant} is deleted"));

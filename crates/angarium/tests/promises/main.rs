@@ -16,6 +16,7 @@ mod faults;
 mod gates;
 mod herd;
 mod isolation;
+mod isolation_tenants;
 mod look;
 mod million;
 mod notices;

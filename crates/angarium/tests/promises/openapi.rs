@@ -32,6 +32,8 @@ fn the_document_names_every_call_of_the_api() {
         "POST /v1/keys",
         "DELETE /v1/keys/{id}",
         "PUT /v1/tenants/{tenant}",
+        "PATCH /v1/tenants/{tenant}",
+        "POST /v1/tenants/{tenant}/recover",
         "POST /v1/tenants/{tenant}/endpoints",
         "PATCH /v1/endpoints/{id}",
         "DELETE /v1/endpoints/{id}",

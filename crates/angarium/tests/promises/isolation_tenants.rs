@@ -1,0 +1,187 @@
+//! A tenant that publishes as fast as it can does not slow another's deliveries: the 99th
+//! percentile from a publish to its arrival is at most twice what it is alone.
+//!
+//! Both tenants live in one shard, so that they share all that tenants can share: the shard's lock,
+//! the commits, the store's writer, the node's slots. `ISOLATION_SECONDS` makes a long run.
+
+use crate::support::client::{Api, Connection};
+use crate::support::receiver::{Receiver, Reply};
+use crate::support::shop::Shop;
+use crate::support::{eventually, rounds};
+use angarium_core::id::ShardId;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const EVERY: Duration = Duration::from_millis(50);
+/// Who floods, by how many callers at once.
+const CALLERS: usize = 8;
+/// What a machine with other work adds now and then. Two of 240 events are above the percentile, so
+/// that a few pauses of the machine, of which a busier process gets more, are seen by it.
+const NOISE: Duration = Duration::from_millis(50);
+const SOON: Duration = Duration::from_secs(60);
+
+type Arrivals = Arc<Mutex<BTreeMap<u64, Instant>>>;
+
+/// The tenant that publishes 20 events a second, and its neighbour in the same shard.
+struct Street {
+    shop: Shop,
+    arrivals: Arrivals,
+    next: u64,
+}
+
+impl Street {
+    fn open() -> Self {
+        let shop = Shop::open();
+        // The neighbour's number is the quiet tenant's and a whole round of shards.
+        (1..ShardId::COUNT).for_each(|n| shop.tenant(&format!("t{n}")));
+        shop.tenant("loud");
+        let arrivals = Arrivals::default();
+        let notes = arrivals.clone();
+        let quiet = Receiver::unrecorded(move |request| {
+            let now = Instant::now();
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let n = body["data"]["n"].as_u64().unwrap_or(u64::MAX);
+            notes.lock().expect("nobody panics").entry(n).or_insert(now);
+            Reply::Status(200)
+        });
+        let loud = Receiver::unrecorded(|_| Reply::Status(200));
+        for (tenant, receiver) in [("acme", quiet), ("loud", loud)] {
+            let endpoint = json!({"url": receiver.url("/"), "types": ["*"]});
+            shop.api.post(&format!("/v1/tenants/{tenant}/endpoints"), &endpoint).expect(201);
+        }
+        Self { shop, arrivals, next: 0 }
+    }
+
+    /// Publishes at an even pace and waits for everything; answers how long each took to arrive.
+    fn walk(&mut self, span: Duration) -> Vec<Duration> {
+        let address = &self.shop.server.address;
+        let mut connection = Connection::open(address).expect("a connection");
+        let (began, first) = (Instant::now(), self.next);
+        let mut published = Vec::new();
+        for due in (0..).map(|n| began + EVERY * n).take_while(|due| *due < began + span) {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let n = self.next;
+            self.next += 1;
+            let event = json!({"tenant": "acme", "type": "a", "data": {"n": n}}).to_string();
+            // From when it was due: a publish that is late because the one before was slow counts.
+            published.push((n, due));
+            let body = Some(event.as_bytes());
+            let answer = connection.exchange(&self.shop.api, "POST", "/v1/events", body);
+            answer.expect("an answer").expect(202);
+        }
+        let arrivals = self.arrivals.clone();
+        let arrived = || arrivals.lock().expect("nobody panics").range(first..).count();
+        eventually("all arrived", SOON, || arrived() == published.len());
+        let arrivals = arrivals.lock().expect("nobody panics");
+        published.iter().map(|(n, due)| arrivals[n].saturating_duration_since(*due)).collect()
+    }
+
+    /// Waits until the neighbour's events have arrived too, so that the next turn begins anew.
+    fn settle(&self) {
+        let waiting = "/v1/deliveries?tenant=loud&limit=1&state=";
+        let is_none = |state: &str| {
+            let page = self.shop.api.get(&format!("{waiting}{state}")).expect(200);
+            page["data"].as_array().is_some_and(Vec::is_empty)
+        };
+        eventually("the flood is over", SOON, || is_none("pending") && is_none("in_flight"));
+    }
+}
+
+/// Callers that publish one after the other, each as fast as it gets answers.
+struct Flood {
+    accepted: Arc<AtomicU64>,
+    refused: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+    callers: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Flood {
+    fn begin(api: &Api, events_per_call: usize) -> Self {
+        let [accepted, refused] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let callers = (0..CALLERS).map(|_| {
+            let (api, over) = (api.clone(), is_over.clone());
+            let counts = [accepted.clone(), refused.clone()];
+            std::thread::spawn(move || publish_until(&api, events_per_call, &over, &counts))
+        });
+        Self { callers: callers.collect(), accepted, refused, is_over }
+    }
+
+    /// Ends it; answers how many events were accepted and how many refused.
+    fn end(self) -> (u64, u64) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.callers.into_iter().for_each(|caller| caller.join().expect("a caller"));
+        (self.accepted.load(Ordering::SeqCst), self.refused.load(Ordering::SeqCst))
+    }
+}
+
+fn publish_until(api: &Api, events: usize, over: &AtomicBool, counts: &[Arc<AtomicU64>; 2]) {
+    let event = json!({"tenant": "loud", "type": "a", "data": {"text": "x".repeat(300)}});
+    let body = json!({"events": vec![event; events]}).to_string();
+    let mut connection = Connection::open(&api.address).expect("a connection");
+    while !over.load(Ordering::SeqCst) {
+        let answer = connection.exchange(api, "POST", "/v1/events/batch", Some(body.as_bytes()));
+        let answer = answer.expect("an answer").expect(202);
+        for result in answer["results"].as_array().expect("results") {
+            let count = usize::from(result["status"] != 202);
+            counts[count].fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Sorted before.
+fn percentile(took: &[Duration], percent: usize) -> Duration {
+    took[(took.len() * percent).div_ceil(100) - 1]
+}
+
+/// What the quiet tenant's deliveries took beside one kind of neighbour.
+struct Beside {
+    events_per_call: usize,
+    took: Vec<Duration>,
+    accepted: u64,
+    refused: u64,
+}
+
+/// By turns, so that what else the machine does strikes all of them alike.
+#[test]
+fn who_publishes_as_fast_as_it_can_does_not_slow_another_tenant_s_deliveries() {
+    let turns = 3;
+    let span = Duration::from_secs(rounds("ISOLATION_SECONDS", 12)) / turns;
+    let mut street = Street::open();
+    street.walk(Duration::from_secs(1));
+    let mut alone = Vec::new();
+    let beside =
+        |events_per_call| Beside { events_per_call, took: vec![], accepted: 0, refused: 0 };
+    let mut floods = [1, 100].map(beside);
+    for _ in 0..turns {
+        alone.extend(street.walk(span));
+        for beside in &mut floods {
+            let flood = Flood::begin(&street.shop.api, beside.events_per_call);
+            beside.took.extend(street.walk(span));
+            let (accepted, refused) = flood.end();
+            beside.accepted += accepted;
+            beside.refused += refused;
+            street.settle();
+        }
+    }
+    println!("20 events a second, from publish to arrival: p50, p99, max");
+    println!("  alone: {:?}", figures(&mut alone));
+    let bound = (percentile(&alone, 99) * 2).max(percentile(&alone, 99) + NOISE);
+    for Beside { events_per_call, mut took, accepted, refused } in floods {
+        println!(
+            "  beside {CALLERS} callers with {events_per_call} events a call: {:?}; \
+             {} a second of theirs were accepted, {refused} refused",
+            figures(&mut took),
+            accepted / (span * turns).as_secs(),
+        );
+        assert!(percentile(&took, 99) <= bound, "{events_per_call} events a call: {bound:?}");
+    }
+}
+
+fn figures(took: &mut [Duration]) -> [Duration; 3] {
+    took.sort_unstable();
+    [50, 99, 100].map(|percent| percentile(took, percent))
+}

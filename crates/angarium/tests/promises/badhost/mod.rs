@@ -270,7 +270,7 @@ fn nine_hundred_receivers_that_hang_delay_no_healthy_one() {
 #[test]
 fn a_crowd_at_every_bad_receiver_delays_no_healthy_one() {
     let (shop, host, _folder) = open();
-    let events = rounds("BADHOST_EVENTS", 10);
+    let events = rounds("BADHOST_EVENTS", 3);
     let healthy = Healthy::beside(&shop);
     let alone = healthy.for_a_while(Duration::from_secs(2));
     // A receiver that says it is gone is asked no more.

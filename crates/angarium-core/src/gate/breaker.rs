@@ -73,6 +73,11 @@ impl Breaker {
         }
     }
 
+    /// Whether the probe is under way.
+    pub(super) fn is_probing(&self) -> bool {
+        matches!(self.state, State::Probing { .. })
+    }
+
     /// An attempt starts; after the wait it is the probe.
     pub(super) fn started(&mut self, now: Timestamp) {
         match self.state {

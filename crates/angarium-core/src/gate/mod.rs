@@ -211,7 +211,8 @@ impl Gate {
                 self.failures = 0;
                 self.answered_at = Some(now);
             }
-            Signal::Throttled if self.answered_lately(now) => {}
+            // A probe that is throttled decides all the same, or no other would follow it.
+            Signal::Throttled if self.answered_lately(now) && !self.breaker.is_probing() => {}
             Signal::Throttled | Signal::TimedOut | Signal::Down => {
                 self.failures = self.failures.saturating_add(1);
                 if let Some(rule) = &rules.breaker {

@@ -286,3 +286,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_probe_that_is_throttled_is_followed_by_another() {
+    let mut bench = Bench::new(rules(Some(RULE)));
+    bench.attempt(Class::Success, MILLI);
+    for _ in 0..RULE.failures {
+        bench.ended(Class::ServerError, bench.now);
+    }
+    // The wait is over before the last answer is long past.
+    bench.gate.breaker = Breaker::half_open(bench.now);
+    bench.now = bench.now + SECOND;
+    bench.attempt(Class::Throttled, MILLI);
+    assert_ne!(bench.opening(0), Opening::AfterOutcome(Bar::Breaker), "nothing is in flight");
+}

@@ -152,3 +152,17 @@ fn slots_that_become_free_go_round_the_endpoints() {
     }
     assert_eq!(served, [1, 2, 3, 4]);
 }
+
+#[test]
+fn a_tick_ends_although_a_gate_s_wait_is_no_whole_number_of_milliseconds() {
+    let mut bench = Bench::new();
+    // Three quarters of it are 3750.75 ms.
+    let wait = Duration::from_millis(5_001);
+    let rule = BreakerRule { failures: 1, wait, cap: wait };
+    bench.add_gated(|endpoint| endpoint.gate.breaker = Some(rule));
+    bench.publish_many(2);
+    bench.commit();
+    bench.end_and_commit(Class::Unreachable);
+    (0..3_751).for_each(|_| bench.pass(Duration::from_millis(1)));
+    assert!(!bench.attempts.is_empty(), "the probe has gone");
+}

@@ -128,8 +128,18 @@ impl<T> Shard<T> {
         at: Timestamp,
     ) {
         let DeliveryAction { key, guard, .. } = action;
-        self.acted_on.insert(key);
+        *self.acted_on.entry(key).or_default() += 1;
         self.batch.actions.push(RowAction { key, kind, at, guard });
         self.tickets.actions.push(ticket);
+    }
+
+    /// One of the wishes is durable; another may be on its way.
+    pub(super) fn acted_on_no_longer(&mut self, key: DeliveryKey) {
+        if let Some(wishes) = self.acted_on.get_mut(&key) {
+            *wishes -= 1;
+            if *wishes == 0 {
+                self.acted_on.remove(&key);
+            }
+        }
     }
 }

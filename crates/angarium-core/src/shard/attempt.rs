@@ -116,7 +116,7 @@ impl<T> Shard<T> {
         // A row may have been written for what memory holds after the load was asked for.
         let held_keys = queue.held_keys();
         let is_new = |row: &DueDelivery| !held_keys.contains(&(row.key.event, row.key.generation));
-        let is_free = |row: &DueDelivery| !self.acted_on.contains(&row.key);
+        let is_free = |row: &DueDelivery| !self.acted_on.contains_key(&row.key);
         // So may one have been changed, and its commit have ended before the reading.
         let is_current = |row: &DueDelivery| match rows {
             Rows::Due(_) => queue.is_current(row.key),

@@ -72,7 +72,7 @@ impl<T> Shard<T> {
         touched.dedup();
         for no in touched {
             if let Some(queue) = self.queues.get_mut(&no) {
-                queue.lanes.commit_ended(BatchNo(self.filling.0 - 1));
+                queue.commit_ended(BatchNo(self.filling.0 - 1), now);
             }
             self.run(no, now, fx);
         }
@@ -227,7 +227,7 @@ impl<T> Shard<T> {
         now: Timestamp,
         fx: &mut Effects<T>,
     ) {
-        self.acted_on.remove(&action.key);
+        self.acted_on_no_longer(action.key);
         let Some(ActionResult { key, stood }) = done else {
             let message = "the delivery changed meanwhile; look at it again";
             fx.replies.push((ticket, Reply::Refused(Refusal::whole(Code::Conflict, message))));

@@ -25,11 +25,13 @@ pub(super) struct Lanes {
     held: BTreeMap<EventKey, Lane>,
     /// Lanes whose next delivery is to be read from the store.
     to_load: BTreeSet<Lane>,
-    /// Lanes whose rows are still being committed: they are asked for after the next commit.
+    /// Lanes that wait for rows that are still being committed, until the next commit.
     too_early: BTreeSet<Lane>,
     /// Lanes in which rows are being written that stand before others, by the batch that has them:
-    /// until it is committed nothing of the lane is read, or the younger would go first.
+    /// until it is committed nothing of the lane begins or is read, or the younger would go first.
     writing: BTreeMap<Lane, BatchNo>,
+    /// Commits that have ended.
+    ended: u64,
 }
 
 /// The number of a shard's batch, in the order of its commits.
@@ -57,6 +59,8 @@ struct Loading {
     /// How many there were when they were asked for.
     expected: usize,
     commits: Commits,
+    /// Commits that had ended before.
+    ended: u64,
 }
 
 /// Whether a commit of the shard may still write rows.
@@ -157,10 +161,11 @@ impl Lanes {
         let line = self.lines.entry(lane).or_default();
         line.coming = line.coming.saturating_sub(1);
         match line.head {
-            Head::Nobody if line.behind.is_empty() => {
+            Head::Nobody if line.behind.is_empty() && !self.writing.contains_key(&lane) => {
                 line.head = Head::Somebody;
                 return Arrival::Ready(held);
             }
+            Head::Nobody if line.behind.is_empty() => drop(self.too_early.insert(lane)),
             Head::Nobody | Head::Somebody => {}
             Head::DeadLetter(_) => {
                 line.stored += 1;
@@ -182,6 +187,10 @@ impl Lanes {
     fn advance(&mut self, lane: Lane) -> Option<Held> {
         let line = self.lines.get_mut(&lane)?;
         if line.head != Head::Nobody || line.loading.is_some() {
+            return None;
+        }
+        if self.writing.contains_key(&lane) {
+            self.too_early.insert(lane);
             return None;
         }
         if let Some(next) = line.behind.pop_front() {

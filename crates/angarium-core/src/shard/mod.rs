@@ -92,8 +92,9 @@ pub struct Shard<T> {
     /// Tenants whose sequence numbers changed since the last checkpoint.
     dirty_tenants: BTreeSet<TenantNo>,
     high_water: EventKey,
-    /// Deliveries whose rows a person's wish is changing; what a load says of them is out of date.
-    acted_on: BTreeSet<DeliveryKey>,
+    /// Deliveries whose rows people's wishes are changing, and how many of these there are; what a
+    /// load says of them is out of date.
+    acted_on: BTreeMap<DeliveryKey, usize>,
     /// Rows that recovery writes with the first commit, and when they are due.
     recovered_rows: Vec<(EndpointNo, Timestamp)>,
     /// The endpoint that free slots were given to last.
@@ -241,7 +242,7 @@ impl<T> Shard<T> {
             own_ids: OwnIds::default(),
             dirty_tenants: BTreeSet::new(),
             high_water: checkpoint,
-            acted_on: BTreeSet::new(),
+            acted_on: BTreeMap::new(),
             recovered_rows: Vec::new(),
             served_last: EndpointNo::default(),
         }

@@ -8,7 +8,7 @@ mod slots;
 pub(super) use slots::Backlog;
 
 use super::held::{Existence, Held, Kept, Recorded, Sending};
-use super::lanes::{Arrival, Lanes};
+use super::lanes::{Arrival, BatchNo, Lanes};
 use crate::batch::Standing;
 use crate::endpoint::{Endpoint, EndpointHealth, EndpointStatus};
 use crate::gate::Gate;
@@ -139,6 +139,12 @@ impl Queue {
     pub(super) fn head_ended(&mut self, lane: Lane, now: Timestamp) {
         let next = self.lanes.head_ended(lane);
         self.ready.extend(next.map(|held| Held { due: now, ..held }));
+    }
+
+    /// A commit has ended: lanes that waited for it go on.
+    pub(super) fn commit_ended(&mut self, committed: BatchNo, now: Timestamp) {
+        let next = self.lanes.commit_ended(committed);
+        self.ready.extend(next.into_iter().map(|held| Held { due: now, ..held }));
     }
 
     /// Puts a delivery at the end of those that are ready.

@@ -14,7 +14,7 @@ impl Lanes {
             if self.writing.contains_key(&lane) {
                 self.too_early.insert(lane);
             } else if line.head == Head::Nobody && line.stored > 0 && line.loading.is_none() {
-                line.loading = Some(Loading { expected: line.stored, commits });
+                line.loading = Some(Loading { expected: line.stored, commits, ended: self.ended });
                 return Some(lane);
             }
         }
@@ -26,10 +26,13 @@ impl Lanes {
         self.writing.insert(lane, batch);
     }
 
-    /// A commit has ended: rows that were asked for too early may be there now.
-    pub(in crate::shard) fn commit_ended(&mut self, committed: BatchNo) {
+    /// A commit has ended: rows that were asked for too early may be there now, and deliveries in
+    /// memory that waited for others to be written may begin.
+    pub(in crate::shard) fn commit_ended(&mut self, committed: BatchNo) -> Vec<Held> {
+        self.ended += 1;
         self.writing.retain(|_, batch| *batch > committed);
-        self.to_load.append(&mut self.too_early);
+        let waiting = std::mem::take(&mut self.too_early);
+        waiting.into_iter().filter_map(|lane| self.advance(lane)).collect()
     }
 
     /// Whether a row that was read is still there.
@@ -49,7 +52,10 @@ impl Lanes {
         line.gone.clear();
         let may_come = [loading.commits, commits].contains(&Commits::UnderWay);
         if rows.is_empty() && may_come {
-            self.too_early.insert(lane);
+            // A commit that has ended meanwhile may have written them after the reading.
+            let ended_meanwhile = loading.ended != self.ended;
+            let again = if ended_meanwhile { &mut self.to_load } else { &mut self.too_early };
+            again.insert(lane);
             return None;
         }
         // What is not there although every commit had ended is no longer waited for.

@@ -23,7 +23,7 @@ impl Bench {
         assert_eq!(self.reply_to(ticket), Some(&Reply::Done));
     }
 
-    fn action(&mut self, key: DeliveryKey) -> (u32, DeliveryAction) {
+    pub(super) fn action(&mut self, key: DeliveryKey) -> (u32, DeliveryAction) {
         (self.ticket(), DeliveryAction { tenant: TENANT, key, guard: None })
     }
 }
@@ -276,4 +276,26 @@ fn what_was_cancelled_while_its_row_was_being_read_is_not_sent() {
         assert!(![first, cancelled].iter().any(|key| sent.contains(key)), "{ordering:?}");
         assert_eq!((bench.ended.len(), bench.pending.len()), (4, 0), "{ordering:?}");
     }
+}
+
+#[test]
+fn what_is_being_cancelled_is_not_sent_when_an_earlier_wish_for_it_is_committed() {
+    let mut bench = Bench::new();
+    bench.add(|_| {});
+    bench.publish();
+    bench.commit();
+    let key = bench.end(Class::ServerError);
+    bench.commit();
+    let now = bench.now;
+    let (ticket, action) = bench.action(key);
+    bench.act(|shard, fx| shard.retry(ticket, action, Seen::Waiting, now, fx));
+    let due_now = bench.shard.take_batch().expect("the first wish");
+    let (ticket, action) = bench.action(key);
+    bench.act(|shard, fx| shard.cancel(ticket, action, now, fx));
+    bench.finish(&due_now);
+    bench.load();
+    assert!(bench.attempts.is_empty(), "the second wish is on its way");
+    bench.commit();
+    assert_eq!(bench.drain(), []);
+    assert_eq!(bench.ended, [(key, DeliveryState::Cancelled)]);
 }

@@ -60,6 +60,44 @@ fn what_does_not_fit_waits_in_the_store_and_comes_in_order() {
 }
 
 #[test]
+fn nobody_overtakes_one_whose_cancellation_is_not_durable() {
+    let (mut bench, _) = ordered(Limits::default());
+    for _ in 0..3 {
+        bench.publish_in("a");
+    }
+    bench.commit();
+    let [cancelled, last] = [1, 2].map(|place| *bench.events.keys().nth(place).expect("three"));
+    let head = bench.end(Class::Success);
+    let record = bench.shard.take_batch().expect("a record");
+    let (ticket, action) = bench.action(DeliveryKey { event: cancelled, ..head });
+    let now = bench.now;
+    bench.act(|shard, fx| shard.cancel(ticket, action, now, fx));
+    bench.finish(&record);
+    assert!(bench.attempts.is_empty(), "a crash now would leave the cancelled one waiting");
+    bench.commit();
+    assert_eq!(bench.drain(), [DeliveryKey { event: last, ..head }]);
+}
+
+/// The reading takes longer than the commit that writes what it looks for.
+#[test]
+fn a_row_that_is_committed_while_its_lane_is_read_is_asked_for_again() {
+    let (mut bench, _) = ordered(Limits { endpoint_ready: 1, ..Limits::default() });
+    bench.publish_in("a");
+    bench.commit();
+    bench.end(Class::Success);
+    let record = bench.shard.take_batch().expect("a record");
+    bench.publish_in("b");
+    bench.publish_in("a");
+    bench.finish(&record);
+    let load = bench.loads.remove(0);
+    let read_before = bench.page(&load);
+    bench.commit();
+    bench.answer(&load, read_before);
+    assert_eq!(bench.loads, [load], "nothing else would bring it");
+    assert_eq!(bench.drain().len(), 2);
+}
+
+#[test]
 fn a_follower_cannot_be_retried_before_its_turn_and_a_cancelled_head_lets_the_next_one_go() {
     let (mut bench, no) = ordered(Limits::default());
     for _ in 0..3 {

@@ -179,6 +179,8 @@ impl Job {
     /// The deliveries of the step are made.
     pub fn settle(&mut self, now: Timestamp) {
         self.done += self.step.len() as u64;
+        // What ended while it was being counted is meant too.
+        self.total = self.total.max(self.done);
         self.step.clear();
         self.obstacle = None;
         self.updated_at = now;
@@ -309,6 +311,10 @@ mod tests {
         assert_eq!((job.status, job.done), (JobStatus::Running, 1), "its step is not made yet");
         job.settle(at(24));
         assert_eq!((job.status, job.done, job.ended_at), (JobStatus::Done, 2, Some(at(24))));
+        let mut undercounted = Job { total: 0, ..self::job() };
+        undercounted.begin(vec![made(1)], None, at(21));
+        undercounted.settle(at(22));
+        assert_eq!((undercounted.done, undercounted.total), (1, 1), "never more than all");
         let mut nothing = self::job();
         nothing.begin(Vec::new(), None, at(21));
         assert_eq!(nothing.status, JobStatus::Done);

@@ -7,13 +7,17 @@
 use crate::api::App;
 use crate::api::change::Lanes;
 use crate::api::problem::Problem;
+use crate::clock::Clock;
 use crate::in_order::in_order;
+use crate::runner::Runner;
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::JobId;
 use angarium_core::job::{Job, JobStatus, Obstacle, Pace};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::replay::Replayed;
 use angarium_core::shard::Replay;
+use angarium_core::time::Timestamp;
+use angarium_store::SharedStore;
 use angarium_store::read::RecoverableQuery;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,8 +27,12 @@ use tokio::task::{AbortHandle, JoinSet};
 
 /// So long until a job that cannot go on is tried again, and the longest that one rests.
 const TRY_EVERY: Duration = Duration::from_secs(1);
-/// So often jobs are looked for that nobody told of.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A job that still cannot go on is tried less and less often, down to this.
+const TRY_AT_LEAST_EVERY: Duration = Duration::from_secs(15);
+/// So soon jobs are looked for again that could not be listed.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// So often jobs are looked for that nobody told of: whoever makes one tells.
+const LOOK_EVERY: Duration = Duration::from_secs(300);
 
 /// What calls and the driver of jobs share.
 #[derive(Debug, Default)]
@@ -35,47 +43,89 @@ pub struct Jobs {
     pub turns: Lanes,
 }
 
+/// What jobs are driven with.
+#[derive(Clone)]
+pub struct Driver {
+    /// Where jobs are kept.
+    pub store: SharedStore,
+    /// What makes the deliveries.
+    pub runner: Arc<Runner>,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What is shared with calls.
+    pub jobs: Arc<Jobs>,
+    /// Most rows that are read for a step.
+    pub rows_read: usize,
+}
+
+impl Driver {
+    /// With what calls are answered with.
+    pub fn of(app: &App) -> Self {
+        Self {
+            store: Arc::clone(&app.store),
+            runner: Arc::clone(&app.runner),
+            clock: Arc::clone(&app.clock),
+            jobs: Arc::clone(&app.jobs),
+            rows_read: app.limits.page_rows_read,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
 /// Drives every job that runs, those of earlier processes too.
-pub async fn drive_for_ever(app: Arc<App>) {
+pub async fn drive_for_ever(with: Arc<Driver>) {
     let mut drivers = JoinSet::new();
     let mut driven: HashMap<JobId, AbortHandle> = HashMap::new();
     loop {
+        let mut next_look = LOOK_EVERY;
         while drivers.try_join_next().is_some() {}
         driven.retain(|_, driver| !driver.is_finished());
-        match app.store.running_jobs().await {
+        match with.store.running_jobs().await {
             Ok(jobs) => {
                 for job in jobs {
-                    let driver = || drivers.spawn(drive(Arc::clone(&app), job.id, job.rate));
+                    let driver = || drivers.spawn(drive(Arc::clone(&with), job.id, job.rate));
                     driven.entry(job.id).or_insert_with(driver);
                 }
             }
-            Err(error) => tracing::error!(%error, "running jobs cannot be listed"),
+            Err(error) => {
+                tracing::error!(%error, "running jobs cannot be listed");
+                next_look = LOOK_AGAIN;
+            }
         }
         tokio::select! {
-            () = app.jobs.made.notified() => {}
-            () = app.clock.sleep(LOOK_EVERY) => {}
+            biased;
+            () = with.jobs.made.notified() => {}
+            () = with.clock.sleep(next_look) => {}
         }
     }
 }
 
 /// Takes a job's steps until it has ended.
-async fn drive(app: Arc<App>, id: JobId, rate: u32) {
-    let mut pace = Pace::new(rate, app.now());
+async fn drive(with: Arc<Driver>, id: JobId, rate: u32) {
+    let mut pace = Pace::new(rate, with.now());
+    let mut blocked = Duration::ZERO;
     loop {
-        let began = app.now();
-        let rest = match step(&app, id, pace.step()).await {
+        let began = with.now();
+        let rest = match step(&with, id, pace.step()).await {
             Ok(Taken::Made(count)) => {
+                blocked = Duration::ZERO;
                 pace.spend(count, began);
-                pace.wait(app.now()).min(TRY_EVERY)
+                pace.wait(with.now()).min(TRY_EVERY)
             }
-            Ok(Taken::Blocked) => TRY_EVERY,
+            Ok(Taken::Blocked) => {
+                blocked = (blocked * 2).clamp(TRY_EVERY, TRY_AT_LEAST_EVERY);
+                blocked
+            }
             Ok(Taken::Last) => return,
             Err(Problem(refusal)) => {
                 tracing::warn!(%id, %refusal, "a step of a job is taken again");
                 TRY_EVERY
             }
         };
-        app.clock.sleep(rest).await;
+        with.clock.sleep(rest).await;
     }
 }
 
@@ -90,28 +140,28 @@ enum Taken {
 }
 
 /// Takes the step that was begun, or else the next one.
-async fn step(app: &Arc<App>, id: JobId, most: usize) -> Result<Taken, Problem> {
-    let _turn = app.jobs.turns.turn(&id).await;
-    let job = app.store.job(id).await?.filter(|job| job.status == JobStatus::Running);
+async fn step(with: &Arc<Driver>, id: JobId, most: usize) -> Result<Taken, Problem> {
+    let _turn = with.jobs.turns.turn(&id).await;
+    let job = with.store.job(id).await?.filter(|job| job.status == JobStatus::Running);
     let Some(mut job) = job else { return Ok(Taken::Last) };
     if job.step.is_empty() {
-        let next = app.store.recoverable(&upcoming(app, &job, most)).await?;
-        job.begin(next.items, next.next, app.now());
-        turn(app, &mut job)?;
-        app.store.advance_job(&job, None, app.now()).await?;
+        let next = with.store.recoverable(&upcoming(with, &job, most)).await?;
+        job.begin(next.items, next.next, with.now());
+        turn(with, &mut job)?;
+        with.store.advance_job(&job, None, with.now()).await?;
     }
     let count = job.step.len();
     if count > 0 {
-        let is_news = match make(app, &job).await? {
-            Some(obstacle) => job.meet(obstacle, app.now()),
+        let is_news = match make(with, &job).await? {
+            Some(obstacle) => job.meet(obstacle, with.now()),
             None => {
-                job.settle(app.now());
+                job.settle(with.now());
                 true
             }
         };
-        turn(app, &mut job)?;
+        turn(with, &mut job)?;
         if is_news {
-            app.store.advance_job(&job, None, app.now()).await?;
+            with.store.advance_job(&job, None, with.now()).await?;
         }
     }
     Ok(match (job.status, job.obstacle) {
@@ -122,38 +172,38 @@ async fn step(app: &Arc<App>, id: JobId, most: usize) -> Result<Taken, Problem> 
 }
 
 /// A job of a whole tenant that is through with an endpoint goes on with the next that was made.
-fn turn(app: &App, job: &mut Job) -> Result<(), Refusal> {
+fn turn(with: &Driver, job: &mut Job) -> Result<(), Refusal> {
     if job.goes_on_elsewhere() {
-        let endpoints = app.runner.gates(job.tenant)?.into_iter();
+        let endpoints = with.runner.gates(job.tenant)?.into_iter();
         let later = endpoints.filter(|other| other.no > job.endpoint);
         let next = later.min_by_key(|other| other.no);
-        job.turn_to(next.map(|next| (next.no, next.endpoint.config.id)), app.now());
+        job.turn_to(next.map(|next| (next.no, next.endpoint.config.id)), with.now());
     }
     Ok(())
 }
 
-fn upcoming(app: &App, job: &Job, most: usize) -> RecoverableQuery {
+fn upcoming(with: &Driver, job: &Job, most: usize) -> RecoverableQuery {
     RecoverableQuery {
         endpoint: job.endpoint,
         recovery: job.recovery.clone(),
         ended_by: job.created_at,
         cursor: job.cursor,
         limit: most,
-        rows_read: app.limits.page_rows_read,
+        rows_read: with.rows_read,
     }
 }
 
 /// Makes the deliveries of the step that are not there yet, in one group commit; says what is in
 /// the way.
-async fn make(app: &Arc<App>, job: &Job) -> Result<Option<Obstacle>, Problem> {
+async fn make(with: &Arc<Driver>, job: &Job) -> Result<Option<Obstacle>, Problem> {
     let replay = |made: &Replayed| {
         let (tenant, event, deliveries) = (job.tenant, made.key.event, vec![*made]);
-        app.runner.replay(Replay { tenant, event, deliveries, guard: None })
+        with.runner.replay(Replay { tenant, event, deliveries, guard: None })
     };
     let answers = in_order(job.step.iter().map(replay)).await;
     for (made, answer) in job.step.iter().zip(answers) {
         if let Err(refusal) = answer {
-            let obstacle = obstacle(app, job, made, refusal).await?;
+            let obstacle = obstacle(with, job, made, refusal).await?;
             if obstacle.is_some() {
                 return Ok(obstacle);
             }
@@ -165,7 +215,7 @@ async fn make(app: &Arc<App>, job: &Job) -> Result<Option<Obstacle>, Problem> {
 /// Why a delivery was not made: nothing is in the way if it is there already, be it from a step
 /// that was broken off or because a person was faster.
 async fn obstacle(
-    app: &App,
+    with: &Driver,
     job: &Job,
     made: &Replayed,
     refusal: Refusal,
@@ -173,10 +223,10 @@ async fn obstacle(
     if refusal.code != Code::Conflict {
         return Err(refusal.into());
     }
-    if app.store.delivery(made.key).await?.is_some() {
+    if with.store.delivery(made.key).await?.is_some() {
         return Ok(None);
     }
-    let gates = app.runner.gates(job.tenant)?;
+    let gates = with.runner.gates(job.tenant)?;
     let gate = gates.iter().find(|gate| gate.no == job.endpoint);
     match gate.map(|gate| gate.admission.status) {
         None => Ok(Some(Obstacle::EndpointDeleted)),

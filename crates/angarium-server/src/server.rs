@@ -208,13 +208,14 @@ async fn start_on(
         calls: Arc::default(),
         lanes: Default::default(),
         turns: Default::default(),
-        jobs: Default::default(),
+        jobs: Arc::default(),
     });
+    let driver = recovery_jobs::Driver::of(&app);
     Ok(RunningServer {
         address,
         new_admin_key,
         rotation: tokio::spawn(rotation::rotate_for_ever(Arc::clone(&app))),
-        jobs: tokio::spawn(recovery_jobs::drive_for_ever(Arc::clone(&app))),
+        jobs: tokio::spawn(recovery_jobs::drive_for_ever(Arc::new(driver))),
         notices: tokio::spawn(notices::publish_for_ever(Arc::clone(&app))),
         api: ApiListener::open(listener, app, config.grace),
         runner,

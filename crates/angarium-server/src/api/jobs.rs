@@ -200,11 +200,13 @@ async fn begin(app: &App, call: &Command<RecoveryBody>, aim: Aim) -> Result<Answ
     let job = Job { rate, total, ..new_job(app, &call.caller, aim)? };
     let answer = Answer::accepted(&view(app, &job));
     let most = app.limits.jobs_per_tenant;
-    if !app.store.create_job(&job, most, call.keep(&answer), now).await? {
+    let made = app.store.create_job(&job, most, call.keep(&answer), now).await;
+    // A job whose maker does not learn of it goes on too.
+    app.jobs.made.notify_one();
+    if !made? {
         let message = format!("{most} jobs of the tenant run; cancel one, or wait for its end");
         return Err(Refusal::whole(Code::TooManyJobs, message).into());
     }
-    app.jobs.made.notify_one();
     Ok(answer)
 }
 

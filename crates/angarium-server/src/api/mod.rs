@@ -87,7 +87,7 @@ pub struct App {
     /// Keeps turns of one tenant's signing keys in order.
     pub turns: change::Lanes,
     /// What calls and the driver of jobs share.
-    pub jobs: Jobs,
+    pub jobs: Arc<Jobs>,
 }
 
 impl App {

@@ -4,7 +4,7 @@ use super::stage::{Answer, Stage};
 use angarium_core::id::EventKey;
 use angarium_core::job::Job;
 use angarium_core::shard::Replay;
-use angarium_server::recovery_jobs::drive_for_ever;
+use angarium_server::recovery_jobs::{Driver, drive_for_ever};
 use angarium_store::read::RecoverableQuery;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ impl Stage {
 
     /// The task that a server has for jobs.
     fn drive(&self) -> AbortHandle {
-        tokio::spawn(drive_for_ever(Arc::clone(&self.app))).abort_handle()
+        tokio::spawn(drive_for_ever(Arc::new(Driver::of(&self.app)))).abort_handle()
     }
 
     async fn rows(&self, query: &str) -> Vec<Value> {

@@ -27,7 +27,7 @@ pub(super) const COUNT_RUNNING: &str = "
 
 pub(super) const MOVE: &str = "
     UPDATE job SET status = ?2, obstacle = ?3, done = ?4, cursor = ?5, step = ?6, updated_at = ?7,
-                   ended_at = ?8, endpoint = ?9, left_out = ?10
+                   ended_at = ?8, endpoint = ?9, left_out = ?10, total = ?11
     WHERE id = ?1 AND status = 'running'";
 
 macro_rules! select_jobs {
@@ -118,6 +118,7 @@ pub(super) fn advance(
         job.ended_at.map(Timestamp::as_millis),
         job.endpoint.get(),
         left_out_text(&job.reach),
+        stored(job.total),
     ])?;
     if moved > 0 {
         keep(tx, guard, now)?;

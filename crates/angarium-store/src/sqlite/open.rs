@@ -6,6 +6,7 @@ use crate::error::{StoreError, StoreResult};
 use crate::seal::{SealedPlace, Sealer};
 use angarium_core::id::ShardId;
 use refinery::embed_migrations;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -83,7 +84,7 @@ impl Database {
             Synchronous::Full => "PRAGMA synchronous = FULL",
             Synchronous::Normal => "PRAGMA synchronous = NORMAL",
         })?;
-        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        keep_statements(&connection)?;
         Ok(connection)
     }
 
@@ -95,7 +96,7 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file, flags)?;
         connection.execute_batch(READER)?;
-        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        keep_statements(&connection)?;
         Ok(Some(connection))
     }
 
@@ -136,6 +137,14 @@ impl Database {
         };
         StoreError::CannotOpen { path, reason: reason.to_string() }
     }
+}
+
+/// Each statement is prepared once. Without the planner's stability guarantee SQLite prepares one
+/// anew for each value that it is given as soon as a partial index might serve some values of it.
+fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// Makes the directory if there is none, for its owner's eyes only, and locks it.

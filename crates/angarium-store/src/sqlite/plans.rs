@@ -7,7 +7,7 @@ use super::{
     rows, sequence, upkeep,
 };
 use crate::seal::MasterKey;
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus};
 
 const DELIVERY: &str = "INDEX sqlite_autoindex_delivery_1 (event=?";
 const PENDING: &str = "SEARCH pending USING PRIMARY KEY";
@@ -113,5 +113,22 @@ fn each_hot_query_uses_its_index() {
         let big = ["SCAN event", "SCAN delivery", "SCAN pending", "SCAN attempt", "SCAN own_id"];
         assert!(!big.iter().any(|scan| plan.contains(scan)), "{sql}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{sql}\nsorts:\n{plan}");
+    }
+}
+
+#[test]
+fn no_hot_query_is_prepared_anew_for_another_value() {
+    let connection = database();
+    for (sql, _) in HOT {
+        let mut statement = connection.prepare(sql).expect(sql);
+        for value in 1..=3 {
+            for place in 1..=statement.parameter_count() {
+                statement.raw_bind_parameter(place, value).expect(sql);
+            }
+            let mut rows = statement.raw_query();
+            // What is written need not be sound.
+            while let Ok(Some(_)) = rows.next() {}
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
     }
 }

@@ -17,6 +17,10 @@ const STIFFNESS: u32 = 20;
 /// The clocks are apart when they differ by more; it is logged.
 const APART: Duration = Duration::from_secs(1);
 
+/// The longest sleep until a point in time, after which the clock is read again: it may have jumped
+/// (D17).
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
 /// Tells the time; the simulator and the tests replace it.
 #[async_trait]
 pub trait Clock: Debug + Send + Sync + 'static {
@@ -31,6 +35,12 @@ pub trait Clock: Debug + Send + Sync + 'static {
     /// Waits for a span. It may return early: where the clock jumps, whoever waits reads it anew.
     async fn sleep(&self, span: Duration) {
         tokio::time::sleep(span).await;
+    }
+
+    /// Waits until the clock says `at`. It may return early; a jump of the clock over `at` is
+    /// noticed within five seconds.
+    async fn sleep_until(&self, at: Timestamp) {
+        self.sleep(at.since(self.now()).min(LONGEST_SLEEP)).await;
     }
 }
 

@@ -40,6 +40,11 @@ impl Letters {
         None
     }
 
+    /// Whether a minute is under way.
+    pub fn is_counting(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Looks whether a minute is over. Answers its last dead letter if that was not told.
     pub fn look(&mut self, now: Timestamp) -> Option<Box<DeadLetter>> {
         let minute = self.0.take_if(|minute| now.since(minute.began) >= MINUTE)?;

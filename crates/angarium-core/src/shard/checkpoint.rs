@@ -97,6 +97,12 @@ impl<T> Shard<T> {
         self.batch.checkpoint = Some(Checkpoint { upto, tenants, endpoints });
     }
 
+    /// Whether time alone will bring something about for [`Shard::checkpoint`] or
+    /// [`Shard::look_over`]. If not, neither need be asked before something happens.
+    pub fn is_watched(&self, now: Timestamp) -> bool {
+        self.open.oldest().is_some() || self.queues.values().any(|queue| queue.is_watched(now))
+    }
+
     /// Writes the counters of one endpoint with the batch, so that what people learn of them is as
     /// durable as what brought it about.
     pub(super) fn write_counters(&mut self, endpoint: EndpointNo) {

@@ -45,6 +45,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use uncommitted::Uncommitted;
+use upkeep::Stir;
 
 /// What a runner is made of; the simulator replaces store, transport, clock and entropy.
 #[derive(Clone)]
@@ -79,6 +80,7 @@ pub struct Runner {
     stopping: AtomicBool,
     /// Rings when a shard wants to be woken earlier than before.
     earlier: Notify,
+    stir: Stir,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -125,6 +127,7 @@ impl Runner {
             told: notices::Told::default(),
             stopping: AtomicBool::new(false),
             earlier: Notify::new(),
+            stir: Stir::default(),
             tasks: std::sync::Mutex::default(),
             parts,
         });

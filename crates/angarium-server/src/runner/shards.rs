@@ -107,6 +107,11 @@ impl Shards {
         ShardId::all().filter(is_due).collect()
     }
 
+    /// Whether a shard waits for a slot of the node.
+    pub(super) fn has_starved(&self) -> bool {
+        self.slots.iter().any(|slot| slot.starved.load(Ordering::Relaxed))
+    }
+
     /// Shards that wait for a slot of the node; they are asked once.
     pub(super) fn take_starved(&self) -> Vec<ShardId> {
         let is_starved = |id: &ShardId| {
@@ -189,6 +194,7 @@ impl Runner {
         if !owned.queued && owned.machine.wants_commit() {
             owned.queued = true;
             self.queue.push(id);
+            self.stir.note();
         }
         let slot = self.shards.slot(id);
         let wake_at = owned.machine.wake_at().map_or(i64::MAX, Timestamp::as_millis);
@@ -197,6 +203,9 @@ impl Runner {
         }
         if fx.starved {
             slot.starved.store(true, Ordering::Relaxed);
+        }
+        if fx.starved || !fx.attempts.is_empty() {
+            self.stir.note();
         }
         self.budget.take(fx.attempts.len());
     }

@@ -1,30 +1,63 @@
 //! The clock's part: shards are woken when a retry is due, checkpoints move, indexes are filled.
+//!
+//! Upkeep follows what happens. Where nothing does, it sleeps too: an idle server writes nothing
+//! and wakes a few times an hour.
 
 use super::Runner;
 use angarium_core::id::{EventKey, ShardId};
 use angarium_core::time::Timestamp;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How often checkpoints move; what waits longer than two seconds gets a row then (rule 10).
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// How often the store may fill its listing indexes when it has nothing more to do at once.
+/// In how many turns the store may fill its listing indexes once, when it has nothing more to do at
+/// once.
 const INDEX_EVERY: u32 = 2;
+/// How often the store is looked after while nothing happens: records expire by the clock alone.
+const IDLE_TURN: Duration = Duration::from_secs(300);
 /// Pause between two steps of upkeep, so that commits go first.
 const BREATH: Duration = Duration::from_millis(5);
 /// Timers closer together than this are served together.
 const GRAIN: Duration = Duration::from_millis(2);
-/// The longest sleep, after which the clock is read again: it may have jumped (D17).
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// Whether anything has happened that upkeep has to follow.
+#[derive(Debug, Default)]
+pub(super) struct Stir {
+    happened: AtomicBool,
+    bell: Notify,
+}
+
+impl Stir {
+    /// Something happens.
+    pub(super) fn note(&self) {
+        if !self.happened.swap(true, Ordering::SeqCst) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Whether anything has happened since this was asked before.
+    fn take(&self) -> bool {
+        self.happened.swap(false, Ordering::SeqCst)
+    }
+
+    async fn wait(&self) {
+        while !self.happened.load(Ordering::SeqCst) {
+            self.bell.notified().await;
+        }
+    }
+}
 
 impl Runner {
     pub(super) async fn wake_for_ever(self: Arc<Self>) {
         loop {
-            let wait = self.shards.next_wake().since(self.now()).min(LONGEST_SLEEP);
+            let wake_at = self.shards.next_wake().max(self.now() + GRAIN);
             tokio::select! {
                 biased;
                 () = self.earlier.notified() => continue,
-                () = self.parts.clock.sleep(wait.max(GRAIN)) => {}
+                () = self.parts.clock.sleep_until(wake_at) => {}
             }
             self.look_for_room();
             for id in self.shards.due(self.now()) {
@@ -34,19 +67,39 @@ impl Runner {
     }
 
     pub(super) async fn keep_up_for_ever(self: Arc<Self>) {
-        let mut turns = tokio::time::interval(CHECKPOINT_EVERY);
-        turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut quiet = 0;
         for turn in 0u32.. {
-            turns.tick().await;
+            let is_idle = quiet > INDEX_EVERY;
             self.look_for_room();
             self.write_checkpoints();
             self.count_slow();
             self.feed_starved();
             self.look_over();
-            if turn.is_multiple_of(INDEX_EVERY) {
+            if is_idle || turn.is_multiple_of(INDEX_EVERY) {
                 self.fill_indexes().await;
             }
+            let happened = self.stir.take() || self.has_unfinished();
+            quiet = if happened { 0 } else { quiet.saturating_add(1) };
+            if quiet > INDEX_EVERY {
+                tokio::select! {
+                    biased;
+                    () = self.stir.wait() => {}
+                    () = tokio::time::sleep(IDLE_TURN) => {}
+                }
+            }
+            tokio::time::sleep(CHECKPOINT_EVERY).await;
         }
+    }
+
+    /// Whether anything is under way that the next turn may have to do something for.
+    fn has_unfinished(&self) -> bool {
+        let now = self.now();
+        let is_at_rest = |id| self.shards.look(id, |shard| !shard.is_watched(now)).unwrap_or(false);
+        self.budget.in_flight() > 0
+            || self.queue.is_busy()
+            || self.shards.has_starved()
+            || !self.recording.is_possible()
+            || !ShardId::all().all(is_at_rest)
     }
 
     /// Every shard's checkpoint moves as far as it goes; nothing is written where nothing changed.
@@ -68,7 +121,10 @@ impl Runner {
         loop {
             let done = match self.parts.store.upkeep(self.now()).await {
                 Ok(done) => done,
-                Err(error) => return tracing::warn!(%error, "upkeep of the store failed"),
+                Err(error) => {
+                    self.stir.note();
+                    return tracing::warn!(%error, "upkeep of the store failed");
+                }
             };
             for id in ShardId::all() {
                 let upto = done.own_ids_indexed_upto;

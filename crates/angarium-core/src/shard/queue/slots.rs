@@ -45,19 +45,27 @@ impl Queue {
     }
 
     /// Since when the oldest delivery is due, and what it waits for.
-    pub(in crate::shard) fn backlog(&mut self, now: Timestamp) -> Backlog {
+    pub(in crate::shard) fn backlog(&self, now: Timestamp) -> Backlog {
         let ready = self.ready.front().map(|held| held.due);
         let oldest = [ready, self.unloaded].into_iter().flatten().min();
         let Some(oldest) = oldest.filter(|due| *due <= now && self.is_open()) else {
             return Backlog::None;
         };
-        match self.gate.opening(&self.endpoint.gate, self.sending.len(), now) {
+        match self.gate.clone().opening(&self.endpoint.gate, self.sending.len(), now) {
             Opening::Now => Backlog::OfNode(oldest),
             Opening::At(_, Bar::Breaker) | Opening::AfterOutcome(Bar::Breaker) => Backlog::Held,
             Opening::At(_, Bar::Window | Bar::Pace | Bar::Rate)
             | Opening::AfterOutcome(Bar::Window | Bar::Pace | Bar::Rate) => {
                 Backlog::OfEndpoint(oldest)
             }
+        }
+    }
+
+    /// Whether time alone brings something about that people are told.
+    pub(in crate::shard) fn is_watched(&self, now: Timestamp) -> bool {
+        match self.backlog(now) {
+            Backlog::OfNode(_) | Backlog::OfEndpoint(_) => true,
+            Backlog::None | Backlog::Held => self.letters.is_counting(),
         }
     }
 

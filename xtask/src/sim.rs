@@ -4,16 +4,13 @@ use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;
 
-/// Seeds of a check: less than a minute in a debug build.
-const IN_A_CHECK: u64 = 150;
+/// Seeds of a check, each a simulated day and run twice.
+const IN_A_CHECK: u64 = 2_000;
 
 /// How to simulate.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Optimised: a longer build, and several times the seeds in a second
-    #[arg(long)]
-    release: bool,
-    /// For the simulator: `--seed N`, `--seeds COUNT`, `--from N`, `--lines COUNT`
+    /// For the simulator: `--seed N`, `--seeds COUNT`, `--from N`, `--once`, `--lines COUNT`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     simulator: Vec<String>,
 }
@@ -21,7 +18,7 @@ pub(crate) struct Options {
 impl Options {
     /// What a check runs.
     pub(crate) fn of_a_check() -> Self {
-        Self { release: false, simulator: vec!["--seeds".into(), IN_A_CHECK.to_string()] }
+        Self { simulator: vec!["--seeds".into(), IN_A_CHECK.to_string()] }
     }
 }
 
@@ -31,11 +28,8 @@ impl Options {
 /// When a seed breaks a promise.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let mut command = Command::new("cargo");
-    command.args(["run", "--quiet", "--locked", "--package", "angarium-sim"]);
-    if options.release {
-        command.arg("--release");
-    }
-    command.arg("--").args(&options.simulator).current_dir(root);
+    let build = ["run", "--quiet", "--locked", "--profile", "sim", "--package", "angarium-sim"];
+    command.args(build).arg("--").args(&options.simulator).current_dir(root);
     let status = command.status().context("cannot start cargo")?;
     if !status.success() {
         bail!("the simulation broke a promise, or could not run");

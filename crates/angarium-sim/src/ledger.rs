@@ -6,16 +6,23 @@
 
 mod answers;
 mod commits;
+mod gates;
+mod jobs;
 mod requests;
 
+pub(crate) use requests::{Request, UnderWay};
+
+use crate::world::Moment;
 use angarium_core::batch::Fanout;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{EndpointConfig, EndpointStatus};
 use angarium_core::event::NewEvent;
-use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId, TenantNo};
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, JobId, ShardId, TenantNo};
 use angarium_core::lane::Lane;
 use angarium_core::limits::Limits;
 use angarium_core::time::Timestamp;
+use gates::GateFacts;
+use jobs::JobFacts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,8 +44,16 @@ pub(crate) struct Ledger {
     rowless: BTreeSet<(EventKey, EndpointNo)>,
     /// First deliveries of each lane that are not known to have ended, oldest first.
     lanes: BTreeMap<(EndpointNo, Lane), BTreeSet<EventKey>>,
+    /// What the clock said at the last commit.
+    pub(crate) written_at: Timestamp,
+    /// When the clock was set last.
+    clock_set_at: Timestamp,
+    /// Deliveries that are not known to have ended.
+    open: BTreeSet<DeliveryKey>,
+    gates: BTreeMap<EndpointNo, GateFacts>,
+    pub(crate) jobs: BTreeMap<JobId, JobFacts>,
     /// Attempts whose record is not committed and answered.
-    outstanding: BTreeMap<EndpointNo, BTreeSet<DeliveryKey>>,
+    outstanding: BTreeMap<EndpointNo, BTreeMap<DeliveryKey, Outstanding>>,
     /// Shards without a machine: what begins now was given out by the one that is gone.
     out: BTreeSet<ShardId>,
     /// Attempts whose record a crash or a commit of unknown result may have lost.
@@ -54,11 +69,26 @@ pub(crate) struct Counts {
     pub(crate) requests: u64,
     pub(crate) repeated: u64,
     pub(crate) interruptions: u64,
+    pub(crate) dead: u64,
+    /// Times that a breaker opened.
+    pub(crate) openings: u64,
+    /// Deliveries that replays and recoveries made.
+    pub(crate) replayed: u64,
+    pub(crate) clocks_set: u64,
+}
+
+/// An attempt whose record is not committed and answered.
+#[derive(Debug, Clone, Copy)]
+struct Outstanding {
+    request: u64,
+    /// Whether its record is committed.
+    is_recorded: bool,
 }
 
 /// A committed event.
 #[derive(Debug)]
 pub(crate) struct EventFacts {
+    pub(crate) number: u64,
     pub(crate) tenant: TenantNo,
     pub(crate) sequence: u64,
     pub(crate) body: Arc<NewEvent>,
@@ -73,7 +103,7 @@ pub(crate) struct EndpointFacts {
     /// Whether its maker may know of it.
     pub(crate) made: Knowledge,
     pub(crate) deleted: Knowledge,
-    /// Its status, and since when that is in force.
+    /// Its status, and since when that is in force, whatever the clock says.
     in_force: (EndpointStatus, Timestamp),
     pub(crate) was_disabled: bool,
 }
@@ -95,10 +125,21 @@ pub(crate) struct DeliveryFacts {
     pub(crate) attempts: u16,
     pub(crate) ended: Option<DeliveryState>,
     /// Before this it is not tried again.
-    due: Option<Timestamp>,
+    due: Option<Due>,
+    /// Requests that began …
+    requests: u64,
+    /// … and those of them whose record was lost with the machine that made them.
+    unrecorded: u64,
+    /// The number that a replay gave it; none for a first delivery.
+    sequence: Option<u64>,
     /// How often a receiver took it.
     pub(crate) received: u64,
 }
+
+/// When a delivery is tried again: when the clock says so, or when so much time has passed. A clock
+/// that is set makes two of it; then the earlier one counts.
+#[derive(Debug, Clone, Copy)]
+struct Due(Moment);
 
 impl Ledger {
     pub(crate) fn new(limits: &Limits) -> Self {
@@ -137,8 +178,39 @@ impl Ledger {
             let tenant = endpoints.get(no).map(|facts| facts.config.tenant);
             tenant.is_some_and(|tenant| shards.contains(&ShardId::of(tenant)))
         };
-        let gone = self.outstanding.extract_if(.., |no, _| is_of(no));
-        self.interrupted.extend(gone.flat_map(|(_, keys)| keys));
+        let gone: Vec<_> = self.outstanding.extract_if(.., |no, _| is_of(no)).collect();
+        // A gate remembers nothing beyond its machine.
+        self.gates.retain(|no, _| !is_of(no));
+        for (key, outstanding) in gone.into_iter().flat_map(|(_, attempts)| attempts) {
+            self.interrupted.insert(key);
+            if !outstanding.is_recorded {
+                self.deliveries.entry(key).or_default().unrecorded += 1;
+            }
+        }
+    }
+
+    /// A process takes the store over. What waits is brought forward by as much as its clock is
+    /// behind the last commit.
+    pub(crate) fn claimed(&mut self, clock: Timestamp) {
+        let set_back = self.written_at.since(clock);
+        for due in self.deliveries.values_mut().filter_map(|facts| facts.due.as_mut()) {
+            let Moment { time, clock } = due.0;
+            due.0 = Moment { time: time - set_back, clock: clock - set_back };
+        }
+        self.written_at = clock;
+    }
+
+    /// The process's clock is another than that of the one before, which said `before`.
+    pub(crate) fn clock_set(&mut self, before: Moment) {
+        self.counts.clocks_set += 1;
+        self.clock_set_at = before.time;
+        // What the clock has reached may be sent, even if it is set back now.
+        for facts in self.deliveries.values_mut() {
+            facts.due = facts.due.filter(|due| due.0.clock > before.clock);
+        }
+        for no in self.endpoints.keys() {
+            self.gates.entry(*no).or_default().clock_set(before.time);
+        }
     }
 
     /// Machines are made of what is committed now.
@@ -181,5 +253,20 @@ impl Ledger {
             event.fanout.iter().map(|fanout| DeliveryKey::first(*key, fanout.endpoint))
         });
         firsts.chain(self.deliveries.keys().copied()).collect()
+    }
+
+    /// A delivery that has not ended, and where it stands; `state` asks the store.
+    pub(crate) fn waiting(
+        &mut self,
+        state: impl Fn(DeliveryKey) -> Option<DeliveryState>,
+    ) -> Option<(DeliveryKey, Option<DeliveryState>)> {
+        while let Some(key) = self.open.first().copied() {
+            match state(key) {
+                // What an endpoint's deletion ended is not in the books.
+                Some(state) if state.is_final() => self.ends(key, state),
+                state => return Some((key, state)),
+            }
+        }
+        None
     }
 }

@@ -11,11 +11,12 @@
 //!            Ledger: what was committed, sent and received, checked at each step and at the end
 //! ```
 //!
-//! Real are everything behind `Runner`, in `angarium-server`, and the store's code and SQL.
+//! Real are everything behind `Runner`, in `angarium-server`, the driver of recoveries, and the
+//! store's code and SQL.
 //! Replaced are what they are given: clock, entropy, transport, and a store that wraps the real
 //! one. The process runs on one thread in a runtime whose time stands still until nobody has
-//! anything to do; to kill it is to drop that runtime. A seed is a run, to the letter: each is run
-//! twice and must leave the same trace.
+//! anything to do; to kill it is to drop that runtime. A seed is a simulated day, to the letter:
+//! each is run twice and must leave the same trace. `docs/simulation.md` says more.
 
 mod ledger;
 mod people;

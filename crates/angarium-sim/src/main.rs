@@ -1,16 +1,22 @@
 //! `cargo xtask sim`: runs seeds and says what they showed.
 
-use anyhow::{Context, Result, bail};
+mod sums;
+
+use angarium_sim::Report;
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
+use sums::Sums;
 
 /// Simulates crashes, store faults and bad receivers, and checks the promises of delivery.
 #[derive(Parser)]
 struct Options {
-    /// Only this seed, with the last steps of its run
+    /// Only this seed, with every step of its run
     #[arg(long)]
     seed: Option<u64>,
     /// So many seeds, after those that failed before
@@ -19,16 +25,29 @@ struct Options {
     /// The first of them
     #[arg(long, default_value_t = 1)]
     from: u64,
-    /// Lines of a failing run that are shown, the last ones
-    #[arg(long, default_value_t = 60)]
-    lines: usize,
+    /// Each seed once: twice as many, and nobody notices one that runs in two ways
+    #[arg(long)]
+    once: bool,
+    /// Threads; all cores if absent
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Lines of a failing run that are shown, the last ones; of a single seed all
+    #[arg(long)]
+    lines: Option<usize>,
 }
 
 /// Seeds that failed once, one a line; what follows a `#` says why.
 const REGRESSIONS: &str = "regressions.txt";
+/// Lines of a failing run that are shown where nothing else is asked for.
+const LINES: usize = 60;
 
 fn main() -> ExitCode {
-    match simulate(&Options::parse()) {
+    let options = Options::parse();
+    let done = match options.seed {
+        Some(seed) => show_one(seed, &options),
+        None => simulate(&options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sim: {error:#}");
@@ -37,39 +56,58 @@ fn main() -> ExitCode {
     }
 }
 
-fn simulate(options: &Options) -> Result<()> {
-    let seeds = match options.seed {
-        Some(seed) => vec![seed],
-        None => {
-            let mut seeds = regressions()?;
-            seeds.extend(options.from..options.from + options.seeds);
-            seeds
-        }
-    };
-    let started = Instant::now();
-    let mut sums = Sums::default();
-    let mut broken = Vec::new();
-    for seed in seeds {
-        let report = angarium_sim::run_twice(seed, options.lines)?;
-        sums.add(&report);
-        let is_broken = !report.violations.is_empty();
-        if is_broken || options.seed.is_some() {
-            show(&report);
-        }
-        if is_broken {
-            keep(seed, &report.violations[0])?;
-            broken.push(seed);
-        }
+/// Runs one seed and shows its trace.
+fn show_one(seed: u64, options: &Options) -> Result<()> {
+    let report = angarium_sim::run_twice(seed, options.lines.unwrap_or(usize::MAX))?;
+    show(&report);
+    match report.violations.is_empty() {
+        true => Ok(()),
+        false => bail!("seed {seed} breaks a promise"),
     }
-    sums.show(started.elapsed());
-    match broken.first() {
+}
+
+/// Runs many seeds on all cores.
+fn simulate(options: &Options) -> Result<()> {
+    let mut seeds = regressions()?;
+    seeds.extend(options.from..options.from + options.seeds);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = options.threads.unwrap_or(cores).max(1);
+    let started = Instant::now();
+    let waiting = Mutex::new(seeds.into_iter());
+    let sums = thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..threads).map(|_| scope.spawn(|| work(&waiting, options))).collect();
+        let ended = workers.into_iter().map(|worker| worker.join());
+        let sums = ended.map(|ended| ended.map_err(|_| anyhow!("a run panicked"))?);
+        sums.collect::<Result<Vec<Sums>>>()
+    })?;
+    let sums = sums.into_iter().fold(Sums::default(), Sums::with);
+    println!("{}", sums.told(started.elapsed()));
+    match sums.broken.first() {
         None => Ok(()),
         Some(first) => {
-            bail!(
-                "seeds {broken:?} break a promise: `cargo xtask sim --seed {first}` shows the first"
-            )
+            let broken = &sums.broken;
+            bail!("seeds {broken:?} break a promise: `cargo xtask sim --seed {first}` shows one")
         }
     }
+}
+
+/// Runs seeds until none waits.
+fn work(waiting: &Mutex<impl Iterator<Item = u64>>, options: &Options) -> Result<Sums> {
+    let mut sums = Sums::default();
+    let next = || waiting.lock().ok().and_then(|mut seeds| seeds.next());
+    while let Some(seed) = next() {
+        let report = match options.once {
+            true => angarium_sim::run(seed, 0)?,
+            false => angarium_sim::run_twice(seed, 0)?,
+        };
+        sums.add(&report);
+        if let Some(why) = report.violations.first() {
+            show(&angarium_sim::run_twice(seed, options.lines.unwrap_or(LINES))?);
+            keep(seed, why)?;
+        }
+    }
+    Ok(sums)
 }
 
 /// Keeps a seed that failed, so that it runs first from now on.
@@ -98,7 +136,7 @@ fn shown(file: &Path) -> String {
     format!("cannot read or write {}", file.display())
 }
 
-fn show(report: &angarium_sim::Report) {
+fn show(report: &Report) {
     for line in &report.last {
         println!("{line}");
     }
@@ -106,48 +144,4 @@ fn show(report: &angarium_sim::Report) {
         println!("seed {}: BROKEN: {violation}", report.seed);
     }
     println!("seed {}: trace {:016x}, {} steps", report.seed, report.trace, report.steps);
-}
-
-#[derive(Default)]
-struct Sums {
-    seeds: u64,
-    events: u64,
-    requests: u64,
-    repeated: u64,
-    kills: u64,
-    interruptions: u64,
-    violations: usize,
-    simulated: Duration,
-}
-
-impl Sums {
-    fn add(&mut self, report: &angarium_sim::Report) {
-        self.seeds += 1;
-        self.events += report.events;
-        self.requests += report.requests;
-        self.repeated += report.repeated;
-        self.kills += report.kills;
-        self.interruptions += report.interruptions;
-        self.violations += report.violations.len();
-        self.simulated += report.simulated;
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    fn show(&self, took: Duration) {
-        let each_second = self.seeds as f64 / took.as_secs_f64().max(0.001);
-        let hours = self.simulated.as_secs_f64() / 3_600.0;
-        println!(
-            "{} seeds, each run twice, in {:.1} s ({each_second:.1} a second): {} events, {} \
-             requests, {} of them repeated, {} kills, {} interruptions, {hours:.1} simulated \
-             hours, {} violations",
-            self.seeds,
-            took.as_secs_f64(),
-            self.events,
-            self.requests,
-            self.repeated,
-            self.kills,
-            self.interruptions,
-            self.violations,
-        );
-    }
 }

@@ -1,14 +1,17 @@
 //! Publishers who publish, and people who change endpoints and deliveries. They remember what was
 //! promised to them.
 
-use crate::plan::{CONTRACT, EndpointPlan, Plan, Wishes};
+use crate::plan::{
+    Again, BREAKER_FAILURES, BREAKER_WAIT, CONTRACT_WAITS, EndpointPlan, FAULTS_END, GUARDED, Plan,
+    STRICT, Wishes,
+};
 use crate::random::Random;
 use crate::world::{BEGIN, World};
 use angarium_core::endpoint::{DeliveryOverride, EndpointConfig, EndpointSecrets, EndpointStatus};
 use angarium_core::event::{DataKind, EventType, NewEvent};
-use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, TenantNo};
+use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, JobId, TenantNo};
+use angarium_core::job::Recovery;
 use angarium_core::limits::Limits;
-use angarium_core::retry::RetrySpec;
 use angarium_core::subscription::Subscription;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -16,12 +19,17 @@ use std::time::Duration;
 
 /// Endpoints that are asked for while there is none.
 const MOST_ASKED: usize = 20;
+/// What the system's clock is set to, in milliseconds ahead of the time: an hour at most, so that
+/// what waits for it comes to its end within the day.
+const SKEWS: [i64; 8] = [0, 0, -1_000, 1_000, -60_000, 300_000, -3_600_000, 3_600_000];
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct People {
     random: Random,
     steps: usize,
+    /// Steps that are left of the burst.
+    burst: u64,
     last_number: u64,
     pub(crate) tenants: Vec<TenantNo>,
     to_make: VecDeque<EndpointPlan>,
@@ -29,8 +37,7 @@ pub(crate) struct People {
     pub(crate) asked: Vec<EndpointPlan>,
     /// Publishes whose answer did not come.
     pub(crate) unanswered: BTreeMap<u64, Order>,
-    /// Pairs that were asked to be delivered anew: each once, so that a request tells which of
-    /// them it is.
+    /// Pairs of which a single delivery was asked to be delivered anew.
     pub(crate) redelivered: BTreeSet<(EventKey, EndpointNo)>,
     /// Events that were promised to be delivered, by their number.
     pub(crate) promised: BTreeMap<u64, EventKey>,
@@ -53,6 +60,12 @@ pub(crate) enum Wish {
     Status(EndpointNo, EndpointStatus),
     Cancel(DeliveryKey),
     Retry(DeliveryKey),
+    /// An event goes out again to these.
+    Replay(EventKey, Vec<EndpointNo>),
+    /// What an endpoint did not get goes out again, so many a second.
+    Recover(EndpointNo, JobId, Recovery, u32),
+    /// The system's clock is set, so far ahead of the time.
+    Clock(i64),
 }
 
 impl People {
@@ -60,6 +73,7 @@ impl People {
         Self {
             random: Random::new(seed, 4),
             steps: plan.steps,
+            burst: 0,
             last_number: 0,
             tenants: Vec::new(),
             to_make: plan.endpoints.iter().cloned().collect(),
@@ -92,15 +106,19 @@ impl People {
         Order { number, tenant, event: Arc::new(event) }
     }
 
-    fn make(&mut self, plan: EndpointPlan, limits: &Limits) -> EndpointConfig {
-        let types = ["*".to_owned()];
-        let subscription = Subscription::try_new(&types, None, Vec::new(), limits);
-        let place = self.asked.len();
+    fn some_id(&mut self) -> [u8; 10] {
         let (low, high) = (self.random.next().to_be_bytes(), self.random.next().to_be_bytes());
         let mut id = [0; 10];
         id[..8].copy_from_slice(&low);
         id[8..].copy_from_slice(&high[..2]);
-        let retries = plan.retries.iter().map(|wait| (*wait).to_owned()).collect();
+        id
+    }
+
+    fn make(&mut self, plan: EndpointPlan, limits: &Limits) -> EndpointConfig {
+        let types = ["*".to_owned()];
+        let subscription = Subscription::try_new(&types, None, Vec::new(), limits);
+        let place = self.asked.len();
+        let id = self.some_id();
         let config = EndpointConfig {
             id: EndpointId::from_parts(BEGIN, id),
             tenant: self.tenants[plan.tenant],
@@ -111,10 +129,10 @@ impl People {
             ordering: Some(plan.ordering.clone()),
             delivery: Some(DeliveryOverride {
                 timeout: Some(format!("{}s", plan.timeout.as_secs())),
-                retries: Some(RetrySpec::List(retries)),
+                retries: plan.schedule.spec(),
             }),
             concurrency: Some(plan.concurrency),
-            rate: None,
+            rate: plan.rate,
             name: Some(place.to_string()),
             description: None,
             metadata: serde_json::Map::new(),
@@ -142,6 +160,10 @@ impl World {
     /// What somebody does next, and how long it is quiet then, in milliseconds; none when the time
     /// of the faults is over.
     pub(crate) fn next_wish(&mut self) -> Option<(Wish, u64)> {
+        let left = (BEGIN + FAULTS_END).since(self.time());
+        if left.is_zero() {
+            return None;
+        }
         // Whoever was refused asks again.
         let is_empty = self.people.to_make.is_empty() && self.ledger.endpoints.is_empty();
         if is_empty && self.people.asked.len() < MOST_ASKED {
@@ -153,16 +175,25 @@ impl World {
         }
         self.people.steps = self.people.steps.checked_sub(1)?;
         let wish = self.draw_wish().unwrap_or_else(|| Wish::Publish(self.people.order()));
-        // Often several things happen at once.
-        let pace = self.plan.pace;
-        let random = &mut self.people.random;
-        let pause = if random.chance(500) { 0 } else { random.between(1, pace) };
-        Some((wish, pause))
+        let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        Some((wish, self.draw_pause().min(left)))
+    }
+
+    /// Often several things happen at once; between two bursts it is quiet.
+    fn draw_pause(&mut self) -> u64 {
+        let People { random, burst, .. } = &mut self.people;
+        if *burst == 0 {
+            *burst = Plan::burst(random);
+            return random.between(1_000, self.plan.lull);
+        }
+        *burst -= 1;
+        if random.chance(500) { 0 } else { random.between(1, self.plan.pace) }
     }
 
     /// Something else than a new event, now and then.
     fn draw_wish(&mut self) -> Option<Wish> {
-        let Wishes { status, cancel, retry, endpoints, same_again } = self.plan.wishes;
+        let Wishes { status, cancel, retry, replay, recover, endpoints, same_again, clock } =
+            self.plan.wishes;
         let drawn = self.people.random.below(1_000);
         let mut below = 0;
         let mut is = |rate: u64| {
@@ -170,20 +201,19 @@ impl World {
             drawn < below
         };
         if is(status) {
-            let statuses = [
-                EndpointStatus::Active,
-                EndpointStatus::Active,
-                EndpointStatus::Paused,
-                EndpointStatus::Disabled,
-            ];
-            let status = self.people.random.pick(&statuses)?;
-            return Some(Wish::Status(self.some_endpoint()?, status));
+            return self.some_status();
         }
         if is(cancel) {
             return Some(Wish::Cancel(self.some_delivery()?));
         }
         if is(retry) {
             return Some(Wish::Retry(self.some_delivery()?));
+        }
+        if is(replay) {
+            return self.some_replay();
+        }
+        if is(recover) {
+            return self.some_recovery();
         }
         if is(endpoints) {
             return Some(Wish::Delete(self.some_endpoint()?));
@@ -197,7 +227,59 @@ impl World {
         if is(same_again) {
             return self.some_order().map(Wish::Publish);
         }
-        None
+        is(clock).then(|| Wish::Clock(self.people.random.pick(&SKEWS).unwrap_or(0)))
+    }
+
+    fn some_status(&mut self) -> Option<Wish> {
+        let statuses = [
+            EndpointStatus::Active,
+            EndpointStatus::Active,
+            EndpointStatus::Paused,
+            EndpointStatus::Disabled,
+        ];
+        let status = self.people.random.pick(&statuses)?;
+        Some(Wish::Status(self.some_endpoint()?, status))
+    }
+
+    /// To all that the event matched, or to one of the tenant's endpoints.
+    fn some_replay(&mut self) -> Option<Wish> {
+        let events: Vec<_> = self.ledger.events.keys().copied().collect();
+        let key = self.people.random.pick(&events)?;
+        let event = self.ledger.events.get(&key)?;
+        let of_tenant = self.ledger.endpoints.iter();
+        let of_tenant = of_tenant.filter(|(_, facts)| facts.config.tenant == event.tenant);
+        let all: Vec<_> = of_tenant.map(|(no, _)| *no).collect();
+        let matched: Vec<_> = event.fanout.iter().map(|fanout| fanout.endpoint).collect();
+        let random = &mut self.people.random;
+        let mut to = if random.chance(500) { matched } else { vec![random.pick(&all)?] };
+        to.retain(|no| self.asked(*no).is_some_and(|plan| plan.again == Again::Recovered));
+        (!to.is_empty()).then_some(Wish::Replay(key, to))
+    }
+
+    fn some_recovery(&mut self) -> Option<Wish> {
+        let all = self.ledger.endpoints.keys().copied();
+        let all: Vec<_> = all
+            .filter(|no| self.asked(*no).is_some_and(|plan| plan.again == Again::Recovered))
+            .collect();
+        let clock = self.now().clock;
+        let random = &mut self.people.random;
+        let no = random.pick(&all)?;
+        let states = match random.chance(500) {
+            true => Recovery::USUAL_STATES.to_vec(),
+            false => Recovery::STATES.to_vec(),
+        };
+        let hours = Duration::from_secs(3_600 * random.between(1, 20));
+        let until = clock + Duration::from_millis(1);
+        let recovery = Recovery { since: clock - hours, until, states, types: Vec::new() };
+        let rate = random.pick(&[1, 5, 50]).unwrap_or(5);
+        let id = JobId::from_parts(clock, self.people.some_id());
+        Some(Wish::Recover(no, id, recovery, rate))
+    }
+
+    /// Whether people may retry what has ended of a pair: once, at endpoints that get no replays.
+    pub(crate) fn may_redeliver(&mut self, pair: (EventKey, EndpointNo)) -> bool {
+        self.asked(pair.1).is_some_and(|plan| plan.again == Again::Retried)
+            && self.people.redelivered.insert(pair)
     }
 
     fn some_endpoint(&mut self) -> Option<EndpointNo> {
@@ -221,16 +303,22 @@ impl World {
         let own: Vec<_> = self.ledger.own_ids.iter().map(|(own, key)| (own.0, *key)).collect();
         let (tenant, key) = self.people.random.pick(&own)?;
         let event = Arc::clone(&self.ledger.events.get(&key)?.body);
-        let number = self.ledger.numbers.iter().find(|(_, other)| **other == key)?.0;
-        Some(Order { number: *number, tenant, event })
+        Some(Order { number: self.ledger.number(key), tenant, event })
     }
 }
 
 /// The contracts of the run's endpoints.
 pub(crate) fn contract_text(name: &str) -> String {
+    let guards = match name {
+        GUARDED => format!(
+            r#"breaker = {{ failures = {BREAKER_FAILURES}, wait = "{BREAKER_WAIT}s", cap = "5m" }}
+retry_after = {{ floor = "1s", cap = "1h" }}"#
+        ),
+        _ => String::new(),
+    };
     let health = match name {
-        CONTRACT => "",
-        _ => "\n[health]\ndisable_after = { failed_deliveries = 3 }\n",
+        STRICT => "[health]\ndisable_after = { failed_deliveries = 3 }",
+        _ => "",
     };
     format!(
         r#"contract = "{name}"
@@ -247,12 +335,14 @@ body = {{ data = "{{event.data}}" }}
 x-sequence = "{{sequence}}"
 
 [delivery]
-timeout = "{}s"
-retries = ["1s"]
+timeout = "5s"
+retries = {CONTRACT_WAITS:?}
+{guards}
+
 {health}
+
 [endpoint]
 schemes = ["https"]
-"#,
-        Duration::from_secs(5).as_secs()
+"#
     )
 }

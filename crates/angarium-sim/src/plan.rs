@@ -1,15 +1,27 @@
 //! What a seed draws before its run begins. Each run has some of the faults and some not, so that
 //! none hides another.
+//!
+//! A run is a day. For fifteen hours things happen in bursts with lulls of minutes to hours, and
+//! fail; the rest is time for the longest waits to end.
+
+mod endpoint;
+
+pub(crate) use endpoint::{
+    Again, BREAKER_FAILURES, BREAKER_WAIT, CONTRACT, CONTRACT_WAITS, EndpointPlan, GUARDED, Mood,
+    OutageKind, STRICT,
+};
 
 use crate::random::Random;
-use angarium_core::lane::Ordering;
 use angarium_core::limits::Limits;
 use std::time::Duration;
 
-/// The contract of most endpoints.
-pub(crate) const CONTRACT: &str = "sim";
-/// The contract that switches an endpoint off when its deliveries fail.
-pub(crate) const STRICT: &str = "sim-strict";
+/// A run.
+pub(crate) const DAY: Duration = Duration::from_secs(24 * HOUR);
+/// When nothing fails any more.
+pub(crate) const FAULTS_END: Duration = Duration::from_secs(15 * HOUR);
+pub(super) const HOUR: u64 = 3_600;
+/// Steps of a burst, at most.
+const BURST: u64 = 24;
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -20,8 +32,10 @@ pub(crate) struct Plan {
     pub(crate) endpoints: Vec<EndpointPlan>,
     /// What publishers and people do, until the faults end.
     pub(crate) steps: usize,
-    /// The longest pause between two of these steps, in milliseconds.
+    /// The longest pause between two of these steps within a burst, in milliseconds.
     pub(crate) pace: u64,
+    /// The longest lull between two bursts, in milliseconds.
+    pub(crate) lull: u64,
     pub(crate) faults: Faults,
     pub(crate) wishes: Wishes,
 }
@@ -33,37 +47,6 @@ pub(crate) enum Shards {
     One,
     /// Each in its own.
     Several,
-}
-
-/// An endpoint as it is made.
-#[derive(Debug, Clone)]
-pub(crate) struct EndpointPlan {
-    pub(crate) tenant: usize,
-    pub(crate) contract: &'static str,
-    pub(crate) ordering: Ordering,
-    pub(crate) concurrency: u16,
-    pub(crate) retries: Vec<&'static str>,
-    pub(crate) timeout: Duration,
-    pub(crate) mood: Mood,
-}
-
-/// How a receiver answers while there are faults.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Mood {
-    /// At once.
-    Healthy,
-    /// After up to so many milliseconds, which may be too late.
-    Slow(u64),
-    /// Not at all for the first part of the run.
-    Down,
-    /// With an error so many times in a thousand.
-    Flaky(u64),
-    /// With an error for one ordering key.
-    RefusesKey(u64),
-    /// Not at all so many times in a thousand; the request may have been taken.
-    Hangs(u64),
-    /// It takes the request and the answer is lost, so many times in a thousand.
-    LosesAnswers(u64),
 }
 
 /// How often the world fails, in a thousand.
@@ -85,14 +68,18 @@ pub(crate) struct Faults {
     pub(crate) rests_after_restart: bool,
 }
 
-/// How often people want something else than to publish, in a thousand steps.
+/// How often something else happens than a publish, in a thousand steps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wishes {
     pub(crate) status: u64,
     pub(crate) cancel: u64,
     pub(crate) retry: u64,
+    pub(crate) replay: u64,
+    pub(crate) recover: u64,
     pub(crate) endpoints: u64,
     pub(crate) same_again: u64,
+    /// The system's clock is set.
+    pub(crate) clock: u64,
 }
 
 impl Plan {
@@ -102,16 +89,25 @@ impl Plan {
         let endpoints = random.size(1, 5);
         let limits = limits(random);
         let endpoint = |_| EndpointPlan::draw(random, tenants, &limits);
+        let endpoints = (0..endpoints).map(endpoint).collect();
+        let steps = random.size(20, 120);
+        let bursts = (steps as u64 * 2 / BURST).max(1);
         Self {
-            endpoints: (0..endpoints).map(endpoint).collect(),
+            endpoints,
             limits,
             tenants,
             shards: if random.chance(300) { Shards::One } else { Shards::Several },
-            steps: random.size(20, 120),
+            steps,
             pace: random.pick(&[5, 40, 200, 800]).unwrap_or(40),
+            lull: 2 * FAULTS_END.as_secs() * 1_000 / bursts,
             faults: Faults::draw(random),
             wishes: Wishes::draw(random),
         }
+    }
+
+    /// How many steps the next burst has.
+    pub(crate) fn burst(random: &mut Random) -> u64 {
+        random.between(1, BURST)
     }
 }
 
@@ -127,43 +123,6 @@ fn limits(random: &mut Random) -> Limits {
     };
     let share = limits.node_uncommitted / 2;
     Limits { tenant_uncommitted: share * 2, tenant_commit_events: share, ..limits }
-}
-
-impl EndpointPlan {
-    pub(crate) fn draw(random: &mut Random, tenants: usize, limits: &Limits) -> Self {
-        let orderings =
-            [Ordering::None, Ordering::Key, Ordering::Key, Ordering::Endpoint, Ordering::Endpoint];
-        let schedules: [&[&str]; 5] = [
-            &["0s", "0s", "0s"],
-            &["200ms", "1s"],
-            &["1s", "2s", "4s"],
-            &["3s", "70s"],
-            &["1s", "1s", "1s", "1s", "1s", "1s", "1s", "1s"],
-        ];
-        Self {
-            tenant: random.size(0, tenants - 1),
-            contract: if random.chance(250) { STRICT } else { CONTRACT },
-            ordering: random.pick(&orderings).unwrap_or(Ordering::None),
-            concurrency: u16::try_from(random.size(1, limits.endpoint_window)).unwrap_or(1),
-            retries: random.pick(&schedules).unwrap_or_default().to_vec(),
-            timeout: Duration::from_secs(random.between(1, 4)),
-            mood: Mood::draw(random),
-        }
-    }
-}
-
-impl Mood {
-    fn draw(random: &mut Random) -> Self {
-        match random.below(8) {
-            0 | 1 => Mood::Healthy,
-            2 => Mood::Slow(random.pick(&[50, 900, 6_000]).unwrap_or(50)),
-            3 => Mood::Down,
-            4 => Mood::Flaky(random.pick(&[50, 300, 800]).unwrap_or(300)),
-            5 => Mood::RefusesKey(random.below(4)),
-            6 => Mood::Hangs(random.pick(&[50, 500]).unwrap_or(50)),
-            _ => Mood::LosesAnswers(random.pick(&[50, 500]).unwrap_or(50)),
-        }
-    }
 }
 
 impl Faults {
@@ -188,8 +147,11 @@ impl Wishes {
             status: some(60),
             cancel: some(40),
             retry: some(40),
+            replay: some(30),
+            recover: some(20),
             endpoints: some(15),
             same_again: some(60),
+            clock: some(25),
         }
     }
 }

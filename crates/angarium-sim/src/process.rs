@@ -1,22 +1,25 @@
 //! One life of the process: it starts, serves what people wish, and is killed or comes to rest.
 
+mod again;
+
 use crate::people::{Order, Wish};
+use crate::plan::{DAY, FAULTS_END};
 use crate::receivers::Receivers;
 use crate::store::FaultyStore;
-use crate::world::{Sim, SimClock, SimEntropy};
+use crate::world::{BEGIN, Sim, SimClock, SimEntropy};
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointStatus, PlainHttp};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::shard::{Audience, Lookup, Seen};
+use angarium_server::recovery_jobs::{self, Driver, Jobs};
 use angarium_server::runner::{Parts, Published, Runner};
 use angarium_store::Store as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Within this time everything must have come to rest, once nothing fails any more: longer than
-/// the longest schedule.
-const REST_WITHIN: u64 = 400;
+/// How often people look whether all is at rest, in milliseconds: less and less often.
+const LOOKS: [u64; 2] = [1_000, 600_000];
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How a life ended.
@@ -62,12 +65,15 @@ async fn start(sim: &Arc<Sim>) -> Option<Arc<Runner>> {
 
 async fn serve(sim: &Arc<Sim>) -> Ended {
     let Some(runner) = start(sim).await else { return Ended::Early };
+    let jobs = drive_jobs(sim, &runner);
     loop {
         let next = sim.world().next_wish();
         let Some((wish, pause)) = next else { break };
-        tokio::spawn(fulfil(Arc::clone(sim), Arc::clone(&runner), wish));
+        let calls = Calls { sim: Arc::clone(sim), runner: Arc::clone(&runner), jobs: jobs.clone() };
+        tokio::spawn(fulfil(calls, wish));
         sim.pass(pause).await;
     }
+    sim.pass_until(FAULTS_END).await;
     {
         let mut world = sim.world();
         if !world.calm {
@@ -79,8 +85,23 @@ async fn serve(sim: &Arc<Sim>) -> Ended {
         }
     }
     settle(sim, &runner).await;
+    sim.pass_until(DAY).await;
     runner.stop(GRACE).await;
     Ended::AtRest
+}
+
+/// The driver of recoveries, as the server starts it.
+fn drive_jobs(sim: &Arc<Sim>, runner: &Arc<Runner>) -> Arc<Jobs> {
+    let jobs = Arc::<Jobs>::default();
+    let driver = Driver {
+        store: Arc::new(FaultyStore(Arc::clone(sim))),
+        runner: Arc::clone(runner),
+        clock: Arc::new(SimClock(Arc::clone(sim))),
+        jobs: Arc::clone(&jobs),
+        rows_read: 10,
+    };
+    tokio::spawn(recovery_jobs::drive_for_ever(Arc::new(driver)));
+    jobs
 }
 
 /// A new process over a store at rest sends nothing.
@@ -101,7 +122,8 @@ pub(crate) async fn live_again(sim: &Arc<Sim>) {
 
 /// Brings everything to rest: what was not answered is published again, every endpoint is on.
 async fn settle(sim: &Arc<Sim>, runner: &Arc<Runner>) {
-    for _ in 0..REST_WITHIN {
+    let [mut pause, longest] = LOOKS;
+    loop {
         let again: Vec<_> = sim.world().people.unanswered.values().cloned().collect();
         for order in again {
             match order.event.own_id {
@@ -114,32 +136,43 @@ async fn settle(sim: &Arc<Sim>, runner: &Arc<Runner>) {
         for no in off {
             set_status(sim, runner, no, EndpointStatus::Active).await;
         }
-        sim.pass(1_000).await;
-        if is_at_rest(sim) {
-            return;
+        sim.pass(pause).await;
+        pause = longest.min(pause * 2);
+        match unrest(sim) {
+            None => return,
+            Some(what) if sim.world().time().since(BEGIN) >= DAY => {
+                return sim
+                    .world()
+                    .ledger
+                    .violated(format!("no rest by the end of the day: {what}"));
+            }
+            Some(_) => {}
         }
     }
+}
+
+/// What has not come to rest.
+fn unrest(sim: &Sim) -> Option<String> {
     let mut world = sim.world();
-    let waiting = waiting(sim, &world).map(|(key, state)| (world.ledger.name(key), state));
-    let what = format!("no rest {REST_WITHIN} s after the last fault: {waiting:?}");
-    world.ledger.violated(what);
+    if let Some(number) = world.people.unanswered.keys().next() {
+        return Some(format!("event {number} is not answered"));
+    }
+    if let Some((key, state)) = world.ledger.waiting(|key| sim.state(key)) {
+        return Some(format!("{} is {state:?}", world.ledger.name(key)));
+    }
+    let running = crate::ready(sim.store.running_jobs()).ok()?;
+    running.first().map(|job| format!("{} runs", job.id))
 }
 
-fn is_at_rest(sim: &Sim) -> bool {
-    let world = sim.world();
-    world.people.unanswered.is_empty() && waiting(sim, &world).is_none()
+/// What people call: the runner, and the driver of jobs.
+struct Calls {
+    sim: Arc<Sim>,
+    runner: Arc<Runner>,
+    jobs: Arc<Jobs>,
 }
 
-/// A delivery that has not ended.
-fn waiting(sim: &Sim, world: &crate::world::World) -> Option<(DeliveryKey, Option<DeliveryState>)> {
-    let all = world.ledger.all_deliveries().into_iter();
-    let open = all
-        .filter(|key| world.ledger.deliveries.get(key).is_none_or(|facts| facts.ended.is_none()));
-    let mut states = open.map(|key| (key, sim.state(key)));
-    states.find(|(_, state)| !state.is_some_and(DeliveryState::is_final))
-}
-
-async fn fulfil(sim: Arc<Sim>, runner: Arc<Runner>, wish: Wish) {
+async fn fulfil(calls: Calls, wish: Wish) {
+    let Calls { sim, runner, jobs } = calls;
     match wish {
         Wish::Publish(order) => publish(&sim, &runner, order).await,
         Wish::Make(config) => make(&sim, &runner, *config).await,
@@ -147,6 +180,13 @@ async fn fulfil(sim: Arc<Sim>, runner: Arc<Runner>, wish: Wish) {
         Wish::Status(no, status) => set_status(&sim, &runner, no, status).await,
         Wish::Cancel(key) => cancel(&sim, &runner, key).await,
         Wish::Retry(key) => retry(&sim, &runner, key).await,
+        Wish::Replay(key, to) => again::replay(&sim, &runner, key, &to).await,
+        Wish::Recover(no, id, recovery, rate) => {
+            if again::recover(&sim, no, id, recovery, rate).await.is_some() {
+                jobs.made.notify_one();
+            }
+        }
+        Wish::Clock(skew) => sim.world().set_wall(skew),
     }
 }
 
@@ -249,7 +289,7 @@ async fn retry(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
     let is_final = sim.state(key).is_some_and(DeliveryState::is_final);
     let Some(tenant) = sim.world().ledger.tenant_of(key.event) else { return };
     let pair = (key.event, key.endpoint);
-    if is_final && !sim.world().people.redelivered.insert(pair) {
+    if is_final && !sim.world().may_redeliver(pair) {
         return;
     }
     let seen = if is_final { Seen::Ended } else { Seen::Waiting };

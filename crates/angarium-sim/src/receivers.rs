@@ -1,9 +1,10 @@
 //! The receivers: what arrives, when, and what they answer.
 
-use crate::plan::Mood;
+use crate::ledger::Request;
+use crate::plan::{Mood, OutageKind};
 use crate::world::{BEGIN, Sim, World};
 use angarium_core::id::EndpointNo;
-use angarium_core::outcome::{Outcome, Phase};
+use angarium_core::outcome::{Outcome, Phase, RetryAfter};
 use angarium_core::request::OutgoingRequest;
 use angarium_server::egress::{Exchange, Transport};
 use async_trait::async_trait;
@@ -11,8 +12,6 @@ use http::HeaderMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a receiver that is down stays so.
-const DOWN: Duration = Duration::from_secs(12);
 const ERRORS: [u16; 7] = [302, 400, 404, 410, 429, 500, 503];
 
 /// See the module.
@@ -28,7 +27,7 @@ struct Course {
 
 enum End {
     Accepted,
-    Refused(u16),
+    Refused(u16, Option<RetryAfter>),
     /// Accepted, but the connection breaks before the answer.
     AnswerLost,
     /// The connection breaks before it arrives.
@@ -40,38 +39,69 @@ enum End {
 }
 
 impl Course {
-    fn draw(world: &mut World, mood: Mood, ordering_key: Option<u64>) -> Self {
-        let since = world.now().since(BEGIN);
-        let calm = world.calm;
+    fn draw(world: &mut World, endpoint: EndpointNo, ordering_key: Option<u64>) -> Self {
         let chance = &mut world.chance;
-        let error = End::Refused(chance.pick(&ERRORS).unwrap_or(500));
-        let (mut arrives, mut answers) = (chance.between(0, 5), chance.between(0, 20));
-        let end = match mood {
-            _ if calm => End::Accepted,
-            Mood::Healthy => End::Accepted,
-            Mood::Slow(most) => {
-                answers = chance.between(0, most);
-                arrives = chance.between(0, 50);
-                End::Accepted
-            }
-            Mood::Down if since < DOWN => match chance.below(3) {
-                0 => End::Broken,
-                1 => End::Silence { accepted: false },
-                _ => error,
+        let (arrives, answers) = (chance.between(0, 5), chance.between(0, 20));
+        let prompt = |end| Self { arrives, answers, end };
+        if world.calm {
+            return prompt(End::Accepted);
+        }
+        let since = world.time().since(BEGIN);
+        let asked = world.asked(endpoint).map(|plan| (plan.mood, plan.outage(since)));
+        match asked.unwrap_or((Mood::Healthy, None)) {
+            (_, Some(outage)) => prompt(End::in_outage(world, outage)),
+            (Mood::Slow(most), None) => Self {
+                arrives: world.chance.between(0, 50),
+                answers: world.chance.between(0, most),
+                end: End::Accepted,
             },
-            Mood::Down => End::Accepted,
+            (mood, None) => prompt(End::usual(world, mood, ordering_key)),
+        }
+    }
+}
+
+impl End {
+    fn usual(world: &mut World, mood: Mood, ordering_key: Option<u64>) -> Self {
+        let chance = &mut world.chance;
+        let error = End::Refused(chance.pick(&ERRORS).unwrap_or(500), None);
+        match mood {
             Mood::Flaky(rate) if chance.chance(rate) => error,
-            Mood::Flaky(_) => End::Accepted,
             Mood::RefusesKey(key) if ordering_key == Some(key) => error,
-            Mood::RefusesKey(_) => End::Accepted,
             Mood::Hangs(rate) if chance.chance(rate) => {
                 End::Silence { accepted: chance.chance(500) }
             }
-            Mood::Hangs(_) => End::Accepted,
             Mood::LosesAnswers(rate) if chance.chance(rate) => End::AnswerLost,
-            Mood::LosesAnswers(_) => End::Accepted,
-        };
-        Self { arrives, answers, end }
+            Mood::Healthy
+            | Mood::Slow(_)
+            | Mood::Flaky(_)
+            | Mood::RefusesKey(_)
+            | Mood::Hangs(_)
+            | Mood::LosesAnswers(_) => End::Accepted,
+        }
+    }
+
+    fn in_outage(world: &mut World, kind: OutageKind) -> Self {
+        let clock = world.wall();
+        let chance = &mut world.chance;
+        match kind {
+            OutageKind::Gone if chance.chance(500) => End::Broken,
+            OutageKind::Gone => End::Silence { accepted: false },
+            OutageKind::Broken => End::Refused(chance.pick(&ERRORS).unwrap_or(500), None),
+            OutageKind::NoMore => End::Refused(410, None),
+            OutageKind::Busy => {
+                let (minute, years) = (Duration::from_secs(60), Duration::from_secs(1 << 28));
+                let again = [
+                    None,
+                    Some(RetryAfter::Span(Duration::from_secs(2))),
+                    Some(RetryAfter::Span(10 * minute)),
+                    Some(RetryAfter::Span(years)),
+                    Some(RetryAfter::At(clock + minute)),
+                    Some(RetryAfter::At(clock - minute)),
+                ];
+                let status = chance.pick(&[429, 503]).unwrap_or(429);
+                End::Refused(status, chance.pick(&again).flatten())
+            }
+        }
     }
 }
 
@@ -94,15 +124,22 @@ impl Transport for Receivers {
         let (number, ordering_key) = read_body(request.message.body()).unwrap_or_default();
         let sequence = request.message.headers().get("x-sequence");
         let sequence = sequence.and_then(|value| value.to_str().ok()?.parse().ok());
-        let course = {
+        let (course, under_way) = {
             let mut world = sim.world();
             let now = world.now();
-            world.ledger.started(endpoint, number, sequence, now, |key| sim.state(key));
+            let request = Request { endpoint, number, sequence };
+            let under_way = world.ledger.started(request, now, |key| sim.state(key));
             world.note(&format!("endpoint {endpoint}: event {number} is sent"));
-            let mood = world.asked(endpoint).map_or(Mood::Healthy, |plan| plan.mood);
-            Course::draw(&mut world, mood, ordering_key)
+            (Course::draw(&mut world, endpoint, ordering_key), under_way)
         };
         let (outcome, took) = run(sim, endpoint, number, course, timeout).await;
+        {
+            let mut world = sim.world();
+            let time = world.time();
+            world.ledger.request_ended(under_way, outcome.class(), time);
+            let status = outcome.status().unwrap_or_default();
+            world.note(&format!("endpoint {endpoint}: event {number} is answered: {status}"));
+        }
         Exchange {
             outcome,
             took,
@@ -126,7 +163,7 @@ async fn run(
     sim.pass(arrives).await;
     let (accepted, outcome) = match course.end {
         End::Accepted => (true, Outcome::Response { status: 204, retry_after: None }),
-        End::Refused(status) => (false, Outcome::Response { status, retry_after: None }),
+        End::Refused(status, retry_after) => (false, Outcome::Response { status, retry_after }),
         End::AnswerLost => (true, Outcome::Broken("simulated".into())),
         End::Broken => (false, Outcome::NotConnected("simulated".into())),
         End::Silence { accepted } => (accepted, Outcome::TimedOut(Phase::Head)),

@@ -1,7 +1,7 @@
 //! A seed from its beginning to its verdict.
 
 use crate::people::contract_text;
-use crate::plan::{CONTRACT, Plan, STRICT, Shards};
+use crate::plan::{CONTRACT, GUARDED, Plan, STRICT, Shards};
 use crate::process::{Ended, live, live_again};
 use crate::world::{BEGIN, Sim, World};
 use angarium_core::account::{Environment, Tenant};
@@ -32,6 +32,16 @@ pub struct Report {
     pub kills: u64,
     /// Times that machines were dropped: by a kill, or a commit that failed.
     pub interruptions: u64,
+    /// Deliveries that were given up.
+    pub dead: u64,
+    /// Times that an endpoint was left alone because it failed.
+    pub openings: u64,
+    /// Deliveries that replays and recoveries made.
+    pub replayed: u64,
+    /// Recoveries.
+    pub jobs: u64,
+    /// Times that the system's clock was set.
+    pub clocks_set: u64,
     /// Simulated time.
     pub simulated: Duration,
     /// Steps at which the process could have been killed.
@@ -45,7 +55,7 @@ pub struct Report {
 /// The simulated contracts, parsed once.
 static CONTRACTS: LazyLock<Arc<ContractLibrary>> = LazyLock::new(|| {
     let mut library = ContractLibrary::default();
-    for name in [CONTRACT, STRICT] {
+    for name in [CONTRACT, STRICT, GUARDED] {
         let added = library.add(name, &contract_text(name), &Limits::default());
         added.expect("the simulated contracts have no mistakes");
     }
@@ -111,7 +121,7 @@ fn make_tenants(store: &SqliteStore, tenants: usize, shards: Shards) -> Result<V
         no: EnvironmentNo::default(),
         slug: "sim".into(),
         title: "Simulated".into(),
-        contracts: vec![CONTRACT.into(), STRICT.into()],
+        contracts: vec![CONTRACT.into(), STRICT.into(), GUARDED.into()],
         hosts: Vec::new(),
         created_at: BEGIN,
     }))?;
@@ -150,10 +160,15 @@ fn judge(sim: &Sim) -> Result<()> {
     }
     for key in world.ledger.all_deliveries() {
         let stored = crate::ready(sim.store.delivery(key))?;
-        let attempts = world.asked(key.endpoint).map_or(0, |plan| plan.retries.len() + 1);
+        let attempts = world.asked(key.endpoint).and_then(|plan| plan.schedule.attempts());
         world.ledger.judge(key, stored.as_ref().map(|stored| &stored.row), attempts);
     }
-    let now = world.now();
+    let jobs: Vec<_> = world.ledger.jobs.keys().copied().collect();
+    for id in jobs {
+        let job = crate::ready(sim.store.job(id))?;
+        world.ledger.judge_job(id, job.as_ref());
+    }
+    let now = world.now().clock;
     let depth = crate::ready(sim.store.depth(now))?;
     let events = world.ledger.events.len() as u64;
     if (depth.pending, depth.events) != (0, events) {
@@ -174,7 +189,12 @@ fn report(seed: u64, world: World) -> Report {
         repeated: counts.repeated,
         kills: world.kills,
         interruptions: counts.interruptions,
-        simulated: world.now().since(BEGIN),
+        dead: counts.dead,
+        openings: counts.openings,
+        replayed: counts.replayed,
+        jobs: world.ledger.jobs.len() as u64,
+        clocks_set: counts.clocks_set,
+        simulated: world.time().since(BEGIN),
         steps: world.steps(),
         violations: world.ledger.violations().to_vec(),
         last: world.trace.into_last(),

@@ -102,6 +102,18 @@ impl FaultyStore {
         }
     }
 
+    async fn claim_and_book(
+        &self,
+        shards: &[ShardId],
+        now: Timestamp,
+    ) -> StoreResult<Vec<(ShardId, Epoch)>> {
+        let claimed = self.0.store.claim(shards, now).await;
+        if claimed.is_ok() {
+            self.0.world().ledger.claimed(now);
+        }
+        claimed
+    }
+
     async fn commit_and_book(
         &self,
         batches: &Arc<Vec<ShardBatch>>,
@@ -112,6 +124,7 @@ impl FaultyStore {
         let at = world.now();
         match &results {
             Ok(results) => {
+                world.ledger.written_at = now;
                 for line in world.ledger.committed(batches, results, at) {
                     world.note(&line);
                 }
@@ -119,6 +132,23 @@ impl FaultyStore {
             Err(error) => world.ledger.violated(format!("the store failed by itself: {error}")),
         }
         results
+    }
+
+    /// Books a job at the moment in which it is durable.
+    async fn book_job(
+        &self,
+        job: &Job,
+        write: impl Future<Output = StoreResult<bool>>,
+    ) -> StoreResult<bool> {
+        let written = write.await;
+        if matches!(written, Ok(true)) {
+            let mut world = self.0.world();
+            let (id, done, step) = (job.id, job.done, job.step.len());
+            let status = job.status.as_str();
+            world.note(&format!("{id} is {status}: {done} done, {step} in hand"));
+            world.ledger.job_stored(job);
+        }
+        written
     }
 }
 
@@ -130,7 +160,7 @@ impl Store for FaultyStore {
         now: Timestamp,
     ) -> StoreResult<Vec<(ShardId, Epoch)>> {
         let failure = self.draw_failure();
-        self.write(failure, self.0.store.claim(shards, now)).await
+        self.write(failure, self.claim_and_book(shards, now)).await
     }
 
     async fn commit(
@@ -141,7 +171,7 @@ impl Store for FaultyStore {
         let failure = self.draw_failure();
         let result = self.write(failure, self.commit_and_book(&batches, now)).await;
         let mut world = self.0.world();
-        let at = world.now();
+        let at = world.time();
         match &result {
             Ok(results) => world.ledger.answered(&batches, results, at),
             Err(error) => {
@@ -278,7 +308,7 @@ impl Store for FaultyStore {
     }
 
     async fn recoverable(&self, query: &RecoverableQuery) -> StoreResult<Page<Replayed, EventKey>> {
-        self.0.store.recoverable(query).await
+        self.read("recoverable", self.0.store.recoverable(query)).await
     }
 
     async fn create_job(
@@ -288,7 +318,8 @@ impl Store for FaultyStore {
         guard: Option<Guard>,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        self.0.store.create_job(job, most, guard, now).await
+        let create = self.0.store.create_job(job, most, guard, now);
+        self.write(self.draw_failure(), self.book_job(job, create)).await
     }
 
     async fn advance_job(
@@ -297,11 +328,12 @@ impl Store for FaultyStore {
         guard: Option<Guard>,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        self.0.store.advance_job(job, guard, now).await
+        let advance = self.0.store.advance_job(job, guard, now);
+        self.write(self.draw_failure(), self.book_job(job, advance)).await
     }
 
     async fn job(&self, id: JobId) -> StoreResult<Option<Job>> {
-        self.0.store.job(id).await
+        self.read("job", self.0.store.job(id)).await
     }
 
     async fn jobs(&self, query: JobQuery) -> StoreResult<Page<Job, JobId>> {
@@ -309,7 +341,7 @@ impl Store for FaultyStore {
     }
 
     async fn running_jobs(&self) -> StoreResult<Vec<Job>> {
-        self.0.store.running_jobs().await
+        self.read("running_jobs", self.0.store.running_jobs()).await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

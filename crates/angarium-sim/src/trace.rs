@@ -19,15 +19,22 @@ impl Trace {
 
     /// Adds a line.
     pub(crate) fn note(&mut self, at: Timestamp, what: &str) {
-        let line = format!("{at} {what}");
-        // FNV-1a: the same on every machine and in every build.
-        for byte in line.bytes() {
-            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        for byte in at.as_millis().to_le_bytes() {
+            self.mix(byte);
+        }
+        what.bytes().for_each(|byte| self.mix(byte));
+        if self.kept == 0 {
+            return;
         }
         if self.last.len() >= self.kept {
             self.last.pop_front();
         }
-        self.last.push_back(line);
+        self.last.push_back(format!("{at} {what}"));
+    }
+
+    /// FNV-1a: the same on every machine and in every build.
+    fn mix(&mut self, byte: u8) {
+        self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }
 
     /// The fingerprint of every line so far.

@@ -14,6 +14,7 @@ use angarium_server::clock::Clock;
 use angarium_server::entropy::Entropy;
 use angarium_store::Store as _;
 use angarium_store::sqlite::SqliteStore;
+use async_trait::async_trait;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use tokio::time::Instant;
 /// When every run begins.
 pub(crate) const BEGIN: Timestamp = Timestamp::from_millis(1_776_686_400_000);
 /// Steps of one run, beyond which something turns in circles.
-const MOST_STEPS: u64 = 400_000;
+const MOST_STEPS: u64 = 200_000;
 
 /// Everything, shared by the parts of the process that are replaced.
 pub(crate) struct Sim {
@@ -44,8 +45,21 @@ pub(crate) struct World {
     /// No more faults: everything must come to rest.
     pub(crate) calm: bool,
     life: Life,
+    /// How far the system's clock is ahead of the time, in milliseconds; behind if negative.
+    wall_skew: i64,
+    /// The same of the process's own clock, which begins with the system's and is not set.
+    skew: i64,
     steps: u64,
     pub(crate) kills: u64,
+}
+
+/// The time, and what the process's clock makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// It only goes on.
+    pub(crate) time: Timestamp,
+    /// It goes on too while a process lives, and begins with the system's, which may be set.
+    pub(crate) clock: Timestamp,
 }
 
 /// One process, from its start to its end.
@@ -94,6 +108,8 @@ impl Sim {
             jitter: Random::new(seed, 3),
             calm: false,
             life,
+            wall_skew: 0,
+            skew: 0,
             steps: 0,
             kills: 0,
         };
@@ -129,13 +145,14 @@ impl Sim {
             killed: Arc::clone(&killed),
         };
         world.note("a process begins");
+        world.begin_clock();
         killed
     }
 
     /// The process has ended, one way or the other; inside its runtime.
     pub(crate) fn end_life(&self) {
         let mut world = self.world();
-        let now = world.now();
+        let now = world.time();
         world.life.began = now + Duration::from_millis(world.chance.between(1, 2_000));
         world.life.origin = None;
         world.life.state = Alive::No;
@@ -158,15 +175,51 @@ impl Sim {
         }
         self.point().await;
     }
+
+    /// Time passes until so long after the beginning.
+    pub(crate) async fn pass_until(&self, since_begin: Duration) {
+        let wait = (BEGIN + since_begin).since(self.world().time());
+        self.pass(u64::try_from(wait.as_millis()).unwrap_or_default()).await;
+    }
 }
 
 impl World {
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The time, whatever the system's clock says.
+    pub(crate) fn time(&self) -> Timestamp {
         self.life.began + self.life.origin.map_or(Duration::ZERO, |origin| origin.elapsed())
     }
 
+    /// The same with the system's clock.
+    pub(crate) fn now(&self) -> Moment {
+        let time = self.time();
+        Moment { time, clock: Timestamp::from_millis(time.as_millis() + self.skew) }
+    }
+
+    /// What the system's clock says.
+    pub(crate) fn wall(&self) -> Timestamp {
+        Timestamp::from_millis(self.time().as_millis() + self.wall_skew)
+    }
+
+    /// Somebody sets the system's clock: from now on it is so far ahead of the time.
+    pub(crate) fn set_wall(&mut self, skew: i64) {
+        let before = self.wall();
+        self.wall_skew = skew;
+        self.note(&format!("the system's clock is set from {before} to {}", self.wall()));
+    }
+
+    /// A process takes the system's clock for its own.
+    fn begin_clock(&mut self) {
+        if self.skew != self.wall_skew {
+            let before = self.now();
+            self.skew = self.wall_skew;
+            self.ledger.clock_set(before);
+            let (before, now) = (before.clock, self.now().clock);
+            self.note(&format!("the process's clock says {now} instead of {before}"));
+        }
+    }
+
     pub(crate) fn note(&mut self, what: &str) {
-        let now = self.now();
+        let now = self.time();
         self.trace.note(now, what);
     }
 
@@ -222,9 +275,19 @@ impl World {
 #[derive(Debug)]
 pub(crate) struct SimClock(pub(crate) Arc<Sim>);
 
+#[async_trait]
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
-        self.0.world().now()
+        self.0.world().now().clock
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.0.world().wall()
+    }
+
+    /// Goes straight to the time.
+    async fn sleep_until(&self, at: Timestamp) {
+        self.sleep(at.since(self.now())).await;
     }
 }
 

@@ -59,8 +59,13 @@ impl Ledger {
     }
 
     /// Judges what the store shows of a delivery at the end. `attempts` is how many its schedule
-    /// has.
-    pub(crate) fn judge(&mut self, key: DeliveryKey, row: Option<&DeliveryRow>, attempts: usize) {
+    /// has, where that is certain.
+    pub(crate) fn judge(
+        &mut self,
+        key: DeliveryKey,
+        row: Option<&DeliveryRow>,
+        attempts: Option<usize>,
+    ) {
         let name = self.name(key);
         let Some(row) = row.filter(|row| row.state.is_final()) else {
             let state = row.map(|row| row.state);
@@ -70,6 +75,12 @@ impl Ledger {
         let booked = facts.and_then(|facts| facts.ended);
         let tried = facts.map_or(0, |facts| facts.attempts);
         let received = facts.map_or(0, |facts| facts.received);
+        let (requests, unrecorded) = facts.map_or((0, 0), |f| (f.requests, f.unrecorded));
+        if requests != u64::from(tried) + unrecorded {
+            self.violated(format!(
+                "{name}: {requests} requests, {tried} recorded, {unrecorded} lost to crashes"
+            ));
+        }
         if booked.is_some_and(|booked| booked != row.state) || tried != row.attempts {
             let (state, shown) = (row.state, row.attempts);
             let what = format!("{booked:?} after {tried} attempts, shown {state:?} after {shown}");
@@ -78,7 +89,7 @@ impl Ledger {
         let endpoint = self.endpoints.get(&key.endpoint);
         let is_sound = match row.state {
             DeliveryState::Delivered => received > 0,
-            DeliveryState::Dead => usize::from(row.attempts) == attempts,
+            DeliveryState::Dead => attempts.is_none_or(|all| usize::from(row.attempts) == all),
             DeliveryState::Cancelled => {
                 self.cancels_asked.contains(&key)
                     || endpoint.is_none_or(|facts| facts.deleted != Knowledge::Unasked)
@@ -86,10 +97,11 @@ impl Ledger {
             DeliveryState::Suppressed => endpoint.is_some_and(|facts| facts.was_disabled),
             DeliveryState::Queued | DeliveryState::Pending | DeliveryState::InFlight => false,
         };
+        self.counts.dead += u64::from(row.state == DeliveryState::Dead);
         if !is_sound {
             let (state, tried) = (row.state, row.attempts);
             self.violated(format!(
-                "{name} is {state:?} after {tried} of {attempts} attempts, received {received}"
+                "{name} is {state:?} after {tried} of {attempts:?} attempts, received {received}"
             ));
         }
     }

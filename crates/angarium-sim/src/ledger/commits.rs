@@ -1,6 +1,7 @@
 //! What a commit may write.
 
-use super::{DeliveryFacts, EndpointFacts, EventFacts, Knowledge, Ledger};
+use super::{DeliveryFacts, Due, EndpointFacts, EventFacts, Knowledge, Ledger};
+use crate::world::Moment;
 use angarium_core::batch::{
     BatchResult, Committed, DeliveryWrite, EndpointWrite, EventWrite, FanoutStart, NextState,
     RowAction, RowActionKind, ShardBatch,
@@ -9,6 +10,17 @@ use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{EndpointConfig, EndpointStatus};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId};
 use angarium_core::time::Timestamp;
+use std::time::Duration;
+
+/// An outcome is committed at most so long after it came.
+const COMMITTED_WITHIN: Duration = Duration::from_secs(30);
+
+impl Due {
+    /// A time by the clock, as it looks now.
+    fn seen(clock: Timestamp, now: Moment) -> Self {
+        Self(Moment { clock, time: now.time + clock.since(now.clock) })
+    }
+}
 
 impl Ledger {
     /// Books a commit at the moment in which it is durable. Answers lines for the trace.
@@ -16,7 +28,7 @@ impl Ledger {
         &mut self,
         batches: &[ShardBatch],
         results: &[BatchResult],
-        now: Timestamp,
+        now: Moment,
     ) -> Vec<String> {
         let mut lines = Vec::new();
         for (batch, result) in batches.iter().zip(results) {
@@ -29,7 +41,7 @@ impl Ledger {
                 lines.push(self.shown(*key));
             }
             for write in &batch.deliveries {
-                lines.push(self.delivery(write));
+                lines.push(self.delivery(write, now));
             }
             for (action, done) in batch.actions.iter().zip(&given.actions) {
                 let key = done.map(|done| done.key);
@@ -38,7 +50,7 @@ impl Ledger {
                 let made = key.map(|key| self.name(key));
                 lines.push(format!("{name}: {:?} makes {made:?}", action.kind));
             }
-            self.endpoints(batch, given, now, &mut lines);
+            self.endpoints(batch, given, now.time, &mut lines);
             if let Some(checkpoint) = &batch.checkpoint {
                 self.checkpoint(batch.shard, checkpoint.upto);
             }
@@ -62,6 +74,10 @@ impl Ledger {
                 let outstanding = self.outstanding.entry(write.key.endpoint).or_default();
                 outstanding.remove(&write.key);
             }
+            for result in &given.endpoints {
+                // What was changed may begin anew.
+                self.gates.remove(&result.no);
+            }
             for (write, result) in batch.endpoints.iter().zip(&given.endpoints) {
                 let Some(facts) = self.endpoints.get_mut(&result.no) else { continue };
                 match write {
@@ -76,8 +92,8 @@ impl Ledger {
         }
     }
 
-    fn number(&self, key: EventKey) -> u64 {
-        self.numbers.iter().find(|(_, other)| **other == key).map_or(0, |(number, _)| *number)
+    pub(crate) fn number(&self, key: EventKey) -> u64 {
+        self.events.get(&key).map_or(0, |event| event.number)
     }
 
     /// A delivery as people read it in a trace.
@@ -115,13 +131,14 @@ impl Ledger {
             self.violated(format!("{own_id}: accepted twice, as {first} and {second}"));
         }
         let data: serde_json::Value = serde_json::from_slice(&write.body.data).unwrap_or_default();
-        self.numbers.insert(data["n"].as_u64().unwrap_or_default(), key);
+        let number = data["n"].as_u64().unwrap_or_default();
+        self.numbers.insert(number, key);
         for fanout in &write.fanout {
             self.pair(write, key, fanout.endpoint, fanout.sequence, fanout.start);
         }
         let (tenant, sequence) = (write.tenant, write.sequence);
         let (body, fanout) = (write.body.clone(), write.fanout.clone());
-        self.events.insert(key, EventFacts { tenant, sequence, body, fanout });
+        self.events.insert(key, EventFacts { number, tenant, sequence, body, fanout });
     }
 
     fn pair(
@@ -144,6 +161,7 @@ impl Ledger {
             self.violated(format!("endpoint {no}: sequence {sequence} after {last}"));
         }
         let delivery = DeliveryKey::first(key, no);
+        self.open.insert(delivery);
         match start {
             FanoutStart::Held | FanoutStart::Behind => {
                 self.rowless.insert((key, no));
@@ -165,15 +183,27 @@ impl Ledger {
         }
     }
 
-    fn delivery(&mut self, write: &DeliveryWrite) -> String {
+    fn delivery(&mut self, write: &DeliveryWrite, now: Moment) -> String {
         let key = write.key;
+        // It may have been judged before the clock was set.
+        let set_lately = self.clock_set_at + COMMITTED_WITHIN;
         self.rowless.remove(&(key.event, key.endpoint));
         let facts = self.deliveries.entry(key).or_default();
         let before = facts.attempts;
+        if write.attempt.is_some()
+            && let Some(attempts) = self.outstanding.get_mut(&key.endpoint)
+            && let Some(outstanding) = attempts.get_mut(&key)
+        {
+            outstanding.is_recorded = true;
+        }
         let expected = before + u16::from(write.attempt.is_some());
         facts.attempts = write.attempts;
         facts.due = match write.next {
-            NextState::Pending { due } => due,
+            NextState::Pending { due } if write.attempt.is_some() => {
+                due.filter(|_| now.time > set_lately).map(|due| Due::seen(due, now))
+            }
+            // A row of what memory holds promises no more than was promised before.
+            NextState::Pending { due } => facts.due.filter(|_| due.is_some()),
             NextState::Queued | NextState::Ended { .. } => None,
         };
         // A delivery that ended is over, but for what its endpoint's deletion ended meanwhile.
@@ -203,6 +233,7 @@ impl Ledger {
 
     pub(super) fn ends(&mut self, key: DeliveryKey, state: DeliveryState) {
         self.deliveries.entry(key).or_default().ended.get_or_insert(state);
+        self.open.remove(&key);
         let Some(event) = self.events.get(&key.event) else { return };
         if let Some(lane) = self.lane(key.endpoint, &event.body)
             && key == DeliveryKey::first(key.event, key.endpoint)
@@ -222,16 +253,23 @@ impl Ledger {
                 }
                 self.ends(key, DeliveryState::Cancelled);
             }
-            RowActionKind::DueNow | RowActionKind::Redeliver => {
-                self.deliveries.entry(key).or_default().due = None;
-            }
+            RowActionKind::DueNow => self.deliveries.entry(key).or_default().due = None,
+            RowActionKind::Redeliver => self.made_anew(key, None),
             RowActionKind::Skip => {}
             RowActionKind::Replay(made) => {
-                for replayed in made {
-                    self.deliveries.entry(replayed.key).or_default();
-                }
+                self.counts.replayed += made.len() as u64;
+                made.iter().for_each(|made| self.made_anew(made.key, Some(made.sequence)));
             }
         }
+    }
+
+    fn made_anew(&mut self, key: DeliveryKey, sequence: Option<u64>) {
+        if self.deliveries.contains_key(&key) {
+            let name = self.name(key);
+            self.violated(format!("{name}: is made twice"));
+        }
+        self.deliveries.insert(key, DeliveryFacts { sequence, ..DeliveryFacts::default() });
+        self.open.insert(key);
     }
 
     fn endpoints(

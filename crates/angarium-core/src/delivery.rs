@@ -225,6 +225,16 @@ mod tests {
     const BOUNDS: RetryAfterBounds =
         RetryAfterBounds { floor: SECOND, cap: Duration::from_secs(3600) };
 
+    #[test]
+    fn a_policy_is_printed_as_it_is_written() {
+        for (name, policy) in GonePolicy::NAMES {
+            assert_eq!(policy.as_str(), *name);
+        }
+        for (name, policy) in DeadLetterPolicy::NAMES {
+            assert_eq!(policy.as_str(), *name);
+        }
+    }
+
     fn ended(class: Class, attempts: u16) -> Ended {
         Ended { class, asked: None, attempts, accepted_at: AT }
     }

@@ -137,18 +137,12 @@ impl Outcome {
 
     /// The answer's status, if there was one.
     pub fn status(&self) -> Option<u16> {
-        match self {
-            Outcome::Response { status, .. } => Some(*status),
-            _ => None,
-        }
+        if let Outcome::Response { status, .. } = self { Some(*status) } else { None }
     }
 
     /// When the receiver asks to be tried again, if it does.
     pub fn retry_after(&self) -> Option<RetryAfter> {
-        match self {
-            Outcome::Response { retry_after, .. } => *retry_after,
-            _ => None,
-        }
+        if let Outcome::Response { retry_after, .. } = self { *retry_after } else { None }
     }
 
     /// What to tell the tenant beside the class; refused and forbidden read alike (S10).
@@ -212,6 +206,15 @@ mod tests {
         for (status, expected) in rows {
             assert_eq!(class(status), expected, "{status}");
         }
+    }
+
+    #[test]
+    fn only_an_answer_has_a_status_and_a_wish() {
+        let wish = Some(RetryAfter::Span(Duration::from_secs(120)));
+        let answered = Outcome::Response { status: 503, retry_after: wish };
+        assert_eq!((answered.status(), answered.retry_after()), (Some(503), wish));
+        let silent = Outcome::TimedOut(Phase::Connect);
+        assert_eq!((silent.status(), silent.retry_after()), (None, None));
     }
 
     #[test]

@@ -166,6 +166,19 @@ fn who_throttles_is_there_and_gets_less_rather_than_nothing() {
 }
 
 #[test]
+fn who_has_only_throttled_for_five_seconds_is_down() {
+    for (silent, state_is_open) in [(SILENT - MILLI, false), (SILENT, true)] {
+        let mut bench = Bench::new(rules(Some(RULE)));
+        bench.attempt(Class::Success, MILLI);
+        bench.now = bench.now + silent;
+        let began = bench.now;
+        (0..5).for_each(|_| bench.ended(Class::Throttled, began));
+        let state = bench.gate.view(&bench.rules).breaker;
+        assert_eq!(matches!(state, BreakerState::Open(_)), state_is_open, "{silent:?}");
+    }
+}
+
+#[test]
 fn without_a_breaker_nothing_is_held_for_failures_alone() {
     let mut bench = Bench::new(rules(None));
     (0..100).for_each(|_| bench.attempt(Class::Unreachable, MILLI));

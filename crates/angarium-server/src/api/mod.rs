@@ -52,6 +52,7 @@ use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
 use problem::{Problem, not_found};
+use std::pin::pin;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -204,10 +205,10 @@ async fn catch_panic(
     request: Request,
     next: Next,
 ) -> Response {
-    or_internal(&app, next.run(request)).await
+    or_internal(&app, pin!(next.run(request))).await
 }
 
-async fn or_internal(app: &App, answer: impl Future<Output = Response>) -> Response {
+async fn or_internal(app: &App, answer: impl Future<Output = Response> + Unpin) -> Response {
     crate::panics::caught(answer).await.unwrap_or_else(|_| {
         app.metrics.panicked();
         Problem(problem::internal()).into_response()
@@ -231,7 +232,7 @@ where
     B: hyper::body::Body<Data = Bytes>,
     B::Error: Into<axum::BoxError>,
 {
-    let response = or_internal(app, events::publish_any(app, request)).await;
+    let response = or_internal(app, pin!(events::publish_any(app, request))).await;
     app.metrics.answered(&Method::POST, DIRECT, response.status());
     response
 }

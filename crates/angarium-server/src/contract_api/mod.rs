@@ -33,6 +33,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, header};
 use route::{Routed, Served};
+use std::pin::pin;
 use std::sync::Arc;
 
 /// What every call that no route answers is counted as.
@@ -61,7 +62,7 @@ async fn answer(app: Arc<App>, path: Path, request: Request) -> Response {
     let method = request.method().clone();
     let (route, response) = match served.find(&method, &path.rest) {
         Routed::Call(call) => {
-            let answered = panics::caught(call.answer(&app, &path, request)).await;
+            let answered = panics::caught(pin!(call.answer(&app, &path, request))).await;
             let response = match answered {
                 Ok(Ok(response)) => response,
                 Ok(Err(Problem(refusal))) => call.refuse(refusal),

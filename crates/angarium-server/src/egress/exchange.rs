@@ -74,7 +74,10 @@ impl Connection {
     ) -> Sent {
         match self {
             Self::Http1(http1) => http1.exchange(message, destination, limits, deadline).await,
-            Self::Http2(http2) => http2.exchange(message, destination, limits, deadline).await,
+            // Boxed, or an attempt over HTTP/1.1 would be as large as both.
+            Self::Http2(http2) => {
+                Box::pin(http2.exchange(message, destination, limits, deadline)).await
+            }
         }
     }
 }

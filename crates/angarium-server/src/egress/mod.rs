@@ -125,23 +125,22 @@ impl Egress {
         let deadline = started + timeout;
         let destination = &*request.destination;
         let mut message = prepare(request.message);
-        while let Some(mut kept) = self.pool.take(endpoint, destination, started) {
-            let exchange = kept.exchange(message, destination, &self.limits, deadline);
-            match exchange.await {
-                Sent::Unsent(unsent) => message = unsent,
-                sent @ (Sent::Answered(_) | Sent::Lost(_)) => {
-                    return self.conclude(endpoint, destination, kept, sent);
-                }
+        loop {
+            let kept = self.pool.take(endpoint, destination, started);
+            let is_kept = kept.is_some();
+            let mut connection = match kept {
+                Some(kept) => kept,
+                // Boxed, because opening is rare and its future large.
+                None => match Box::pin(self.open(endpoint, destination, deadline)).await {
+                    Ok(opened) => opened,
+                    Err(outcome) => return Answer::none(outcome),
+                },
+            };
+            match connection.exchange(message, destination, &self.limits, deadline).await {
+                Sent::Unsent(unsent) if is_kept => message = unsent,
+                sent => return self.conclude(endpoint, destination, connection, sent),
             }
         }
-        // Boxed, because opening is rare and its future large.
-        let mut opened = match Box::pin(self.open(endpoint, destination, deadline)).await {
-            Ok(connection) => connection,
-            Err(outcome) => return Answer::none(outcome),
-        };
-        let exchange = opened.exchange(message, destination, &self.limits, deadline);
-        let sent = exchange.await;
-        self.conclude(endpoint, destination, opened, sent)
     }
 
     async fn open(

@@ -99,7 +99,7 @@ limits! {
     /// Most attempts in flight on one node; it follows the descriptor limit.
     node_window: usize = 16_384, "attempts", None;
     /// Most deliveries of one endpoint that wait in memory; the rest wait in the store.
-    endpoint_ready: usize = 2_048, "deliveries", None;
+    endpoint_ready: usize = 4_096, "deliveries", None;
     /// Most bytes of payload that wait in memory for one shard.
     shard_ready_bytes: usize = 4 * 1024 * 1024, "bytes", None;
     /// Events a second that a tenant may publish where it has no rate of its own; 0 for any number.
@@ -111,6 +111,9 @@ limits! {
     tenant_commit_events: usize = 32, "events", None;
     /// Most bytes of payload of one tenant in one commit, but one event always.
     tenant_commit_bytes: usize = 128 * 1024, "bytes", None;
+    /// Most deliveries of one shard whose attempts are recorded in one commit; at most half as many
+    /// that wait get their rows in it. Writing them takes a few milliseconds.
+    commit_deliveries: usize = 256, "deliveries", None;
     /// Most events of one tenant that wait for their commit, so that none fills the node's bound.
     tenant_uncommitted: usize = 2_048, "events", Some(Code::Overloaded);
     /// Most bytes of payload of one tenant that wait for their commit.

@@ -122,6 +122,8 @@ fn limits(random: &mut Random) -> Limits {
         ..Limits::default()
     };
     let share = limits.node_uncommitted / 2;
+    let commit_deliveries = random.pick(&[1, 2, 8, 256]).unwrap_or(256);
+    let limits = Limits { commit_deliveries, ..limits };
     Limits { tenant_uncommitted: share * 2, tenant_commit_events: share, ..limits }
 }
 

@@ -30,6 +30,7 @@ impl<T> Shard<T> {
             }
             self.run(no, now, fx);
         }
+        self.write_rowless(now);
     }
 
     /// Starts what waits for nothing but a slot, after slots became free.

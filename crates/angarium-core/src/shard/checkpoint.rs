@@ -1,15 +1,12 @@
 //! The checkpoint: below it, every pair of event and endpoint has a row.
 
 use super::Shard;
-use crate::batch::{Checkpoint, NextState, Standing};
+use super::rowless::ROWLESS_AT_MOST;
+use crate::batch::Checkpoint;
 use crate::endpoint::EndpointCounters;
 use crate::id::{EndpointNo, EventKey};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
-use std::time::Duration;
-
-/// What waits longer gets a row, so that the range above the checkpoint is bounded (rule 10).
-const ROWLESS_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Committed events with pairs that have no row, in key order.
 #[derive(Debug)]
@@ -73,7 +70,7 @@ impl<T> Shard<T> {
     pub fn checkpoint(&mut self, high_water: EventKey, now: Timestamp) {
         self.high_water = self.high_water.max(high_water);
         if self.open.oldest().is_some_and(|oldest| now.since(oldest) > ROWLESS_AT_MOST) {
-            self.write_rowless(now);
+            self.begin_rowless(now);
         }
         // While a batch of this shard is on its way, its events are not known to be below.
         let in_batch = self.committing.is_some() || !self.batch.events.is_empty();
@@ -115,26 +112,6 @@ impl<T> Shard<T> {
         let checkpoint = self.batch.checkpoint.get_or_insert(stays);
         checkpoint.endpoints.retain(|other| other.endpoint != endpoint);
         checkpoint.endpoints.push(counters);
-    }
-
-    /// Gives a row to what has waited too long without one.
-    fn write_rowless(&mut self, now: Timestamp) {
-        let queues = self.queues.iter_mut();
-        let rowless: Vec<_> = queues
-            .flat_map(|(no, queue)| {
-                let no = *no;
-                let rowless = queue.mark_rowless(ROWLESS_AT_MOST, now).into_iter();
-                rowless.map(move |(held, standing)| (no, held, standing))
-            })
-            .collect();
-        for (no, mut held, standing) in rowless {
-            held.has_row = false;
-            let next = match standing {
-                Standing::Head => NextState::Pending { due: Some(held.due) },
-                Standing::Behind => NextState::Queued,
-            };
-            self.write_held(no, &held, next);
-        }
     }
 }
 

@@ -76,6 +76,7 @@ impl<T> Shard<T> {
             }
             self.run(no, now, fx);
         }
+        self.judge_more();
         self.move_up(now, fx);
         Ownership::Ours
     }

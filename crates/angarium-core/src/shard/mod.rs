@@ -37,6 +37,7 @@ mod publish;
 mod queue;
 mod recovery;
 mod replay;
+mod rowless;
 mod tenant;
 mod turns;
 
@@ -46,6 +47,7 @@ mod tests;
 pub use action::{DeliveryAction, Seen};
 pub use commit::Ownership;
 pub use look::EndpointInForce;
+pub use outcome::EndedAttempt;
 pub use own_ids::Lookup;
 pub use publish::{Audience, Publish};
 pub use replay::Replay;
@@ -65,7 +67,8 @@ use lanes::BatchNo;
 use memory::Memory;
 use own_ids::OwnIds;
 use queue::Queue;
-use std::collections::{BTreeMap, BTreeSet};
+use rowless::Round;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tenant::TenantState;
 
@@ -97,6 +100,10 @@ pub struct Shard<T> {
     acted_on: BTreeMap<DeliveryKey, usize>,
     /// Rows that recovery writes with the first commit, and when they are due.
     recovered_rows: Vec<(EndpointNo, Timestamp)>,
+    /// Attempts that ended while there was no room for their records in the next commit.
+    ended_in_line: VecDeque<EndedAttempt>,
+    /// The round in which what has waited long gets its rows, if one is under way.
+    rowless: Option<Round>,
     /// The endpoint that free slots were given to last.
     served_last: EndpointNo,
 }
@@ -244,6 +251,8 @@ impl<T> Shard<T> {
             high_water: checkpoint,
             acted_on: BTreeMap::new(),
             recovered_rows: Vec::new(),
+            ended_in_line: VecDeque::new(),
+            rowless: None,
             served_last: EndpointNo::default(),
         }
     }
@@ -266,7 +275,8 @@ impl<T> Shard<T> {
 
     /// When [`Shard::tick`] has something to do.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
+        let timer = self.timers.first().map(|(at, _)| *at);
+        [timer, self.rowless_at()].into_iter().flatten().min()
     }
 
     /// Gives up what is in memory and answers everyone who waits. Used when the result of a commit

@@ -1,4 +1,7 @@
 //! An attempt has ended: it is judged, and what follows from it is written.
+//!
+//! A thousand attempts may end at the same moment: those to endpoints that hang have the same
+//! timeout. Each commit takes some of them, so that nobody's publish waits for all.
 
 use super::Shard;
 use super::held::{Existence, Held, Recorded, Sending};
@@ -13,17 +16,42 @@ use crate::outcome::{Class, RetryAfter};
 use crate::time::{Jitter, Timestamp};
 use crate::waiting::LaneHold;
 
+/// An attempt that has ended.
+#[derive(Debug)]
+pub struct EndedAttempt {
+    /// Of which delivery.
+    pub key: DeliveryKey,
+    /// Its record.
+    pub record: Box<AttemptRecord>,
+    /// The receiver's `Retry-After`.
+    pub asked: Option<RetryAfter>,
+    /// Spreads the next attempt.
+    pub jitter: Jitter,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
 impl<T> Shard<T> {
     /// An attempt has ended. The slot is free once the record is committed (rule 9).
-    /// `asked` is the receiver's `Retry-After`.
-    pub fn outcome(
-        &mut self,
-        key: DeliveryKey,
-        mut attempt: Box<AttemptRecord>,
-        asked: Option<RetryAfter>,
-        jitter: Jitter,
-        now: Timestamp,
-    ) {
+    pub fn outcome(&mut self, ended: EndedAttempt) {
+        match self.batch.deliveries.len() < self.limits.commit_deliveries {
+            true => self.judge_attempt(ended),
+            false => self.ended_in_line.push_back(ended),
+        }
+    }
+
+    /// A commit has ended: attempts that ended meanwhile move up, as far as there is room in the
+    /// next.
+    pub(super) fn judge_more(&mut self) {
+        while self.batch.deliveries.len() < self.limits.commit_deliveries
+            && let Some(ended) = self.ended_in_line.pop_front()
+        {
+            self.judge_attempt(ended);
+        }
+    }
+
+    fn judge_attempt(&mut self, ended: EndedAttempt) {
+        let EndedAttempt { key, record: mut attempt, asked, jitter, at: now } = ended;
         let Some(queue) = self.queues.get_mut(&key.endpoint) else {
             return;
         };

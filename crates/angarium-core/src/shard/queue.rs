@@ -3,6 +3,7 @@
 //! What does not fit stays in the store as rows; the queue knows when the earliest of them is due.
 
 mod refill;
+mod rowless;
 mod slots;
 
 pub(super) use slots::Backlog;
@@ -243,22 +244,6 @@ impl Queue {
         let heads = heads.map(|held| (held, Standing::Head));
         let behind = self.lanes.take_all().into_iter().map(|held| (held, Standing::Behind));
         heads.chain(behind).collect()
-    }
-
-    /// Deliveries without a row that have waited longer than `age`, in flight or not; they are
-    /// marked as having one.
-    pub(super) fn mark_rowless(&mut self, age: Duration, now: Timestamp) -> Vec<(Held, Standing)> {
-        let sending = self.sending.values_mut();
-        let sending = sending.filter(|sending| sending.recorded.is_none());
-        let heads = self.ready.iter_mut().chain(sending.map(|sending| &mut sending.held));
-        let heads = heads.map(|held| (held, Standing::Head));
-        let held = heads.chain(self.lanes.iter_mut().map(|held| (held, Standing::Behind)));
-        held.filter(|(held, _)| !held.has_row && now.since(held.due) >= age)
-            .map(|(held, standing)| {
-                held.has_row = true;
-                (held.clone(), standing)
-            })
-            .collect()
     }
 
     /// Everything that is in memory.

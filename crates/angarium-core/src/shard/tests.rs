@@ -452,7 +452,9 @@ impl Bench {
             body: Box::default(),
         });
         let now = self.now;
-        self.shard.outcome(start.key, attempt, asked, Jitter::HALF, now);
+        let jitter = Jitter::HALF;
+        let ended = EndedAttempt { key: start.key, record: attempt, asked, jitter, at: now };
+        self.shard.outcome(ended);
     }
 
     fn pass(&mut self, span: Duration) {

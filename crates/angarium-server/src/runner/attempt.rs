@@ -8,7 +8,7 @@ use angarium_core::endpoint::PlainHttp;
 use angarium_core::id::{Epoch, ShardId};
 use angarium_core::outcome::{Class, Outcome};
 use angarium_core::request::{self, OutgoingRequest};
-use angarium_core::shard::{Load, Rows, Start};
+use angarium_core::shard::{EndedAttempt, Load, Rows, Start};
 use angarium_core::time::{Jitter, Timestamp};
 use http::HeaderMap;
 use std::fmt::Write;
@@ -38,7 +38,8 @@ impl Runner {
         // A machine that was made meanwhile knows nothing of this attempt.
         let _ = self.with(shard, |owned, now, _| {
             if owned.epoch == epoch {
-                owned.machine.outcome(start.key, record, asked, jitter, now);
+                let key = start.key;
+                owned.machine.outcome(EndedAttempt { key, record, asked, jitter, at: now });
             }
         });
     }

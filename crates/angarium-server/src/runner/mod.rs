@@ -3,8 +3,9 @@
 //!
 //! A shard's machine stands behind a lock that is held for microseconds; whoever brings an input
 //! carries out the effects. One task commits for all shards (`committer.rs`), one wakes them by the
-//! clock and keeps their checkpoints (`upkeep.rs`). Nothing is claimed from the store on the way:
-//! what was just committed is handed to the sender from memory.
+//! clock and keeps their checkpoints (`upkeep.rs`), and one begins attempts where they are many
+//! (`starting.rs`). Nothing is claimed from the store on the way: what was just committed is handed
+//! to the sender from memory.
 
 mod attempt;
 mod budget;
@@ -15,6 +16,7 @@ mod notices;
 mod recording;
 mod recovery;
 mod shards;
+mod starting;
 mod uncommitted;
 mod upkeep;
 mod validate;
@@ -38,6 +40,7 @@ use angarium_store::SharedStore;
 use budget::Budget;
 use recording::Recording;
 use shards::{CommitQueue, Shards};
+use starting::Starts;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -72,6 +75,7 @@ pub struct Runner {
     shards: Shards,
     queue: CommitQueue,
     budget: Budget,
+    starts: Starts,
     uncommitted: Arc<Uncommitted>,
     recording: Recording,
     signers: RwLock<HashMap<(TenantNo, String), Arc<TenantSigner>>>,
@@ -120,6 +124,7 @@ impl Runner {
             shards: Shards::new(),
             queue: CommitQueue::default(),
             budget: Budget::new(parts.limits.node_window),
+            starts: Starts::default(),
             uncommitted: Uncommitted::new(&parts.limits),
             recording: Recording::default(),
             signers: RwLock::default(),
@@ -135,6 +140,7 @@ impl Runner {
         runner.recover(&all).await?;
         let tasks = [
             tokio::spawn(Arc::clone(&runner).commit_for_ever()),
+            tokio::spawn(Arc::clone(&runner).start_for_ever()),
             tokio::spawn(Arc::clone(&runner).wake_for_ever()),
             tokio::spawn(Arc::clone(&runner).keep_up_for_ever()),
         ];

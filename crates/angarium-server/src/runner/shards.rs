@@ -217,9 +217,7 @@ impl Runner {
         if !fx.notices.is_empty() {
             self.told.tell(fx.notices, &self.parts.limits);
         }
-        for start in fx.attempts {
-            tokio::spawn(Arc::clone(self).attempt(id, epoch, start));
-        }
+        self.start_attempts(id, epoch, fx.attempts);
         for load in fx.loads {
             tokio::spawn(Arc::clone(self).load(id, epoch, load));
         }

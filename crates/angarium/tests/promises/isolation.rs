@@ -4,7 +4,8 @@
 //! refuses. In CI the medians of up to three rounds may be `ISOLATION_SLACK_MS` worse, which is
 //! what a machine that does other things as well adds to a commit. `ISOLATION_ENDPOINTS=1000
 //! ISOLATION_BURST=20 ISOLATION_SECONDS=45 ISOLATION_TIMEOUT_SECONDS=15 ISOLATION_SLACK_MS=0` is
-//! the long run.
+//! the long run, and `ISOLATION_SETTLE_SECONDS=90` looks at what comes when the neighbours have
+//! hung for so long.
 
 use crate::support::client::{Api, Connection};
 use crate::support::healthy::{Healthy, Latencies};
@@ -123,6 +124,7 @@ fn round(place: Place, fault: Fault) -> Round {
     let over = AtomicBool::new(false);
     let (beside, in_flight, refused) = std::thread::scope(|scope| {
         let crowd = scope.spawn(|| keep_busy(&shop.api, &tenants, &over));
+        std::thread::sleep(Duration::from_secs(rounds("ISOLATION_SETTLE_SECONDS", 0)));
         let run = healthy.begin();
         let in_flight = watch(&shop.api, span);
         let beside = healthy.end(run);

@@ -177,6 +177,73 @@ fn an_event_that_matches_too_many_endpoints_is_refused_and_one_fewer_is_not() {
 }
 
 #[test]
+fn a_commit_records_so_many_attempts_and_the_rest_follows_in_the_order_in_which_they_ended() {
+    let limits = Limits { commit_deliveries: 3, ..Limits::default() };
+    let mut bench = Bench::with_limits(limits);
+    bench.add(|config| config.concurrency = Some(8));
+    bench.flood(TENANT, 8);
+    bench.commit();
+    let ended: Vec<_> = (0..8).map(|_| bench.end(Class::Success)).collect();
+    assert_eq!(bench.shard.in_flight(), 8);
+    let mut recorded = Vec::new();
+    while let Some(batch) = bench.shard.take_batch() {
+        recorded.push(batch.deliveries.iter().map(|write| write.key).collect::<Vec<_>>());
+        bench.finish(&batch);
+    }
+    assert_eq!(recorded.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 2]);
+    assert_eq!(recorded.concat(), ended);
+    assert_eq!(bench.shard.in_flight(), 0);
+}
+
+#[test]
+fn rows_for_what_waits_are_written_a_few_at_a_time_and_all_of_them_within_a_second() {
+    let mut bench = Bench::new();
+    for _ in 0..50 {
+        bench.add(|config| config.concurrency = Some(8));
+    }
+    for _ in 0..20 {
+        bench.publish();
+    }
+    bench.commit();
+    bench.pass(Duration::from_secs(3));
+    let (high_water, began) = (bench.shard.high_water(), bench.now);
+    bench.shard.checkpoint(high_water, began);
+    let mut portions = Vec::new();
+    while let Some(batch) = bench.shard.take_batch() {
+        portions.push(batch.deliveries.len());
+        bench.finish(&batch);
+        let Some(at) = bench.shard.wake_at() else { break };
+        bench.pass(at.since(bench.now));
+    }
+    assert_eq!(portions.iter().sum::<usize>(), 1_000);
+    assert_eq!(portions.iter().max(), Some(&25));
+    assert!(bench.now.since(began) < Duration::from_secs(1));
+}
+
+#[test]
+fn rows_for_what_waits_give_way_to_attempts_that_end() {
+    let limits = Limits { commit_deliveries: 4, ..Limits::default() };
+    let mut bench = Bench::with_limits(limits);
+    bench.add(|config| config.concurrency = Some(8));
+    bench.flood(TENANT, 9);
+    bench.commit();
+    bench.pass(Duration::from_secs(3));
+    let (high_water, now) = (bench.shard.high_water(), bench.now);
+    for _ in 0..3 {
+        bench.end(Class::Timeout);
+    }
+    bench.shard.checkpoint(high_water, now);
+    let mut written = Vec::new();
+    while let Some(batch) = bench.shard.take_batch() {
+        let attempts = batch.deliveries.iter().filter(|write| write.attempt.is_some()).count();
+        written.push((batch.deliveries.len() - attempts, attempts));
+        bench.finish(&batch);
+        bench.pass(Duration::from_secs(1));
+    }
+    assert_eq!(written, [(1, 3), (2, 0), (2, 0), (1, 0)]);
+}
+
+#[test]
 fn what_waits_longer_than_two_seconds_gets_a_row_and_lets_the_checkpoint_move() {
     let mut bench = Bench::new();
     let no = bench.add(|config| config.concurrency = Some(1));

@@ -1,7 +1,7 @@
 //! A receiver for thousands of connections: one thread serves them all, and it can vanish and come
 //! back at the same address.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -80,6 +80,7 @@ impl WideReceiver {
         let (listens, is_listening) = mpsc::channel();
         let (address, script) = (self.address, Arc::clone(&self.script));
         let serve = move || {
+            stand_back();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             // Dropped at the end with all its connections.
             let runtime = runtime.expect("a runtime");
@@ -125,6 +126,13 @@ fn next_port() -> u16 {
     let size = PORTS.end - PORTS.start;
     let first = u16::try_from(std::process::id() % u32::from(size)).unwrap_or_default();
     PORTS.start + first.wrapping_add(NEXT.fetch_add(1, Ordering::SeqCst)) % size
+}
+
+/// It stands for thousands of machines elsewhere: what it does with this one's cores must not be
+/// taken for what they cost the gateway, so this thread runs only where nobody else wants to.
+fn stand_back() {
+    const LEAST: i32 = 19;
+    setpriority_process(None, LEAST).expect("anybody may stand back");
 }
 
 /// Both ends of thousands of connections need descriptors; the server raises its own limit.

@@ -32,8 +32,10 @@ pub struct EndedAttempt {
 }
 
 impl<T> Shard<T> {
-    /// An attempt has ended. The slot is free once the record is committed (rule 9).
+    /// An attempt has ended. Its endpoint's gate knows at once; the slot is free once the record is
+    /// committed (rule 9).
     pub fn outcome(&mut self, ended: EndedAttempt) {
+        self.tell_gate(&ended);
         match self.batch.deliveries.len() < self.limits.commit_deliveries {
             true => self.judge_attempt(ended),
             false => self.ended_in_line.push_back(ended),
@@ -48,6 +50,19 @@ impl<T> Shard<T> {
         {
             self.judge_attempt(ended);
         }
+    }
+
+    fn tell_gate(&mut self, ended: &EndedAttempt) {
+        let EndedAttempt { key, record, jitter, at, .. } = ended;
+        let Some(queue) = self.queues.get_mut(&key.endpoint) else {
+            return;
+        };
+        let sending = queue.sending_mut(*key).filter(|sending| sending.recorded.is_none());
+        let Some(started_at) = sending.map(|sending| sending.started_at) else {
+            return;
+        };
+        let attempted = Attempted { class: record.class, started_at, took: record.took };
+        queue.gate.observe(&queue.endpoint.gate, attempted, *jitter, *at);
     }
 
     fn judge_attempt(&mut self, ended: EndedAttempt) {
@@ -82,9 +97,6 @@ impl<T> Shard<T> {
             (NextState::Queued, None) => Recorded::Waits(None),
             (NextState::Ended { .. }, None) => Recorded::Ended,
         });
-        let (started_at, took) = (sending.started_at, attempt.took);
-        let attempted = Attempted { class: ended.class, started_at, took };
-        queue.gate.observe(&endpoint.gate, attempted, jitter, now);
         let before = queue.health;
         queue.health.observe(ended.class, attempt.status, verdict, now);
         queue.dirty = true;

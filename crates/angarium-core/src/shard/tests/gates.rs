@@ -58,6 +58,25 @@ fn what_waits_for_an_endpoint_that_is_down_keeps_its_retries() {
 }
 
 #[test]
+fn a_gate_knows_of_an_attempt_whose_record_has_to_wait_for_the_next_commit() {
+    let mut bench = Bench::with_limits(Limits { commit_deliveries: 1, ..Limits::default() });
+    let wait = Duration::from_secs(5);
+    let rule = BreakerRule { failures: 2, wait, cap: wait };
+    bench.add_gated(|endpoint| {
+        (endpoint.gate.window, endpoint.gate.breaker) = (3, Some(rule));
+    });
+    bench.publish_many(5);
+    bench.commit();
+    assert_eq!(bench.attempts.len(), 3);
+    (0..2).for_each(|_| {
+        bench.end(Class::Unreachable);
+    });
+    let batch = bench.shard.take_batch().expect("the first of them is recorded");
+    bench.finish(&batch);
+    assert_eq!(bench.attempts.len(), 1, "none begins in the place of the first");
+}
+
+#[test]
 fn an_endpoint_s_rate_is_kept_and_what_it_holds_follows_by_the_clock() {
     let mut bench = Bench::new();
     let limit = RateLimit::try_new(RateSpec { per_second: 10.0, burst: Some(3) }).expect("one");

@@ -7,6 +7,7 @@
 mod answers;
 mod commits;
 mod gates;
+mod holds;
 mod jobs;
 mod requests;
 
@@ -44,6 +45,8 @@ pub(crate) struct Ledger {
     rowless: BTreeSet<(EventKey, EndpointNo)>,
     /// First deliveries of each lane that are not known to have ended, oldest first.
     lanes: BTreeMap<(EndpointNo, Lane), BTreeSet<EventKey>>,
+    /// Lanes that stand still, and the event whose dead letter holds them.
+    holds: BTreeMap<(EndpointNo, Lane), EventKey>,
     /// What the clock said at the last commit.
     pub(crate) written_at: Timestamp,
     /// When the clock was set last.

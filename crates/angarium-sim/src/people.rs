@@ -2,8 +2,8 @@
 //! promised to them.
 
 use crate::plan::{
-    Again, BREAKER_FAILURES, BREAKER_WAIT, CONTRACT_WAITS, EndpointPlan, FAULTS_END, GUARDED, Plan,
-    STRICT, Wishes,
+    Again, BREAKER_FAILURES, BREAKER_WAIT, CONTRACT_WAITS, EndpointPlan, FAULTS_END, GUARDED,
+    HOLDING, Plan, STRICT, Wishes,
 };
 use crate::random::Random;
 use crate::world::{BEGIN, World};
@@ -62,7 +62,10 @@ pub(crate) enum Wish {
     Retry(DeliveryKey),
     /// An event goes out again to these.
     Replay(EventKey, Vec<EndpointNo>),
-    /// What an endpoint did not get goes out again, so many a second.
+    /// The lane goes on that a dead letter holds.
+    Skip(DeliveryKey),
+    /// What an endpoint did not get goes out again, so many a second; of a whole tenant, what all
+    /// from this one on did not get.
     Recover(EndpointNo, JobId, Recovery, u32),
     /// The system's clock is set, so far ahead of the time.
     Clock(i64),
@@ -192,8 +195,9 @@ impl World {
 
     /// Something else than a new event, now and then.
     fn draw_wish(&mut self) -> Option<Wish> {
-        let Wishes { status, cancel, retry, replay, recover, endpoints, same_again, clock } =
-            self.plan.wishes;
+        let wishes = self.plan.wishes;
+        let Wishes { status, cancel, retry, replay, recover, skip, endpoints, same_again, clock } =
+            wishes;
         let drawn = self.people.random.below(1_000);
         let mut below = 0;
         let mut is = |rate: u64| {
@@ -215,12 +219,17 @@ impl World {
         if is(recover) {
             return self.some_recovery();
         }
+        if is(skip) {
+            let holders: Vec<_> = self.ledger.holders().collect();
+            return self.people.random.pick(&holders).map(Wish::Skip);
+        }
         if is(endpoints) {
             return Some(Wish::Delete(self.some_endpoint()?));
         }
         if is(endpoints) {
             let random = &mut self.people.random;
-            let plan = EndpointPlan::draw(random, self.plan.tenants, &self.plan.limits);
+            let Plan { tenants, recovers_tenants, ref limits, .. } = self.plan;
+            let plan = EndpointPlan::draw(random, tenants, recovers_tenants, limits);
             let config = self.people.make(plan, &self.plan.limits);
             return Some(Wish::Make(Box::new(config)));
         }
@@ -309,15 +318,22 @@ impl World {
 
 /// The contracts of the run's endpoints.
 pub(crate) fn contract_text(name: &str) -> String {
-    let guards = match name {
+    let policy = match name {
         GUARDED => format!(
             r#"breaker = {{ failures = {BREAKER_FAILURES}, wait = "{BREAKER_WAIT}s", cap = "5m" }}
 retry_after = {{ floor = "1s", cap = "1h" }}"#
         ),
+        HOLDING => {
+            "ordering = \"key\"\ngone = \"disable\"\nafter_dead_letter = \"hold\"".to_owned()
+        }
         _ => String::new(),
     };
     let health = match name {
         STRICT => "[health]\ndisable_after = { failed_deliveries = 3 }",
+        HOLDING => {
+            "[health]\ndisable_after = { failing_for = \"30m\", deliveries = 2 }
+while_disabled = \"wait\""
+        }
         _ => "",
     };
     format!(
@@ -337,7 +353,7 @@ x-sequence = "{{sequence}}"
 [delivery]
 timeout = "5s"
 retries = {CONTRACT_WAITS:?}
-{guards}
+{policy}
 
 {health}
 

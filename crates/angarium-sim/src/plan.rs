@@ -7,8 +7,8 @@
 mod endpoint;
 
 pub(crate) use endpoint::{
-    Again, BREAKER_FAILURES, BREAKER_WAIT, CONTRACT, CONTRACT_WAITS, EndpointPlan, GUARDED, Mood,
-    OutageKind, STRICT,
+    Again, BREAKER_FAILURES, BREAKER_WAIT, CONTRACT, CONTRACT_WAITS, EndpointPlan, GUARDED,
+    HOLDING, Mood, OutageKind, STRICT,
 };
 
 use crate::random::Random;
@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) tenants: usize,
     pub(crate) shards: Shards,
+    /// Whether whole tenants are recovered; no single delivery is retried after its end then.
+    pub(crate) recovers_tenants: bool,
     pub(crate) endpoints: Vec<EndpointPlan>,
     /// What publishers and people do, until the faults end.
     pub(crate) steps: usize,
@@ -76,6 +78,7 @@ pub(crate) struct Wishes {
     pub(crate) retry: u64,
     pub(crate) replay: u64,
     pub(crate) recover: u64,
+    pub(crate) skip: u64,
     pub(crate) endpoints: u64,
     pub(crate) same_again: u64,
     /// The system's clock is set.
@@ -88,7 +91,8 @@ impl Plan {
         let tenants = random.size(1, 3);
         let endpoints = random.size(1, 5);
         let limits = limits(random);
-        let endpoint = |_| EndpointPlan::draw(random, tenants, &limits);
+        let recovers_tenants = random.chance(300);
+        let endpoint = |_| EndpointPlan::draw(random, tenants, recovers_tenants, &limits);
         let endpoints = (0..endpoints).map(endpoint).collect();
         let steps = random.size(20, 120);
         let bursts = (steps as u64 * 2 / BURST).max(1);
@@ -96,6 +100,7 @@ impl Plan {
             endpoints,
             limits,
             tenants,
+            recovers_tenants,
             shards: if random.chance(300) { Shards::One } else { Shards::Several },
             steps,
             pace: random.pick(&[5, 40, 200, 800]).unwrap_or(40),
@@ -151,6 +156,7 @@ impl Wishes {
             retry: some(40),
             replay: some(30),
             recover: some(20),
+            skip: some(20),
             endpoints: some(15),
             same_again: some(60),
             clock: some(25),

@@ -120,7 +120,8 @@ pub(crate) async fn live_again(sim: &Arc<Sim>) {
     sim.end_life();
 }
 
-/// Brings everything to rest: what was not answered is published again, every endpoint is on.
+/// Brings everything to rest: what was not answered is published again, every endpoint is on,
+/// and no dead letter holds its lane.
 async fn settle(sim: &Arc<Sim>, runner: &Arc<Runner>) {
     let [mut pause, longest] = LOOKS;
     loop {
@@ -135,6 +136,10 @@ async fn settle(sim: &Arc<Sim>, runner: &Arc<Runner>) {
         let off = sim.world().ledger.switched_off();
         for no in off {
             set_status(sim, runner, no, EndpointStatus::Active).await;
+        }
+        let holders: Vec<_> = sim.world().ledger.holders().collect();
+        for key in holders {
+            skip(sim, runner, key).await;
         }
         sim.pass(pause).await;
         pause = longest.min(pause * 2);
@@ -180,6 +185,7 @@ async fn fulfil(calls: Calls, wish: Wish) {
         Wish::Status(no, status) => set_status(&sim, &runner, no, status).await,
         Wish::Cancel(key) => cancel(&sim, &runner, key).await,
         Wish::Retry(key) => retry(&sim, &runner, key).await,
+        Wish::Skip(key) => skip(&sim, &runner, key).await,
         Wish::Replay(key, to) => again::replay(&sim, &runner, key, &to).await,
         Wish::Recover(no, id, recovery, rate) => {
             if again::recover(&sim, no, id, recovery, rate).await.is_some() {
@@ -300,4 +306,12 @@ async fn retry(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
     if matches!(&answer, Err(refusal) if refusal.code == Code::Internal) {
         world.ledger.violated(format!("a retry was answered by another call: {key:?}"));
     }
+}
+
+async fn skip(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
+    let Some(tenant) = sim.world().ledger.tenant_of(key.event) else { return };
+    let answer = runner.skip_delivery(tenant, key, None).await;
+    let mut world = sim.world();
+    let name = world.ledger.name(key);
+    world.note(&format!("{name} is skipped: {}", shown(&answer)));
 }

@@ -1,7 +1,7 @@
 //! A seed from its beginning to its verdict.
 
 use crate::people::contract_text;
-use crate::plan::{CONTRACT, GUARDED, Plan, STRICT, Shards};
+use crate::plan::{CONTRACT, EndpointPlan, GUARDED, HOLDING, Plan, STRICT, Shards};
 use crate::process::{Ended, live, live_again};
 use crate::world::{BEGIN, Sim, World};
 use angarium_core::account::{Environment, Tenant};
@@ -55,7 +55,7 @@ pub struct Report {
 /// The simulated contracts, parsed once.
 static CONTRACTS: LazyLock<Arc<ContractLibrary>> = LazyLock::new(|| {
     let mut library = ContractLibrary::default();
-    for name in [CONTRACT, STRICT, GUARDED] {
+    for name in [CONTRACT, STRICT, GUARDED, HOLDING] {
         let added = library.add(name, &contract_text(name), &Limits::default());
         added.expect("the simulated contracts have no mistakes");
     }
@@ -121,7 +121,7 @@ fn make_tenants(store: &SqliteStore, tenants: usize, shards: Shards) -> Result<V
         no: EnvironmentNo::default(),
         slug: "sim".into(),
         title: "Simulated".into(),
-        contracts: vec![CONTRACT.into(), STRICT.into(), GUARDED.into()],
+        contracts: [CONTRACT, STRICT, GUARDED, HOLDING].map(Into::into).to_vec(),
         hosts: Vec::new(),
         created_at: BEGIN,
     }))?;
@@ -160,7 +160,7 @@ fn judge(sim: &Sim) -> Result<()> {
     }
     for key in world.ledger.all_deliveries() {
         let stored = crate::ready(sim.store.delivery(key))?;
-        let attempts = world.asked(key.endpoint).and_then(|plan| plan.schedule.attempts());
+        let attempts = world.asked(key.endpoint).and_then(EndpointPlan::attempts);
         world.ledger.judge(key, stored.as_ref().map(|stored| &stored.row), attempts);
     }
     let jobs: Vec<_> = world.ledger.jobs.keys().copied().collect();

@@ -75,8 +75,9 @@ impl Ledger {
                 outstanding.remove(&write.key);
             }
             for result in &given.endpoints {
-                // What was changed may begin anew.
-                self.gates.remove(&result.no);
+                if let Some(gate) = self.gates.get_mut(&result.no) {
+                    gate.may_begin_anew();
+                }
             }
             for (write, result) in batch.endpoints.iter().zip(&given.endpoints) {
                 let Some(facts) = self.endpoints.get_mut(&result.no) else { continue };
@@ -171,9 +172,9 @@ impl Ledger {
             }
             FanoutStart::Suppressed => {
                 self.ends(delivery, DeliveryState::Suppressed);
-                if !was_disabled {
+                if !was_disabled || self.waits(no) {
                     let number = key.get();
-                    self.violated(format!("{number} is suppressed by {no}, which is on"));
+                    self.violated(format!("{number} is suppressed by {no}, for which it could go"));
                 }
                 return;
             }
@@ -220,6 +221,7 @@ impl Ledger {
         }
         if let NextState::Ended { state, .. } = write.next {
             self.ends(key, state);
+            self.hold_or_release(key, state);
         }
         let name = self.name(key);
         let standing = match write.next {
@@ -255,7 +257,7 @@ impl Ledger {
             }
             RowActionKind::DueNow => self.deliveries.entry(key).or_default().due = None,
             RowActionKind::Redeliver => self.made_anew(key, None),
-            RowActionKind::Skip => {}
+            RowActionKind::Skip => self.release(key),
             RowActionKind::Replay(made) => {
                 self.counts.replayed += made.len() as u64;
                 made.iter().for_each(|made| self.made_anew(made.key, Some(made.sequence)));

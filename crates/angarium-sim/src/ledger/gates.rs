@@ -45,6 +45,11 @@ impl GateFacts {
         self.down.iter_mut().for_each(|down| down.is_clock_set = true);
     }
 
+    /// Its endpoint was changed: it may have forgotten everything, or nothing.
+    pub(super) fn may_begin_anew(&mut self) {
+        *self = Self { answered_at: self.answered_at, ..Self::default() };
+    }
+
     /// Says whether one more is within the rate.
     fn count(&mut self, rate: RateSpec, time: Timestamp) -> bool {
         let paid = time.since(self.counted_at).as_secs_f64() * rate.per_second;

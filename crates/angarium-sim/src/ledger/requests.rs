@@ -101,6 +101,10 @@ impl Ledger {
         if key.generation.get() > 0 {
             return;
         }
+        if let Some(holder) = self.held_by(endpoint, lane).filter(|holder| *holder != key.event) {
+            let holder = self.number(holder);
+            self.violated(format!("event {number} is sent to {endpoint}, held by {holder}"));
+        }
         let line = self.lanes.get(&(endpoint, lane)).into_iter().flatten();
         let before: Vec<EventKey> = line.take_while(|other| **other < key.event).copied().collect();
         for other in before {

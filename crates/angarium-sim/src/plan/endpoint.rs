@@ -14,6 +14,9 @@ pub(crate) const CONTRACT: &str = "sim";
 pub(crate) const STRICT: &str = "sim-strict";
 /// The contract that leaves a failing endpoint alone.
 pub(crate) const GUARDED: &str = "sim-guarded";
+/// The contract under which a dead letter holds its lane, a receiver that is gone is believed, and
+/// events wait for an endpoint that is off.
+pub(crate) const HOLDING: &str = "sim-holding";
 /// After so many failures in a row …
 pub(crate) const BREAKER_FAILURES: u32 = 4;
 /// … and so long at first, in seconds.
@@ -97,10 +100,15 @@ pub(crate) enum OutageKind {
 }
 
 impl EndpointPlan {
-    pub(crate) fn draw(random: &mut Random, tenants: usize, limits: &Limits) -> Self {
+    pub(crate) fn draw(
+        random: &mut Random,
+        tenants: usize,
+        recovers_tenants: bool,
+        limits: &Limits,
+    ) -> Self {
         let orderings =
             [Ordering::None, Ordering::Key, Ordering::Key, Ordering::Endpoint, Ordering::Endpoint];
-        let contracts = [CONTRACT, CONTRACT, STRICT, GUARDED];
+        let contracts = [CONTRACT, CONTRACT, STRICT, GUARDED, HOLDING, HOLDING];
         let outages = random.pick(&[0, 0, 1, 1, 2, 3]).unwrap_or(0);
         let contract = random.pick(&contracts).unwrap_or(CONTRACT);
         let drawn = Schedule::draw(random);
@@ -114,8 +122,17 @@ impl EndpointPlan {
             timeout: Duration::from_secs(random.between(1, 4)),
             mood: Mood::draw(random),
             outages: (0..outages).map(|_| Outage::draw(random)).collect(),
-            again: if random.chance(500) { Again::Retried } else { Again::Recovered },
+            again: match recovers_tenants || random.chance(500) {
+                true => Again::Recovered,
+                false => Again::Retried,
+            },
         }
+    }
+
+    /// How many attempts a delivery has that is given up; unknown where chance or the receiver
+    /// decides.
+    pub(crate) fn attempts(&self) -> Option<usize> {
+        self.schedule.attempts().filter(|_| self.contract != HOLDING)
     }
 
     /// What the receiver does instead of what it usually does, so long after the beginning.
@@ -162,8 +179,7 @@ impl Schedule {
         })
     }
 
-    /// How many attempts there are; unknown where chance decides.
-    pub(crate) fn attempts(self) -> Option<usize> {
+    fn attempts(self) -> Option<usize> {
         match self {
             Schedule::Contract => Some(CONTRACT_WAITS.len() + 1),
             Schedule::Waits(waits) => Some(waits.len() + 1),

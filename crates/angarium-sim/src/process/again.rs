@@ -83,13 +83,20 @@ pub(super) async fn recover(
     if row.config.status == EndpointStatus::Disabled {
         return None;
     }
-    let now = sim.world().now().clock;
+    let (now, recovers_tenants) = {
+        let world = sim.world();
+        (world.now().clock, world.plan.recovers_tenants)
+    };
     let total = count(&store, no, &recovery, now).await.ok()?;
+    let reach = match recovers_tenants {
+        true => Reach::Tenant { left_out: Vec::new() },
+        false => Reach::Endpoint,
+    };
     let job = Job {
         id,
         environment: EnvironmentNo::new(1),
         tenant: row.config.tenant,
-        reach: Reach::Endpoint,
+        reach,
         endpoint: no,
         endpoint_id,
         recovery,

@@ -7,6 +7,7 @@
 mod log;
 mod open;
 
+mod orders;
 mod writer;
 
 mod commit;
@@ -64,20 +65,17 @@ use async_trait::async_trait;
 use endpoints::EndpointQuery;
 use fault::Fault;
 use open::Database;
+use orders::{Order, Orders};
 use readers::{Readers, View, lock};
 use recovery::DueQuery;
 use rusqlite::params;
 use state::Gauges;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread;
-use tokio::sync::{mpsc, oneshot};
-use writer::{Tx, Work, Writer};
+use writer::{Tx, Writer};
 
 /// Threads that read.
 const READERS: usize = 3;
-/// Orders that wait for the writer; more make their callers wait before they are handed in.
-const QUEUE: usize = 4_096;
 /// Free bytes that are kept for the records of what is under way: below this nothing new is begun.
 const RESERVE: u64 = 16 * 1024 * 1024;
 
@@ -116,30 +114,15 @@ pub struct SqliteConfig {
 
 /// The embedded store.
 pub struct SqliteStore {
-    writes: Writes,
+    orders: Orders,
     reads: Reads,
     gauges: Arc<Gauges>,
     files: Vec<PathBuf>,
 }
 
-enum Writes {
-    Queue(Mutex<Option<mpsc::Sender<Order>>>),
-    InPlace(Arc<Mutex<Writer>>),
-}
-
 enum Reads {
     Threads(Readers),
     WithWriter(Arc<Mutex<Writer>>),
-}
-
-/// What is handed to the writer.
-enum Order {
-    /// To be written with everything else that waits.
-    Together(Box<dyn Work>),
-    /// To be written in a transaction of its own, after that.
-    Alone(Box<dyn Work>),
-    /// The last one.
-    Close(oneshot::Sender<()>),
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -182,11 +165,8 @@ impl SqliteStore {
         } else {
             Reads::Threads(Readers::start(connections, &sealer).map_err(no_thread)?)
         };
-        let writes = match config.mode {
-            Mode::InPlace => Writes::InPlace(writer),
-            Mode::Threads => start_writer(writer).map_err(no_thread)?,
-        };
-        Ok(Self { writes, reads, gauges, files })
+        let orders = Orders::open(writer, config.mode).map_err(no_thread)?;
+        Ok(Self { orders, reads, gauges, files })
     }
 
     /// Writes together with everything else that waits, and answers after the sync.
@@ -196,7 +176,7 @@ impl SqliteStore {
         T: Send + 'static,
     {
         let (work, answer) = writer::job(write);
-        self.order(Order::Together(work)).await?;
+        self.orders.hand_in(Order::Together(work)).await?;
         // The writer vanished with the work in its hands: nobody knows.
         answer.await.map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
     }
@@ -205,20 +185,6 @@ impl SqliteStore {
     fn free_bytes(&self) -> Option<u64> {
         let disk = rustix::fs::statvfs(self.files.first()?.parent()?).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-    }
-
-    async fn order(&self, order: Order) -> StoreResult<()> {
-        let closed = || StoreError::NotCommitted("the store is closed".into());
-        match &self.writes {
-            Writes::Queue(queue) => {
-                let queue = lock(queue).clone().ok_or_else(closed)?;
-                queue.send(order).await.map_err(|_| closed())
-            }
-            Writes::InPlace(writer) => {
-                write_all(&mut lock(writer), vec![order]);
-                Ok(())
-            }
-        }
     }
 
     async fn read<T, F>(&self, read: F) -> StoreResult<T>
@@ -231,43 +197,6 @@ impl SqliteStore {
             Reads::WithWriter(writer) => lock(writer).look(read),
         }
     }
-}
-
-fn start_writer(writer: Arc<Mutex<Writer>>) -> std::io::Result<Writes> {
-    let (queue, mut waiting) = mpsc::channel(QUEUE);
-    let serve = move || {
-        while let Some(first) = waiting.blocking_recv() {
-            let mut orders = vec![first];
-            while let Ok(order) = waiting.try_recv() {
-                orders.push(order);
-            }
-            write_all(&mut lock(&writer), orders);
-        }
-    };
-    thread::Builder::new().name("store-writer".into()).spawn(serve)?;
-    Ok(Writes::Queue(Mutex::new(Some(queue))))
-}
-
-/// One group commit, then what wants a transaction of its own.
-fn write_all(writer: &mut Writer, orders: Vec<Order>) {
-    let (mut together, mut alone, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for order in orders {
-        match order {
-            Order::Together(work) => together.push(work),
-            Order::Alone(work) => alone.push(work),
-            Order::Close(end) => ends.push(end),
-        }
-    }
-    if !together.is_empty() {
-        writer.run(together);
-    }
-    for work in alone {
-        writer.run(vec![work]);
-    }
-    if !ends.is_empty() {
-        writer.close();
-    }
-    // The senders are dropped here: whoever waits for the end learns of it.
 }
 
 #[async_trait]
@@ -454,7 +383,7 @@ impl Store for SqliteStore {
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
         let (work, answer) = writer::job(move |tx| upkeep::step(tx, now));
-        self.order(Order::Alone(work)).await?;
+        self.orders.hand_in(Order::Alone(work)).await?;
         answer.await.map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
     }
 
@@ -500,13 +429,6 @@ impl Store for SqliteStore {
         if let Reads::Threads(readers) = &self.reads {
             readers.close().await;
         }
-        let (end, ended) = oneshot::channel();
-        if self.order(Order::Close(end)).await.is_ok() {
-            // The sender is dropped when the files are closed: the error is the news.
-            drop(ended.await);
-        }
-        if let Writes::Queue(queue) = &self.writes {
-            drop(lock(queue).take());
-        }
+        self.orders.close().await;
     }
 }

@@ -127,10 +127,7 @@ impl Runner {
         let replace = |owned: &mut Owned, ticket, _, fx: &mut Effects<Ticket>| {
             owned.machine.replace_endpoint(ticket, no, endpoint.clone(), guard, fx);
         };
-        match self.ask(endpoint.config.tenant, replace).await? {
-            Reply::Done => Ok(()),
-            other => Err(unexpected(&other)),
-        }
+        self.ask_to_do(endpoint.config.tenant, replace).await
     }
 
     /// Deletes an endpoint: no attempt starts after the answer, what waits is cancelled.
@@ -146,10 +143,7 @@ impl Runner {
         let delete = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
             owned.machine.delete_endpoint(ticket, tenant, no, guard, now, fx);
         };
-        match self.ask(tenant, delete).await? {
-            Reply::Done => Ok(()),
-            other => Err(unexpected(&other)),
-        }
+        self.ask_to_do(tenant, delete).await
     }
 
     /// A waiting delivery becomes due at once; one that has ended is delivered anew, as another
@@ -169,10 +163,7 @@ impl Runner {
         let retry = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
             owned.machine.retry(ticket, action, seen, now, fx);
         };
-        match self.ask(tenant, retry).await? {
-            Reply::Delivery(key) => Ok(key),
-            other => Err(unexpected(&other)),
-        }
+        self.ask_for_delivery(tenant, retry).await
     }
 
     /// Makes new deliveries of an event, all or none.
@@ -183,10 +174,7 @@ impl Runner {
         let replay = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
             owned.machine.replay(ticket, call.clone(), now, fx);
         };
-        match self.ask(call.tenant, replay).await? {
-            Reply::Delivery(_) => Ok(()),
-            other => Err(unexpected(&other)),
-        }
+        self.ask_for_delivery(call.tenant, replay).await.map(drop)
     }
 
     /// Ends a waiting delivery; in flight, stops further retries (rule 13).
@@ -203,10 +191,7 @@ impl Runner {
         let cancel = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
             owned.machine.cancel(ticket, action, now, fx);
         };
-        match self.ask(tenant, cancel).await? {
-            Reply::Delivery(key) => Ok(key),
-            other => Err(unexpected(&other)),
-        }
+        self.ask_for_delivery(tenant, cancel).await
     }
 
     /// Lets the lane go on that a dead letter of this pair holds.
@@ -224,16 +209,37 @@ impl Runner {
         let skip = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
             owned.machine.skip(ticket, action, now, fx);
         };
-        match self.ask(tenant, skip).await? {
-            Reply::Delivery(key) => Ok(key),
-            other => Err(unexpected(&other)),
-        }
+        self.ask_for_delivery(tenant, skip).await
     }
 
     /// Makes a tenant known, after the store has it.
     pub fn add_tenant(self: &Arc<Self>, tenant: TenantNo) {
         // A shard that is out reads its tenants from the store.
         let _ = self.with(ShardId::of(tenant), |owned, _, _| owned.machine.add_tenant(tenant));
+    }
+
+    /// Asks for something that is done or refused.
+    async fn ask_to_do(
+        self: &Arc<Self>,
+        tenant: TenantNo,
+        input: impl FnOnce(&mut Owned, Ticket, Timestamp, &mut Effects<Ticket>),
+    ) -> Result<(), Refusal> {
+        match self.ask(tenant, input).await? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks for something that is answered with a delivery.
+    async fn ask_for_delivery(
+        self: &Arc<Self>,
+        tenant: TenantNo,
+        input: impl FnOnce(&mut Owned, Ticket, Timestamp, &mut Effects<Ticket>),
+    ) -> Result<DeliveryKey, Refusal> {
+        match self.ask(tenant, input).await? {
+            Reply::Delivery(key) => Ok(key),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Gives the tenant's shard an input and waits for the reply.

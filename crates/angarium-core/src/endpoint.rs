@@ -166,6 +166,42 @@ pub struct EndpointConfig {
     pub secrets: EndpointSecrets,
 }
 
+impl EndpointConfig {
+    /// One whose maker leaves everything else to its contract: active, made just now.
+    pub fn new(
+        id: EndpointId,
+        tenant: TenantNo,
+        contract: String,
+        url: String,
+        subscription: Subscription,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            tenant,
+            contract,
+            url,
+            subscription,
+            method: None,
+            ordering: None,
+            delivery: None,
+            concurrency: None,
+            rate: None,
+            name: None,
+            description: None,
+            metadata: serde_json::Map::new(),
+            status: EndpointStatus::Active,
+            disabled_reason: None,
+            disabled_at: None,
+            made_by: None,
+            version: 0,
+            created_at,
+            updated_at: created_at,
+            secrets: EndpointSecrets::default(),
+        }
+    }
+}
+
 fn no_id() -> EndpointId {
     EndpointId::from_bytes([0; 16])
 }

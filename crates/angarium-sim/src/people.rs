@@ -7,7 +7,7 @@ use crate::plan::{
 };
 use crate::random::Random;
 use crate::world::{BEGIN, World};
-use angarium_core::endpoint::{DeliveryOverride, EndpointConfig, EndpointSecrets, EndpointStatus};
+use angarium_core::endpoint::{DeliveryOverride, EndpointConfig, EndpointStatus};
 use angarium_core::event::{DataKind, EventType, NewEvent};
 use angarium_core::id::{DeliveryKey, EndpointId, EndpointNo, EventKey, JobId, TenantNo};
 use angarium_core::job::Recovery;
@@ -123,12 +123,6 @@ impl People {
         let place = self.asked.len();
         let id = self.some_id();
         let config = EndpointConfig {
-            id: EndpointId::from_parts(BEGIN, id),
-            tenant: self.tenants[plan.tenant],
-            contract: plan.contract.to_owned(),
-            url: format!("https://receiver-{place}.example/hook"),
-            subscription: subscription.expect("every type may be asked for"),
-            method: None,
             ordering: Some(plan.ordering.clone()),
             delivery: Some(DeliveryOverride {
                 timeout: Some(format!("{}s", plan.timeout.as_secs())),
@@ -137,16 +131,15 @@ impl People {
             concurrency: Some(plan.concurrency),
             rate: plan.rate,
             name: Some(place.to_string()),
-            description: None,
-            metadata: serde_json::Map::new(),
-            status: EndpointStatus::Active,
-            disabled_reason: None,
-            disabled_at: None,
-            made_by: None,
             version: 1,
-            created_at: BEGIN,
-            updated_at: BEGIN,
-            secrets: EndpointSecrets::default(),
+            ..EndpointConfig::new(
+                EndpointId::from_parts(BEGIN, id),
+                self.tenants[plan.tenant],
+                plan.contract.to_owned(),
+                format!("https://receiver-{place}.example/hook"),
+                subscription.expect("every type may be asked for"),
+                BEGIN,
+            )
         };
         self.asked.push(plan);
         config

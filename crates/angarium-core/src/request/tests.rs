@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::contract::{Contract, ContractLibrary};
-use crate::endpoint::{
-    DeliveryOverride, EndpointConfig, EndpointSecrets, EndpointStatus, PlainHttp, StaticAuth,
-};
+use crate::endpoint::{DeliveryOverride, EndpointConfig, EndpointSecrets, PlainHttp, StaticAuth};
 use crate::event::{DataKind, EventType, NewEvent};
 use crate::id::{EndpointId, EventKey, SigningKeyId, TenantNo};
 use crate::limits::Limits;
@@ -43,30 +41,18 @@ fn key(secret: &str) -> SigningKey {
 
 fn config(secrets: &[&str]) -> EndpointConfig {
     EndpointConfig {
-        id: EndpointId::from_bytes([2; 16]),
-        tenant: TenantNo::new(1),
-        contract: String::new(),
-        url: "https://example.com/in".into(),
-        subscription: Subscription::default(),
-        method: None,
-        ordering: None,
-        delivery: None,
-        concurrency: None,
-        rate: None,
-        name: None,
-        description: None,
-        metadata: serde_json::Map::new(),
-        status: EndpointStatus::Active,
-        disabled_reason: None,
-        disabled_at: None,
-        made_by: None,
-        version: 0,
-        created_at: NOW,
-        updated_at: NOW,
         secrets: EndpointSecrets {
             keys: secrets.iter().map(|secret| key(secret)).collect(),
             ..EndpointSecrets::default()
         },
+        ..EndpointConfig::new(
+            EndpointId::from_bytes([2; 16]),
+            TenantNo::new(1),
+            String::new(),
+            "https://example.com/in".into(),
+            Subscription::default(),
+            NOW,
+        )
     }
 }
 

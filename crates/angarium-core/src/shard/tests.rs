@@ -21,8 +21,7 @@ use crate::batch::{
 use crate::contract::{Contract, ContractLibrary};
 use crate::delivery::DeliveryState;
 use crate::endpoint::{
-    DeliveryOverride, EndpointConfig, EndpointCounters, EndpointHealth, EndpointSecrets,
-    EndpointStatus, PlainHttp,
+    DeliveryOverride, EndpointConfig, EndpointCounters, EndpointHealth, EndpointStatus, PlainHttp,
 };
 use crate::event::{DataKind, EventType, NewEvent};
 use crate::id::{EndpointId, Generation};
@@ -125,27 +124,16 @@ impl Bench {
     fn endpoint(&self, change: impl FnOnce(&mut EndpointConfig)) -> Arc<Endpoint> {
         let subscription = Subscription::try_new(&["*".into()], None, vec![], &self.limits);
         let mut config = EndpointConfig {
-            id: EndpointId::from_bytes([1; 16]),
-            tenant: TENANT,
-            contract: "anduin-legacy".into(),
-            url: "https://receiver.example/hook".into(),
-            subscription: subscription.expect("a subscription"),
-            method: None,
             ordering: Some(Ordering::None),
-            delivery: None,
-            concurrency: None,
-            rate: None,
-            name: None,
-            description: None,
-            metadata: serde_json::Map::new(),
-            status: EndpointStatus::Active,
-            disabled_reason: None,
-            disabled_at: None,
-            made_by: None,
             version: 1,
-            created_at: T0,
-            updated_at: T0,
-            secrets: EndpointSecrets::default(),
+            ..EndpointConfig::new(
+                EndpointId::from_bytes([1; 16]),
+                TENANT,
+                "anduin-legacy".into(),
+                "https://receiver.example/hook".into(),
+                subscription.expect("a subscription"),
+                T0,
+            )
         };
         config.delivery = Some(DeliveryOverride {
             timeout: None,

@@ -9,7 +9,7 @@ use angarium_core::batch::{
     FanoutStart, NextState, ShardBatch,
 };
 use angarium_core::delivery::{DeliveryState, EndReason};
-use angarium_core::endpoint::{EndpointConfig, EndpointSecrets, EndpointStatus};
+use angarium_core::endpoint::{EndpointConfig, EndpointSecrets};
 use angarium_core::event::{DataKind, EventType, NewEvent};
 use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, SigningKeyId,
@@ -210,31 +210,21 @@ pub(super) fn endpoint(tenant: TenantNo, random: u8) -> EndpointConfig {
     let types = ["*".to_owned()];
     let subscription = Subscription::try_new(&types, None, Vec::new(), &Limits::default());
     EndpointConfig {
-        id: EndpointId::from_parts(at(3), [random; 10]),
-        tenant,
-        contract: "standard".into(),
-        url: "https://hooks.example.com/in".into(),
-        subscription: subscription.expect("every type"),
-        method: None,
-        ordering: None,
-        delivery: None,
-        concurrency: None,
-        rate: None,
-        name: None,
-        description: None,
-        metadata: serde_json::Map::new(),
-        status: EndpointStatus::Active,
-        disabled_reason: None,
-        disabled_at: None,
-        made_by: None,
         version: 1,
-        created_at: at(3),
         updated_at: at(4),
         secrets: EndpointSecrets {
             keys: vec![signing_key()],
             auth: None,
             headers: vec![("x-a".into(), SecretText::new("1"))],
         },
+        ..EndpointConfig::new(
+            EndpointId::from_parts(at(3), [random; 10]),
+            tenant,
+            "standard".into(),
+            "https://hooks.example.com/in".into(),
+            subscription.expect("every type"),
+            at(3),
+        )
     }
 }
 

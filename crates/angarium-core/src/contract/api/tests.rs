@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::contract::{Contract, ContractLibrary};
-use crate::endpoint::{EndpointConfig, EndpointHealth, EndpointSecrets, EndpointStatus};
+use crate::endpoint::{EndpointConfig, EndpointHealth};
 use crate::event::{DataKind, Event, EventType, NewEvent};
 use crate::id::{EndpointId, EventKey, SigningKeyId, TenantNo};
 use crate::limits::Limits;
@@ -23,30 +23,14 @@ fn contract(name: &str) -> Arc<Contract> {
 
 fn endpoint(subjects: Option<Vec<String>>) -> EndpointConfig {
     let types = ["verdict.new".to_owned(), "a.*".to_owned()];
-    EndpointConfig {
-        id: EndpointId::from_parts(NOW, [7; 10]),
-        tenant: TenantNo::new(1),
-        contract: "x".into(),
-        url: "https://a.example/h".into(),
-        subscription: Subscription::try_new(&types, subjects, vec![], &Limits::default())
-            .expect("types"),
-        method: None,
-        ordering: None,
-        delivery: None,
-        concurrency: None,
-        rate: None,
-        name: None,
-        description: None,
-        metadata: serde_json::Map::new(),
-        status: EndpointStatus::Active,
-        disabled_reason: None,
-        disabled_at: None,
-        made_by: None,
-        version: 0,
-        created_at: NOW,
-        updated_at: NOW,
-        secrets: EndpointSecrets::default(),
-    }
+    EndpointConfig::new(
+        EndpointId::from_parts(NOW, [7; 10]),
+        TenantNo::new(1),
+        "x".into(),
+        "https://a.example/h".into(),
+        Subscription::try_new(&types, subjects, vec![], &Limits::default()).expect("types"),
+        NOW,
+    )
 }
 
 fn route<'a>(api: &'a ManagementApi, method: Method, path: &'a str) -> &'a Route {

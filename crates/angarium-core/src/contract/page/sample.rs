@@ -5,9 +5,7 @@ use super::members::{self, Member};
 use crate::contract::template::Placeholder;
 use crate::contract::{Contract, EventDescription, KeyScope, Signer};
 use crate::destination::Scheme;
-use crate::endpoint::{
-    DeliveryMethod, Endpoint, EndpointConfig, EndpointSecrets, EndpointStatus, PlainHttp,
-};
+use crate::endpoint::{DeliveryMethod, Endpoint, EndpointConfig, EndpointSecrets, PlainHttp};
 use crate::event::{DataKind, Event, NewEvent};
 use crate::id::{EndpointId, EventKey, SigningKeyId, TenantNo};
 use crate::limits::Limits;
@@ -16,7 +14,7 @@ use crate::secret::{SecretText, SigningKey};
 use crate::subscription::{Subscription, TypePattern};
 use crate::time::Timestamp;
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,27 +92,15 @@ impl<'a> Samples<'a> {
         let scope = self.contract.key_rule().map(|rule| rule.scope);
         let own = self.key.iter().filter(|_| scope == Some(KeyScope::Endpoint));
         EndpointConfig {
-            id: EndpointId::from_bytes(digits(0x65)),
-            tenant: TenantNo::new(1),
-            contract: self.contract.name().to_owned(),
-            url: format!("{scheme}://example.com/webhooks"),
-            subscription: Subscription { types: types.collect(), ..Subscription::default() },
-            method: None,
-            ordering: None,
-            delivery: None,
-            concurrency: None,
-            rate: None,
-            name: None,
-            description: None,
-            metadata: Map::new(),
-            status: EndpointStatus::Active,
-            disabled_reason: None,
-            disabled_at: None,
-            made_by: None,
-            version: 0,
-            created_at: NOW,
-            updated_at: NOW,
             secrets: EndpointSecrets { keys: own.cloned().collect(), ..EndpointSecrets::default() },
+            ..EndpointConfig::new(
+                EndpointId::from_bytes(digits(0x65)),
+                TenantNo::new(1),
+                self.contract.name().to_owned(),
+                format!("{scheme}://example.com/webhooks"),
+                Subscription { types: types.collect(), ..Subscription::default() },
+                NOW,
+            )
         }
     }
 

@@ -71,10 +71,6 @@ pub(super) fn new_config(
     contract.check_types(&subscription, &own_types(app, tenant.environment))?;
     let now = app.now();
     let mut config = EndpointConfig {
-        id: EndpointId::from_parts(now, random(&*app.entropy)),
-        tenant: tenant.no,
-        url: new.url.clone(),
-        subscription,
         method: new.method,
         ordering: new.ordering.clone(),
         delivery: new.delivery.clone(),
@@ -83,19 +79,20 @@ pub(super) fn new_config(
         name: new.name.clone(),
         description: new.description.clone(),
         metadata: new.metadata.clone(),
-        status: EndpointStatus::Active,
-        disabled_reason: None,
-        disabled_at: None,
         made_by: Some(caller.key.id),
-        version: 0,
-        created_at: now,
-        updated_at: now,
         secrets: EndpointSecrets {
             keys: first_key(app, contract, new.secret.as_ref())?.into_iter().collect(),
             auth: new.auth.as_ref().map(StaticAuth::from),
             headers: secrets(&new.headers),
         },
-        contract: name,
+        ..EndpointConfig::new(
+            EndpointId::from_parts(now, random(&*app.entropy)),
+            tenant.no,
+            name,
+            new.url.clone(),
+            subscription,
+            now,
+        )
     };
     set_status(&mut config, new.status.unwrap_or(EndpointStatus::Active));
     Ok(config)
@@ -228,33 +225,21 @@ pub(super) mod tests {
     use angarium_core::contract::ContractLibrary;
     use angarium_core::id::TenantNo;
     use angarium_core::time::Timestamp;
-    use serde_json::Map;
 
     pub(in crate::api::endpoints) fn config() -> EndpointConfig {
         let types = ["a.*".to_owned()];
         let limits = Limits::default();
         EndpointConfig {
-            id: EndpointId::from_bytes([1; 16]),
-            tenant: TenantNo::new(1),
-            contract: "standard".into(),
-            url: "https://a.example/h".into(),
-            subscription: Subscription::try_new(&types, None, vec![], &limits).expect("types"),
-            method: None,
-            ordering: None,
-            delivery: None,
             concurrency: Some(3),
-            rate: None,
-            name: None,
             description: Some("old".into()),
-            metadata: Map::new(),
-            status: EndpointStatus::Active,
-            disabled_reason: None,
-            disabled_at: None,
-            made_by: None,
-            version: 0,
-            created_at: Timestamp::from_millis(0),
-            updated_at: Timestamp::from_millis(0),
-            secrets: EndpointSecrets::default(),
+            ..EndpointConfig::new(
+                EndpointId::from_bytes([1; 16]),
+                TenantNo::new(1),
+                "standard".into(),
+                "https://a.example/h".into(),
+                Subscription::try_new(&types, None, vec![], &limits).expect("types"),
+                Timestamp::from_millis(0),
+            )
         }
     }
 

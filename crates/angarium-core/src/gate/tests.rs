@@ -74,6 +74,20 @@ fn a_gate_that_nothing_moved_lets_the_whole_window_through() {
 }
 
 #[test]
+fn only_an_attempt_that_began_after_a_cut_cuts_the_pace_again() {
+    let mut bench = Bench::new(rules(None));
+    bench.attempt(Class::Throttled, MILLI);
+    let cut_at = bench.now;
+    let pace = |bench: &Bench| bench.gate.pace.per_second().unwrap_or(f64::INFINITY);
+    assert!(pace(&bench) < 11.0);
+    bench.now = cut_at + 2 * SECOND;
+    bench.ended(Class::Throttled, cut_at);
+    assert!(pace(&bench) > 10.5, "{}", pace(&bench));
+    bench.ended(Class::Throttled, cut_at + MILLI);
+    assert!(pace(&bench) < 8.0, "{}", pace(&bench));
+}
+
+#[test]
 fn an_endpoint_that_is_down_costs_one_probe_at_a_time_further_and_further_apart() {
     let mut bench = Bench::new(rules(Some(RULE)));
     for _ in 0..5 {

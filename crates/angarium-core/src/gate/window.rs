@@ -140,6 +140,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_usual_follows_a_few_quicker_answers_and_no_single_one() {
+        let mut window = Window::default();
+        let carried = |window: &mut Window, millis, now: i64| {
+            window.carried(Duration::from_millis(millis), at(now - 1), MOST, at(now));
+        };
+        carried(&mut window, 1_000, 1);
+        carried(&mut window, 10, 2);
+        carried(&mut window, 1_000, 3);
+        assert_eq!(window.size(MOST), 64, "one was quick");
+        (4..24).for_each(|now| carried(&mut window, 10, now));
+        carried(&mut window, 1_000, 30);
+        assert_eq!(window.size(MOST), 32, "twenty were");
+    }
+
+    #[test]
     fn a_clock_that_was_set_back_does_not_forbid_a_cut() {
         let mut window = Window::default();
         window.cut(at(3_600_000), MOST, at(3_600_000));

@@ -19,6 +19,7 @@ const DISABLED: &str = "angarium.endpoint.disabled";
 const FAILING: &str = "angarium.endpoint.failing";
 const RECOVERED: &str = "angarium.endpoint.recovered";
 const DEAD_LETTERED: &str = "angarium.delivery.dead_lettered";
+const BACKLOG_GROWING: &str = "angarium.backlog.growing";
 const KEY_ROTATED: &str = "angarium.key.rotated";
 
 /// By this header `anduin-legacy` asks whether a URL is a receiver's.
@@ -67,8 +68,8 @@ fn operator_endpoint(shop: &Shop, url: &str) -> Value {
     shop.api.post("/v1/tenants/angarium/endpoints", &body).expect(201)
 }
 
-/// Publishes so many events, each of which is a dead letter after one attempt.
-fn give_up(shop: &Shop, events: usize) {
+/// Publishes so many events; to a receiver that refuses each is a dead letter after one attempt.
+fn publish_many(shop: &Shop, events: usize) {
     let event = json!({"tenant": "acme", "type": "order.paid", "data": 1});
     for _ in 0..events.div_ceil(1_000) {
         let batch = json!({"events": vec![event.clone(); events.min(1_000)]});
@@ -82,7 +83,7 @@ fn an_endpoint_that_fails_is_told_once_and_once_that_it_works_again() {
     let (bad, ops) = (Moody::answering(500), Receiver::kind());
     operator_endpoint(&shop, &ops.url("/ops"));
     let endpoint = shop.endpoint_for_all(&bad.receiver.url("/"), &[]);
-    give_up(&shop, 20);
+    publish_many(&shop, 20);
     let failing = the_only(&shop, FAILING);
     assert_eq!(failing["endpoint"], endpoint["id"]);
     assert_eq!(failing["tenant"], "acme");
@@ -97,7 +98,7 @@ fn an_endpoint_that_fails_is_told_once_and_once_that_it_works_again() {
     let recovered = the_only(&shop, RECOVERED);
     assert_eq!(recovered["data"]["since"], failing["data"]["since"]);
     bad.answers(500);
-    give_up(&shop, 12);
+    publish_many(&shop, 12);
     eventually("the next incident", SOON, || notices(&shop, FAILING).len() == 2);
 
     // The operator's endpoint got each of them once, signed, under the id that the list shows.
@@ -157,7 +158,7 @@ fn a_flood_of_dead_letters_is_told_by_few_notices_that_count_the_others() {
     let shop = Shop::open();
     let bad = Receiver::unrecorded(|_| Reply::Status(400));
     shop.endpoint_for_all(&bad.url("/"), &[]);
-    give_up(&shop, DEAD);
+    publish_many(&shop, DEAD);
     let told = || notices(&shop, DEAD_LETTERED);
     let counted = || -> u64 {
         told().iter().map(|notice| 1 + notice["data"]["left_out"].as_u64().unwrap_or(0)).sum()
@@ -173,6 +174,27 @@ fn a_flood_of_dead_letters_is_told_by_few_notices_that_count_the_others() {
     let delivery = text(&first["data"], "delivery");
     let dead = shop.api.get(&format!("/v1/deliveries/{delivery}")).expect(200);
     assert_eq!(dead["state"], "dead");
+}
+
+#[test]
+fn an_endpoint_that_falls_behind_is_told_once_and_a_paused_one_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("angarium.toml");
+    std::fs::write(&config, "[limits]\nbacklog_seconds = 2\n").expect("a file");
+    let shop = Shop::open_with(|start| start.argument(&format!("--config={}", config.display())));
+    let slow = Receiver::scripted(|_| Reply::Late(Duration::from_millis(400), 200));
+    let body = json!({"url": slow.url("/"), "types": ["*"], "concurrency": 1});
+    let (behind, paused) = (shop.endpoint(&body), shop.endpoint(&body));
+    let pause = format!("/v1/endpoints/{}/pause", text(&paused, "id"));
+    shop.api.post(&pause, &json!({})).expect(200);
+    publish_many(&shop, 20);
+    let growing = the_only(&shop, BACKLOG_GROWING);
+    assert_eq!((&growing["endpoint"], &growing["tenant"]), (&behind["id"], &json!("acme")));
+    assert!(text(&growing["data"], "message").contains("falls behind"), "{growing}");
+    assert!(growing["data"]["waited_seconds"].as_u64() >= Some(2), "{growing}");
+    eventually("the backlog is gone", SOON, || slow.count() == 20);
+    publish_many(&shop, 20);
+    eventually("the next one", SOON, || notices(&shop, BACKLOG_GROWING).len() == 2);
 }
 
 #[test]
@@ -196,7 +218,7 @@ fn nothing_is_told_of_what_notices_themselves_bring_about() {
     let operators = shop.api.post("/v1/tenants/angarium/endpoints", &body).expect(201);
     assert_eq!(operators["contract"], "standard");
     shop.endpoint_for_all(&bad.receiver.url("/"), &[]);
-    give_up(&shop, 25);
+    publish_many(&shop, 25);
     eventually("notices are given up", SOON, || {
         shop.api.list("/v1/deliveries?tenant=angarium&state=dead").len() > 3
     });

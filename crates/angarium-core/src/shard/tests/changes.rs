@@ -16,7 +16,7 @@ impl Bench {
         assert_eq!(self.reply_to(ticket), Some(&Reply::Done));
     }
 
-    fn delete(&mut self, no: EndpointNo) {
+    pub(super) fn delete(&mut self, no: EndpointNo) {
         let (ticket, now) = (self.ticket(), self.now);
         self.act(|shard, fx| shard.delete_endpoint(ticket, TENANT, no, None, now, fx));
         self.commit();

@@ -134,6 +134,76 @@ fn time_alone_switches_nothing_off() {
     assert_eq!(status(&bench, no), EndpointStatus::Active, "one delivery was given up");
 }
 
+/// An endpoint that is switched off by its next failure: the last attempt of a delivery is under
+/// way.
+fn at_its_end(bench: &mut Bench) -> EndpointNo {
+    bench.contract = Some(contract("[health]\ndisable_after = { failed_deliveries = 1 }"));
+    let no = bench.add(|_| {});
+    bench.publish();
+    bench.commit();
+    for wait in [5, 25] {
+        bench.end(Class::ServerError);
+        bench.commit();
+        bench.pass(Duration::from_secs(wait));
+    }
+    no
+}
+
+#[test]
+fn switching_off_is_a_change_like_any_other() {
+    let mut bench = Bench::new();
+    let no = at_its_end(&mut bench);
+    let version = bench.shard.queues[&no].version;
+    bench.end(Class::ServerError);
+    bench.commit();
+    let config = &bench.shard.queues[&no].endpoint.config;
+    assert_eq!((config.status, config.version), (EndpointStatus::Disabled, version + 1));
+}
+
+#[test]
+fn what_people_have_switched_off_or_deleted_is_left_as_it_is() {
+    let mut bench = Bench::new();
+    let no = at_its_end(&mut bench);
+    bench.set_status(no, EndpointStatus::Paused);
+    let version = bench.shard.queues[&no].version;
+    bench.end(Class::ServerError);
+    bench.commit();
+    assert_eq!(
+        (status(&bench, no), bench.shard.queues[&no].version),
+        (EndpointStatus::Paused, version)
+    );
+
+    let mut bench = Bench::new();
+    let no = at_its_end(&mut bench);
+    bench.delete(no);
+    bench.end(Class::ServerError);
+    let batch = bench.shard.take_batch().expect("the attempt");
+    let is_change = |write: &EndpointWrite| matches!(write, EndpointWrite::Replace { .. });
+    assert!(!batch.endpoints.iter().any(is_change), "{:?}", batch.endpoints);
+}
+
+#[test]
+fn a_change_that_is_under_way_goes_before_switching_off_and_the_next_failure_asks_again() {
+    let mut bench = Bench::new();
+    let no = at_its_end(&mut bench);
+    let version = bench.shard.queues[&no].version;
+    let changed = bench.endpoint(|config| config.version = version + 1);
+    let ticket = bench.ticket();
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, changed, None, fx));
+    bench.end(Class::ServerError);
+    bench.commit();
+    assert_eq!(bench.reply_to(ticket), Some(&Reply::Done));
+    assert_eq!(
+        (status(&bench, no), bench.shard.queues[&no].version),
+        (EndpointStatus::Active, version + 1)
+    );
+    bench.publish();
+    bench.commit();
+    bench.end(Class::ServerError);
+    bench.commit();
+    assert_eq!(status(&bench, no), EndpointStatus::Disabled);
+}
+
 #[test]
 fn events_wait_for_a_disabled_endpoint_where_the_contract_says_so_and_come_when_it_is_on_again() {
     let rule = "ordering = \"key\"\n\

@@ -209,6 +209,18 @@ mod tests {
     }
 
     #[test]
+    fn what_stood_in_the_way_is_told_in_words_but_not_which_addresses_are_forbidden() {
+        let detail = |outcome: Outcome| outcome.detail();
+        assert_eq!(detail(Outcome::Response { status: 500, retry_after: None }), None);
+        let silent = detail(Outcome::TimedOut(Phase::Head));
+        assert_eq!(silent.as_deref(), Some("no answer in time"));
+        assert_eq!(detail(Outcome::NotBuilt("no key".into())).as_deref(), Some("no key"));
+        let unreachable = Some("the address cannot be reached");
+        assert_eq!(detail(Outcome::NotConnected("refused".into())).as_deref(), unreachable);
+        assert_eq!(detail(Outcome::ForbiddenAddress("::1".into())).as_deref(), unreachable);
+    }
+
+    #[test]
     fn only_an_answer_has_a_status_and_a_wish() {
         let wish = Some(RetryAfter::Span(Duration::from_secs(120)));
         let answered = Outcome::Response { status: 503, retry_after: wish };

@@ -190,6 +190,20 @@ mod tests {
     }
 
     #[test]
+    fn growing_waits_are_multiplied_each_time_up_to_the_cap_and_chance_takes_from_them() {
+        let spec =
+            GrowingSpec { base: "10s".into(), factor: Some(3.0), cap: "2m".into(), window: None };
+        let policy = RetryPolicy::try_new(&RetrySpec::Growing(spec), 0.0, &Limits::default());
+        let policy = policy.expect("a schedule");
+        let wait = |n, jitter| {
+            let at = policy.next(n, T0, Jitter::new(jitter), T0).expect("within the window");
+            at.since(T0).as_millis()
+        };
+        assert_eq!([1, 2, 3, 4, 5].map(|n| wait(n, 0.5)), [5_500, 15_500, 45_500, 60_500, 60_500]);
+        assert_eq!([1, 4].map(|n| wait(n, 0.0)), [1_000, 1_000]);
+    }
+
+    #[test]
     fn a_growing_schedule_ends_with_its_window() {
         let day = Duration::from_secs(24 * 3600);
         assert!(growing().next(30, T0, Jitter::new(0.0), T0 + day - FLOOR).is_some());
@@ -203,7 +217,11 @@ mod tests {
         assert_eq!(bad.field.as_deref(), Some("retries[1]"));
         assert!(check(RetrySpec::List(vec!["1s".into(); 100])).is_ok());
         assert!(check(RetrySpec::List(vec!["1s".into(); 101])).is_err());
-        let spec = GrowingSpec { base: "2h".into(), factor: None, cap: "1h".into(), window: None };
+        assert!(check(RetrySpec::List(vec!["7d".into()])).is_ok());
+        assert!(check(RetrySpec::List(vec!["604801s".into()])).is_err(), "a second more");
+        let spec = GrowingSpec { base: "1h".into(), factor: None, cap: "1h".into(), window: None };
+        assert!(check(RetrySpec::Growing(spec.clone())).is_ok());
+        let spec = GrowingSpec { base: "2h".into(), ..spec };
         let bad = check(RetrySpec::Growing(spec)).expect_err("base above cap");
         assert_eq!(bad.field.as_deref(), Some("retries.base"));
     }

@@ -122,6 +122,28 @@ fn stragglers_of_before_neither_open_a_breaker_further_nor_end_a_probe() {
 }
 
 #[test]
+fn an_outage_soon_after_another_is_the_same_one_and_a_later_one_begins_anew() {
+    let wait_after_five = |quiet: Duration| {
+        let mut bench = Bench::new(rules(Some(RULE)));
+        (0..5).for_each(|_| bench.attempt(Class::ServerError, MILLI));
+        bench.now = bench.now + RULE.wait;
+        bench.attempt(Class::Success, MILLI);
+        bench.now = bench.now + quiet;
+        // At a pace of ten a second or more.
+        for _ in 0..5 {
+            bench.attempt(Class::ServerError, MILLI);
+            bench.now = bench.now + SECOND / 10;
+        }
+        match bench.gate.view(&bench.rules).breaker {
+            BreakerState::Open(until) => until.since(bench.now) + SECOND / 10,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(wait_after_five(RULE.cap), RULE.wait);
+    assert_eq!(wait_after_five(SECOND), 2 * RULE.wait);
+}
+
+#[test]
 fn a_success_closes_a_breaker_and_the_endpoint_starts_slowly() {
     let mut bench = Bench::new(rules(Some(RULE)));
     for _ in 0..5 {

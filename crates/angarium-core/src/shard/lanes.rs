@@ -7,6 +7,8 @@
 
 mod hold;
 mod loading;
+#[cfg(test)]
+mod tests;
 
 use super::Room;
 use super::held::Held;

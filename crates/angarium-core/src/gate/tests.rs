@@ -88,6 +88,18 @@ fn only_an_attempt_that_began_after_a_cut_cuts_the_pace_again() {
 }
 
 #[test]
+fn a_few_attempts_that_come_together_are_not_held_back_by_a_pace() {
+    let mut bench = Bench::new(rules(None));
+    bench.attempt(Class::Throttled, MILLI);
+    let mut at_once = 0;
+    while at_once < 100 && bench.opening(0) == Opening::Now {
+        bench.gate.started(&bench.rules, bench.now);
+        at_once += 1;
+    }
+    assert!((10..=12).contains(&at_once), "{at_once}");
+}
+
+#[test]
 fn an_endpoint_that_is_down_costs_one_probe_at_a_time_further_and_further_apart() {
     let mut bench = Bench::new(rules(Some(RULE)));
     for _ in 0..5 {

@@ -131,3 +131,54 @@ fn after_a_restart_a_lane_that_is_held_takes_nobody_into_memory() {
     lanes.hold(LaneHold { lane: LANE, by });
     assert_eq!(lanes.reenter(LANE, key(5), Room::Free), Place::Stored);
 }
+
+/// A lane with a head, and these behind it in memory.
+fn with_behind(behind: &[i64]) -> Lanes {
+    let mut lanes = Lanes::default();
+    lanes.enter(LANE, Room::Free);
+    for n in behind {
+        lanes.enter(LANE, Room::Free);
+        assert!(matches!(lanes.arrived(LANE, held(*n)), Arrival::Behind));
+    }
+    lanes
+}
+
+#[test]
+fn one_that_is_taken_out_of_memory_is_waited_for_in_the_store() {
+    let mut lanes = with_behind(&[2, 3]);
+    let delivery = |n| DeliveryKey::first(key(n), EndpointNo::new(1));
+    assert!(lanes.has_behind(delivery(2)) && !lanes.has_behind(delivery(9)));
+    assert_eq!(number(lanes.take(delivery(2))), Some(2));
+    assert!(lanes.take(delivery(2)).is_none());
+    assert!(!lanes.has_behind(delivery(2)) && lanes.has_behind(delivery(3)));
+    assert_eq!(lanes.behind(), 1);
+    assert_eq!(number(lanes.head_ended(LANE)), Some(3));
+    assert!(lanes.head_ended(LANE).is_none());
+    assert_eq!(lanes.next_load(Commits::Settled), Some(LANE));
+}
+
+#[test]
+fn all_that_are_taken_out_of_memory_are_waited_for_in_the_store() {
+    let mut lanes = with_behind(&[2, 3]);
+    assert_eq!(lanes.iter_mut().count(), 2);
+    let all: Vec<_> = lanes.take_all().into_iter().map(Some).map(number).collect();
+    assert_eq!((all, lanes.behind()), (vec![Some(2), Some(3)], 0));
+    assert!(lanes.head_ended(LANE).is_none());
+    assert_eq!(lanes.next_load(Commits::Settled), Some(LANE));
+}
+
+#[test]
+fn after_a_restart_a_head_with_nobody_behind_it_keeps_nobody_out_of_memory() {
+    let mut lanes = recovered(true, 0);
+    assert_eq!(lanes.reenter(LANE, key(12), Room::Free), Place::Behind);
+}
+
+#[test]
+fn once_recovered_a_lane_without_a_head_reads_its_first() {
+    let mut lanes = recovered(false, 1);
+    lanes.begin();
+    assert_eq!(lanes.next_load(Commits::Settled), Some(LANE));
+    let mut lanes = recovered(true, 1);
+    lanes.begin();
+    assert_eq!(lanes.next_load(Commits::Settled), None);
+}

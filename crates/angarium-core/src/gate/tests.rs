@@ -88,6 +88,39 @@ fn only_an_attempt_that_began_after_a_cut_cuts_the_pace_again() {
 }
 
 #[test]
+fn who_throttles_gets_seven_tenths_of_what_it_has_just_got() {
+    let pace_after = |quiet: Duration| {
+        let mut bench = Bench::new(rules(None));
+        (0..200).for_each(|_| bench.gate.started(&bench.rules, bench.now));
+        bench.now = bench.now + quiet;
+        bench.attempt(Class::Throttled, MILLI);
+        bench.gate.view(&bench.rules).pace
+    };
+    assert_eq!(pace_after(MILLI), Some(201.0 * 0.7));
+    assert_eq!(pace_after(SECOND), Some(200.0 * 0.7), "in the second before");
+    assert_eq!(pace_after(2 * SECOND), Some(10.0), "long ago");
+}
+
+#[test]
+fn a_pace_names_the_first_millisecond_in_which_the_next_may_go() {
+    let mut bench = Bench::new(rules(None));
+    bench.attempt(Class::Throttled, MILLI);
+    bench.now = bench.now + SECOND;
+    bench.attempt(Class::Throttled, MILLI);
+    let at = loop {
+        match bench.opening(0) {
+            Opening::Now => bench.gate.started(&bench.rules, bench.now),
+            Opening::At(at, Bar::Pace) => break at,
+            other => panic!("{other:?}"),
+        }
+    };
+    bench.now = Timestamp::from_millis(at.as_millis() - 1);
+    assert_eq!(bench.opening(0), Opening::At(at, Bar::Pace));
+    bench.now = at;
+    assert_eq!(bench.opening(0), Opening::Now);
+}
+
+#[test]
 fn a_few_attempts_that_come_together_are_not_held_back_by_a_pace() {
     let mut bench = Bench::new(rules(None));
     bench.attempt(Class::Throttled, MILLI);

@@ -14,7 +14,8 @@ use std::time::Duration;
 use std::vec;
 use tokio::sync::Notify;
 
-/// Up to so many begin at once: an event that goes to a few endpoints goes to them now.
+/// Attempts to up to so many endpoints begin at once: what goes to a few goes to them now, and many
+/// to one endpoint, which has its window, share their connections.
 const FEW: usize = 32;
 /// Attempts in a portion, for each core: a tenth of a millisecond of work.
 const EACH_CORE: usize = 2;
@@ -61,7 +62,8 @@ impl Runner {
         epoch: Epoch,
         starts: Vec<Start>,
     ) {
-        if starts.len() <= FEW {
+        let is_same = |one: &Start, next: &Start| one.key.endpoint == next.key.endpoint;
+        if starts.chunk_by(is_same).count() <= FEW {
             for start in starts {
                 self.start_attempt(shard, epoch, start);
             }

@@ -111,6 +111,9 @@ limits! {
     tenant_commit_events: usize = 32, "events", None;
     /// Most bytes of payload of one tenant in one commit, but one event always.
     tenant_commit_bytes: usize = 128 * 1024, "bytes", None;
+    /// Most endpoints of one event, or of one shard at the same moment, to which attempts begin at
+    /// once; those to more begin in portions and leave room to everybody else meanwhile.
+    start_endpoints: usize = 32, "endpoints", None;
     /// Most deliveries of one shard whose attempts are recorded in one commit; at most half as many
     /// that wait get their rows in it. Writing them takes a few milliseconds.
     commit_deliveries: usize = 256, "deliveries", None;

@@ -23,6 +23,7 @@ impl<T> Shard<T> {
     pub fn tick(&mut self, now: Timestamp, fx: &mut Effects<T>) {
         // Each once: one that is due again at once waits for the next tick.
         let due: Vec<_> = self.timers.iter().take_while(|(at, _)| *at <= now).copied().collect();
+        fx.starts = self.starts_to(due.len());
         for (at, no) in due {
             self.timers.remove(&(at, no));
             if let Some(queue) = self.queues.get_mut(&no) {
@@ -39,10 +40,12 @@ impl<T> Shard<T> {
         let last = self.served_last;
         let later = self.queues.range((Bound::Excluded(last), Bound::Unbounded));
         let around = later.chain(self.queues.range(..=last));
-        let wanting: Vec<_> =
-            around.filter(|(_, queue)| queue.has_ready()).map(|(no, _)| *no).collect();
+        let wants = |queue: &Queue| queue.has_ready() && !queue.in_crowd;
+        let wanting: Vec<_> = around.filter(|(_, queue)| wants(queue)).map(|(no, _)| *no).collect();
+        fx.starts = self.starts_to(wanting.len());
+        let most_crowded = self.crowd.len() + fx.slots;
         for no in wanting {
-            if fx.slots == 0 {
+            if fx.slots == 0 || self.crowd.len() == most_crowded {
                 fx.starved = true;
                 return;
             }
@@ -78,7 +81,10 @@ impl<T> Shard<T> {
         };
         queue.wake(now);
         let tenant = self.tenants.entry(queue.endpoint.config.tenant).or_default();
-        start_attempts(no, queue, &mut tenant.in_flight, now, fx);
+        if start_attempts(no, queue, &mut tenant.in_flight, now, fx) == Next::WaitsItsTurn {
+            self.crowd.join(no, queue);
+            fx.crowded = true;
+        }
         if let Some(wish) = queue.begin_load(&self.limits, self.memory.room(), now) {
             let key = |(event, generation)| DeliveryKey { event, endpoint: no, generation };
             let skip = wish.skip.into_iter().map(key).collect();
@@ -184,6 +190,15 @@ fn has_share(of_endpoint: usize, of_tenant: usize, slots: usize) -> bool {
     free > 0 && (of_endpoint == 0 || free > of_tenant / ENDPOINTS_LEAVE)
 }
 
+/// What the next delivery of a queue does, after some were started.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// It waits for its time, for the gate or for a slot, if there is one.
+    Waits,
+    /// It could start, but attempts start to many endpoints.
+    WaitsItsTurn,
+}
+
 /// Starts what gate, slots and the tenant's share allow. `in_flight` is the tenant's.
 fn start_attempts<T>(
     no: EndpointNo,
@@ -191,21 +206,25 @@ fn start_attempts<T>(
     in_flight: &mut usize,
     now: Timestamp,
     fx: &mut Effects<T>,
-) {
+) -> Next {
     if !queue.wants_slot(now) {
-        return;
+        return Next::Waits;
     }
     let slow = queue.is_slow(now);
     while queue.wants_slot(now) {
         let has_share = has_share(queue.in_flight(), *in_flight, fx.slots);
         if !has_share || (slow && fx.slow_slots == 0) {
             fx.starved = true;
-            return;
+            return Next::Waits;
+        }
+        if fx.starts == 0 {
+            return Next::WaitsItsTurn;
         }
         let Some(held) = queue.next_to_send() else {
-            return;
+            return Next::Waits;
         };
         fx.slots -= 1;
+        fx.starts -= 1;
         *in_flight += 1;
         if slow {
             fx.slow_slots -= 1;
@@ -219,4 +238,5 @@ fn start_attempts<T>(
         });
         queue.send(held, now);
     }
+    Next::Waits
 }

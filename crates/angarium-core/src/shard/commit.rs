@@ -44,9 +44,11 @@ impl<T> Shard<T> {
             return Ownership::Ours;
         };
         let Tickets { events, actions, endpoints } = tickets;
-        let mut touched = Vec::new();
+        let (mut of_few, mut touched) = (Vec::new(), Vec::new());
         for ((write, key), ticket) in batch.events.iter().zip(&given.events).zip(events) {
-            self.event_committed(write, *key, ticket, now, &mut touched, fx);
+            let is_few = write.fanout.len() <= self.limits.start_endpoints;
+            let touched = if is_few { &mut of_few } else { &mut touched };
+            self.event_committed(write, *key, ticket, now, touched, fx);
         }
         for write in &batch.deliveries {
             self.delivery_committed(write, now, fx);
@@ -68,17 +70,26 @@ impl<T> Shard<T> {
             }
             touched.push(no);
         }
-        touched.sort_unstable();
-        touched.dedup();
+        for touched in [&mut of_few, &mut touched] {
+            touched.sort_unstable();
+            touched.dedup();
+        }
+        touched.retain(|no| of_few.binary_search(no).is_err());
+        self.run_touched(of_few, now, fx);
+        fx.starts = self.starts_to(touched.len());
+        self.run_touched(touched, now, fx);
+        self.judge_more();
+        self.move_up(now, fx);
+        Ownership::Ours
+    }
+
+    fn run_touched(&mut self, touched: Vec<EndpointNo>, now: Timestamp, fx: &mut Effects<T>) {
         for no in touched {
             if let Some(queue) = self.queues.get_mut(&no) {
                 queue.commit_ended(BatchNo(self.filling.0 - 1), now);
             }
             self.run(no, now, fx);
         }
-        self.judge_more();
-        self.move_up(now, fx);
-        Ownership::Ours
     }
 
     fn event_committed(

@@ -25,6 +25,7 @@ mod attempt;
 mod change;
 mod checkpoint;
 mod commit;
+mod crowd;
 mod health;
 mod held;
 mod lanes;
@@ -63,6 +64,7 @@ use crate::notice::Notice;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use checkpoint::OpenEvents;
+use crowd::Crowd;
 use lanes::BatchNo;
 use memory::Memory;
 use own_ids::OwnIds;
@@ -106,6 +108,7 @@ pub struct Shard<T> {
     rowless: Option<Round>,
     /// The endpoint that free slots were given to last.
     served_last: EndpointNo,
+    crowd: Crowd,
 }
 
 /// Who waits for what in a batch, parallel to its parts.
@@ -147,6 +150,10 @@ pub struct Effects<T> {
     pub slow_slots: usize,
     /// Whether an attempt waits only for a slot.
     pub starved: bool,
+    /// How many attempts may start without a wait for their turn.
+    pub starts: usize,
+    /// Whether some wait for their turn ([`Shard::start_portion`]).
+    pub crowded: bool,
     /// Whether the node takes events in, set by the caller.
     pub room: Room,
 }
@@ -155,8 +162,18 @@ impl<T> Effects<T> {
     /// Nothing yet, with so many slots.
     pub fn new(slots: usize, slow_slots: usize) -> Self {
         let (attempts, replies, loads, notices) = Default::default();
-        let (starved, room) = (false, Room::Free);
-        Self { attempts, replies, loads, notices, slots, slow_slots, starved, room }
+        Self {
+            attempts,
+            replies,
+            loads,
+            notices,
+            slots,
+            slow_slots,
+            starved: false,
+            starts: usize::MAX,
+            crowded: false,
+            room: Room::Free,
+        }
     }
 
     fn refuse(&mut self, ticket: T, refusal: Refusal) {
@@ -254,6 +271,7 @@ impl<T> Shard<T> {
             ended_in_line: VecDeque::new(),
             rowless: None,
             served_last: EndpointNo::default(),
+            crowd: Crowd::default(),
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Queue {
     pub(super) gate: Gate,
     /// What the gate holds may start at this time, if nothing else opens it before.
     pub(super) opens_at: Option<Timestamp>,
+    /// Whether it waits for its turn in the shard's crowd.
+    pub(super) in_crowd: bool,
     ready: VecDeque<Held>,
     waiting: BTreeMap<(Timestamp, EventKey, Generation), Held>,
     sending: BTreeMap<(EventKey, Generation), Sending>,
@@ -77,6 +79,7 @@ impl Queue {
             growth: Growth::default(),
             gate: Gate::default(),
             opens_at: None,
+            in_crowd: false,
             ready: VecDeque::new(),
             waiting: BTreeMap::new(),
             sending: BTreeMap::new(),

@@ -162,6 +162,7 @@ impl<T> Shard<T> {
     /// Everything is recovered: attempts start.
     pub fn begin(&mut self, now: Timestamp, fx: &mut Effects<T>) {
         let all: Vec<_> = self.queues.keys().copied().collect();
+        fx.starts = self.starts_to(all.len());
         for no in all {
             if let Some(queue) = self.queues.get_mut(&no) {
                 queue.lanes.begin();

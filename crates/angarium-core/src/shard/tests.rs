@@ -1,6 +1,7 @@
 //! The machine's promises, driven step by step against a store of ten lines.
 
 mod changes;
+mod crowds;
 mod flow;
 mod gates;
 mod health;
@@ -63,6 +64,7 @@ struct Bench {
     last_endpoint: i64,
     last_ticket: u32,
     slots: usize,
+    crowded: bool,
     room: Room,
     pending: BTreeMap<DeliveryKey, Row>,
     events: BTreeMap<EventKey, Arc<Event>>,
@@ -91,6 +93,7 @@ impl Bench {
             last_endpoint: 0,
             last_ticket: 0,
             slots: 1_000,
+            crowded: false,
             room: Room::Free,
             pending: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -114,6 +117,7 @@ impl Bench {
         let mut fx = Effects { room: self.room, ..Effects::new(self.slots, self.slots) };
         let result = input(&mut self.shard, &mut fx);
         self.slots = fx.slots;
+        self.crowded |= fx.crowded;
         self.attempts.extend(fx.attempts);
         self.replies.extend(fx.replies);
         self.loads.extend(fx.loads);
@@ -140,8 +144,10 @@ impl Bench {
             retries: Some(RetrySpec::List(vec!["5s".into(), "25s".into()])),
         });
         change(&mut config);
-        let library = ContractLibrary::built_in(&self.limits).expect("the built-in contracts");
-        let built_in = || library.get(&config.contract).expect("a contract").clone();
+        let built_in = || {
+            let library = ContractLibrary::built_in(&self.limits).expect("the built-in contracts");
+            library.get(&config.contract).expect("a contract").clone()
+        };
         let contract = self.contract.clone().unwrap_or_else(built_in);
         let endpoint = Endpoint::prepare(config, contract, &self.limits, PlainHttp::Refused);
         Arc::new(endpoint.expect("an endpoint"))

@@ -3,7 +3,7 @@
 //!
 //! A shard's machine stands behind a lock that is held for microseconds; whoever brings an input
 //! carries out the effects. One task commits for all shards (`committer.rs`), one wakes them by the
-//! clock and keeps their checkpoints (`upkeep.rs`), and one begins attempts where they are many
+//! clock and keeps their checkpoints (`upkeep.rs`), and one starts attempts where they go to many
 //! (`starting.rs`). Nothing is claimed from the store on the way: what was just committed is handed
 //! to the sender from memory.
 
@@ -40,7 +40,6 @@ use angarium_store::SharedStore;
 use budget::Budget;
 use recording::Recording;
 use shards::{CommitQueue, Shards};
-use starting::Starts;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -75,7 +74,8 @@ pub struct Runner {
     shards: Shards,
     queue: CommitQueue,
     budget: Budget,
-    starts: Starts,
+    /// Rings when attempts are to start to many endpoints.
+    crowd: Notify,
     uncommitted: Arc<Uncommitted>,
     recording: Recording,
     signers: RwLock<HashMap<(TenantNo, String), Arc<TenantSigner>>>,
@@ -124,7 +124,7 @@ impl Runner {
             shards: Shards::new(),
             queue: CommitQueue::default(),
             budget: Budget::new(parts.limits.node_window),
-            starts: Starts::default(),
+            crowd: Notify::new(),
             uncommitted: Uncommitted::new(&parts.limits),
             recording: Recording::default(),
             signers: RwLock::default(),

@@ -43,6 +43,8 @@ struct Slot {
     wake_at: AtomicI64,
     /// Whether an attempt waits only for a slot of the node.
     starved: AtomicBool,
+    /// Whether some wait for their turn.
+    crowded: AtomicBool,
 }
 
 /// A machine with the ownership under which it was made.
@@ -59,6 +61,7 @@ impl Shards {
             machine: Mutex::new(None),
             wake_at: AtomicI64::new(i64::MAX),
             starved: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
         };
         Self { slots: ShardId::all().map(slot).collect() }
     }
@@ -114,11 +117,20 @@ impl Shards {
 
     /// Shards that wait for a slot of the node; they are asked once.
     pub(super) fn take_starved(&self) -> Vec<ShardId> {
-        let is_starved = |id: &ShardId| {
-            let starved = &self.slot(*id).starved;
-            starved.load(Ordering::Relaxed) && starved.swap(false, Ordering::Relaxed)
+        self.take_marked(|slot| &slot.starved)
+    }
+
+    /// Shards whose attempts wait for their turn; they are asked once.
+    pub(super) fn take_crowded(&self) -> Vec<ShardId> {
+        self.take_marked(|slot| &slot.crowded)
+    }
+
+    fn take_marked(&self, mark: impl Fn(&Slot) -> &AtomicBool) -> Vec<ShardId> {
+        let is_marked = |id: &ShardId| {
+            let mark = mark(self.slot(*id));
+            mark.load(Ordering::Relaxed) && mark.swap(false, Ordering::Relaxed)
         };
-        ShardId::all().filter(is_starved).collect()
+        ShardId::all().filter(is_marked).collect()
     }
 }
 
@@ -204,7 +216,11 @@ impl Runner {
         if fx.starved {
             slot.starved.store(true, Ordering::Relaxed);
         }
-        if fx.starved || !fx.attempts.is_empty() {
+        if fx.crowded {
+            slot.crowded.store(true, Ordering::Relaxed);
+            self.crowd.notify_one();
+        }
+        if fx.starved || fx.crowded || !fx.attempts.is_empty() {
             self.stir.note();
         }
         self.budget.take(fx.attempts.len());
@@ -217,7 +233,9 @@ impl Runner {
         if !fx.notices.is_empty() {
             self.told.tell(fx.notices, &self.parts.limits);
         }
-        self.start_attempts(id, epoch, fx.attempts);
+        for start in fx.attempts {
+            tokio::spawn(Arc::clone(self).attempt(id, epoch, start));
+        }
         for load in fx.loads {
             tokio::spawn(Arc::clone(self).load(id, epoch, load));
         }

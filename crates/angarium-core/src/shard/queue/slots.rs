@@ -44,6 +44,12 @@ impl Queue {
         }
     }
 
+    /// How many attempts could start now, as far as the window goes.
+    pub(in crate::shard) fn startable(&self) -> usize {
+        let window = self.gate.view(&self.endpoint.gate).window;
+        self.ready.len().min(window.saturating_sub(self.sending.len()))
+    }
+
     /// Since when the oldest delivery is due, and what it waits for.
     pub(in crate::shard) fn backlog(&self, now: Timestamp) -> Backlog {
         let ready = self.ready.front().map(|held| held.due);

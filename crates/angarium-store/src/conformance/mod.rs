@@ -103,6 +103,7 @@ macro_rules! restart_cases {
                 a_job_stands_where_it_stood_after_a_restart,
                 keys_rise_after_a_restart_with_an_earlier_clock,
                 waits_keep_their_length_when_the_clock_was_set_back,
+                waits_keep_their_length_when_shards_are_claimed_again,
                 secrets_cannot_be_read_in_the_files, a_backup_is_a_store_of_one_moment;
         }
     };

@@ -92,6 +92,23 @@ pub async fn waits_keep_their_length_when_the_clock_was_set_back(harness: &dyn R
     }
 }
 
+/// So it does when the shards are claimed again without a restart, and what was committed before is
+/// not yet noted.
+pub async fn waits_keep_their_length_when_shards_are_claimed_again(harness: &dyn Restarts) {
+    let mut world = World::around(harness.store().await).await;
+    let tenant = world.tenants[0];
+    let no = world.endpoint(tenant, 1).await;
+    let key = world.publish(event(tenant, 1, &[no]), at(10)).await;
+    // Written at 50.
+    world.record(tenant, failed(key, no, at(5_050))).await;
+    for clock in [-30_000, -29_000] {
+        let shards: Vec<_> = ShardId::all().collect();
+        world.store.claim(&shards, at(clock)).await.expect("claimed");
+        world.index_all().await;
+        assert_eq!(world.shard(tenant).await.endpoints[0].next_due, Some(at(-25_000)), "{clock}");
+    }
+}
+
 /// No secret stands in the files in the clear: of endpoints, of tenants, of stored answers.
 pub async fn secrets_cannot_be_read_in_the_files(harness: &dyn Restarts) {
     let world = World::around(harness.store().await).await;

@@ -60,9 +60,10 @@ pub(super) fn claim(
 
 /// A clock that stands before the last commit was set back. Due times that are stored go back with
 /// it, so that nothing waits longer by that much (D17).
-fn keep_waits(tx: &Tx<'_>, now: Timestamp) -> Result<(), Fault> {
-    let last = tx.connection.prepare_cached(LAST_WRITTEN)?;
-    let last = { last }.query_row([], |row| row.get(0).map(Timestamp::from_millis)).optional()?;
+fn keep_waits(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), Fault> {
+    let noted = tx.connection.prepare_cached(LAST_WRITTEN)?;
+    let noted = { noted }.query_row([], |row| row.get(0).map(Timestamp::from_millis)).optional()?;
+    let last = noted.max(tx.state.written_at.take());
     let set_back = last.map_or(Duration::ZERO, |last| last.since(now));
     if !set_back.is_zero() {
         tracing::warn!(?set_back, "the clock was set back; what waits is brought forward");

@@ -49,7 +49,7 @@ impl Lanes {
     ) -> Option<Held> {
         let line = self.lines.get_mut(&lane)?;
         let loading = line.loading.take()?;
-        line.gone.clear();
+        let gone = std::mem::take(&mut line.gone);
         let may_come = [loading.commits, commits].contains(&Commits::UnderWay);
         if rows.is_empty() && may_come {
             // A commit that has ended meanwhile may have written them after the reading.
@@ -58,9 +58,10 @@ impl Lanes {
             again.insert(lane);
             return None;
         }
-        // What is not there although every commit had ended is no longer waited for.
-        let gone = if rows.is_empty() { loading.expected } else { rows.len() };
-        line.stored = line.stored.saturating_sub(gone);
+        // What is not there although every commit had ended is no longer waited for, but once.
+        let missing = loading.expected.saturating_sub(gone.len());
+        let taken = if rows.is_empty() { missing } else { rows.len() };
+        line.stored = line.stored.saturating_sub(taken);
         self.behind += rows.len();
         line.behind.extend(rows);
         self.advance(lane)

@@ -182,3 +182,15 @@ fn once_recovered_a_lane_without_a_head_reads_its_first() {
     lanes.begin();
     assert_eq!(lanes.next_load(Commits::Settled), None);
 }
+
+#[test]
+fn a_row_that_a_commit_took_away_while_it_was_read_is_missed_once() {
+    let mut lanes = recovered(false, 1);
+    lanes.begin();
+    assert_eq!(lanes.next_load(Commits::Settled), Some(LANE));
+    assert_eq!(lanes.enter(LANE, Room::Free), Place::Stored);
+    lanes.row_gone(LANE, DeliveryKey::first(key(10), EndpointNo::new(1)));
+    assert!(lanes.loaded(LANE, Vec::new(), Commits::Settled).is_none());
+    assert_eq!(lanes.enter(LANE, Room::Free), Place::Stored, "one is still before it");
+    assert_eq!(lanes.next_load(Commits::Settled), Some(LANE));
+}

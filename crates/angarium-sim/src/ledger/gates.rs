@@ -25,6 +25,8 @@ pub(super) struct GateFacts {
     clock_set_at: Option<Timestamp>,
     /// Failures that certainly follow each other.
     failures: u32,
+    /// Whether there were others before a change, which its machine may remember.
+    had_failed: bool,
     answered_at: Option<Timestamp>,
     down: Option<Down>,
 }
@@ -33,8 +35,8 @@ pub(super) struct GateFacts {
 #[derive(Debug)]
 struct Down {
     since: Timestamp,
-    /// Whether the clock was set meanwhile, by which the wait is measured.
-    is_clock_set: bool,
+    /// Whether the wait may have begun earlier, or the clock was set by which it is measured.
+    is_unsure: bool,
     probe: Option<u64>,
 }
 
@@ -42,12 +44,13 @@ impl GateFacts {
     /// A clock that jumps may let a burst pass, and end a wait.
     pub(super) fn clock_set(&mut self, time: Timestamp) {
         (self.debt, self.clock_set_at) = (0.0, Some(time));
-        self.down.iter_mut().for_each(|down| down.is_clock_set = true);
+        self.down.iter_mut().for_each(|down| down.is_unsure = true);
     }
 
     /// Its endpoint was changed: it may have forgotten everything, or nothing.
     pub(super) fn may_begin_anew(&mut self) {
-        *self = Self { answered_at: self.answered_at, ..Self::default() };
+        let had_failed = self.had_failed || self.failures > 0 || self.down.is_some();
+        *self = Self { answered_at: self.answered_at, had_failed, ..Self::default() };
     }
 
     /// Says whether one more is within the rate.
@@ -67,7 +70,7 @@ impl GateFacts {
     fn probe(&mut self, request: u64, time: Timestamp) -> Option<&'static str> {
         // What began in the millisecond in which the last failure came began before it.
         let down = self.down.as_mut().filter(|down| time > down.since)?;
-        let is_early = !down.is_clock_set && time.since(down.since) < SHORTEST_WAIT;
+        let is_early = !down.is_unsure && time.since(down.since) < SHORTEST_WAIT;
         match down.probe.replace(request) {
             Some(_) => Some("a second probe at a time"),
             None => is_early.then_some("a probe before its time"),
@@ -84,13 +87,14 @@ impl GateFacts {
             }
         };
         if is_last {
-            self.down = Some(Down { since: time, is_clock_set: false, probe: None });
+            self.down = Some(Down { since: time, is_unsure: self.had_failed, probe: None });
         }
         is_last
     }
 
     fn answered(&mut self, time: Timestamp) {
-        (self.failures, self.down, self.answered_at) = (0, None, Some(time));
+        *self =
+            Self { failures: 0, had_failed: false, down: None, answered_at: Some(time), ..*self };
     }
 }
 

@@ -95,7 +95,7 @@ pub async fn waits_keep_their_length_when_the_clock_was_set_back(harness: &dyn R
 /// So it does when the shards are claimed again without a restart, and what was committed before is
 /// not yet noted.
 pub async fn waits_keep_their_length_when_shards_are_claimed_again(harness: &dyn Restarts) {
-    let mut world = World::around(harness.store().await).await;
+    let world = World::around(harness.store().await).await;
     let tenant = world.tenants[0];
     let no = world.endpoint(tenant, 1).await;
     let key = world.publish(event(tenant, 1, &[no]), at(10)).await;

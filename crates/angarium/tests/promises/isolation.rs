@@ -4,8 +4,9 @@
 //! refuses. In CI the medians of up to three rounds may be `ISOLATION_SLACK_MS` worse, which is
 //! what a machine that does other things as well adds to a commit. `ISOLATION_ENDPOINTS=1000
 //! ISOLATION_BURST=20 ISOLATION_SECONDS=45 ISOLATION_TIMEOUT_SECONDS=15 ISOLATION_SLACK_MS=0` is
-//! the long run, and `ISOLATION_SETTLE_SECONDS=90` looks at what comes when the neighbours have
-//! hung for so long.
+//! the long run; `ISOLATION_SETTLE_SECONDS=90` looks at what comes when the neighbours have hung
+//! for so long, and `ISOLATION_EVERY_SECONDS=3600` at attempts that hang and are made again, with
+//! no new events beside them.
 
 use crate::support::client::{Api, Connection};
 use crate::support::healthy::{Healthy, Latencies};
@@ -20,8 +21,8 @@ use std::time::{Duration, Instant};
 const AT_MOST: f64 = 1.5;
 /// Most endpoints of a tenant (api.md, "Limits"); the healthy one is one of them.
 const PER_TENANT: u64 = 1_000;
-/// Then each of them gets one this often.
-const EVERY: Duration = Duration::from_secs(1);
+/// Then each of them gets one after so many seconds, again and again.
+const EVERY: u64 = 1;
 /// Tenants live in 64 shards by turns, and `acme` is the first: the one after these is its
 /// neighbour.
 const SHARDS: u64 = 64;
@@ -202,9 +203,14 @@ fn keep_busy(api: &Api, tenants: &[String], over: &AtomicBool) -> u64 {
     };
     // In the long run more than a node has slots for.
     publish(rounds("ISOLATION_BURST", 4));
+    let every = Duration::from_secs(rounds("ISOLATION_EVERY_SECONDS", EVERY));
+    let mut last = Instant::now();
     while !over.load(Ordering::SeqCst) {
-        std::thread::sleep(EVERY);
-        publish(1);
+        std::thread::sleep(Duration::from_millis(100));
+        if last.elapsed() >= every {
+            last += every;
+            publish(1);
+        }
     }
     refused
 }

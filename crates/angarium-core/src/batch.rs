@@ -4,9 +4,11 @@
 //! section 2). Its parts are applied in the order of the fields. Every write is idempotent, so that
 //! a commit whose result was lost can be repeated.
 
+mod fanout;
 mod guard;
 mod result;
 
+pub use fanout::{Fanout, FanoutStart};
 pub use guard::{Guard, GuardAnswer};
 pub use result::{ActionResult, BatchResult, Committed, EndpointResult, Standing};
 
@@ -70,38 +72,6 @@ pub struct EventWrite {
     pub fanout: Vec<Fanout>,
     /// The call's idempotency record, committed with the event.
     pub guard: Option<Guard>,
-}
-
-/// One endpoint that an event matched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fanout {
-    /// The endpoint.
-    pub endpoint: EndpointNo,
-    /// The endpoint's sequence number for this delivery (rule 8).
-    pub sequence: u64,
-    /// The lane that it stands in.
-    pub lane: Option<Lane>,
-    /// Whether the delivery starts in memory or with a row.
-    pub start: FanoutStart,
-}
-
-/// How the delivery of a new event begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FanoutStart {
-    /// In the shard's memory, without a row: the happy path.
-    Held,
-    /// In the shard's memory, without a row, behind the head of its lane.
-    Behind,
-    /// With a row in the event's commit, behind others of its lane that have one.
-    Queued,
-    /// With a `pending` row in the event's commit: behind others in the store, or parked (due
-    /// `None`).
-    Pending {
-        /// When it is due; `None` while the endpoint is paused.
-        due: Option<Timestamp>,
-    },
-    /// With a final row in the event's commit: the endpoint is disabled.
-    Suppressed,
 }
 
 /// A delivery that changed.
@@ -284,8 +254,9 @@ pub enum EndpointWrite {
 pub struct Checkpoint {
     /// Every pair of an event up to here has a row.
     pub upto: EventKey,
-    /// Sequence numbers of tenants that changed since the last checkpoint.
+    /// Sequence numbers of tenants that changed since the checkpoint moved.
     pub tenants: Vec<(TenantNo, u64)>,
-    /// Counters of endpoints that changed since the last checkpoint.
+    /// Counters of endpoints that changed since they were written; of one that stands here twice,
+    /// the later ones count.
     pub endpoints: Vec<EndpointCounters>,
 }

@@ -117,6 +117,8 @@ limits! {
     /// Most deliveries of one shard whose attempts are recorded in one commit; at most half as many
     /// that wait get their rows in it. Writing them takes a few milliseconds.
     commit_deliveries: usize = 256, "deliveries", None;
+    /// Most endpoints of one shard whose counters one commit writes before the checkpoint moves.
+    commit_counters: usize = 64, "endpoints", None;
     /// Most events of one tenant that wait for their commit, so that none fills the node's bound.
     tenant_uncommitted: usize = 2_048, "events", Some(Code::Overloaded);
     /// Most bytes of payload of one tenant that wait for their commit.

@@ -129,7 +129,8 @@ fn limits(random: &mut Random) -> Limits {
     let share = limits.node_uncommitted / 2;
     let commit_deliveries = random.pick(&[1, 2, 8, 256]).unwrap_or(256);
     let start_endpoints = random.pick(&[1, 2, 32]).unwrap_or(32);
-    let limits = Limits { commit_deliveries, start_endpoints, ..limits };
+    let commit_counters = random.pick(&[1, 4, 64]).unwrap_or(64);
+    let limits = Limits { commit_deliveries, commit_counters, start_endpoints, ..limits };
     Limits { tenant_uncommitted: share * 2, tenant_commit_events: share, ..limits }
 }
 

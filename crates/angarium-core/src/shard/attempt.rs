@@ -4,7 +4,7 @@ use super::held::Held;
 use super::lanes::Commits;
 use super::queue::Queue;
 use super::{Effects, Load, Rows, Shard, Start};
-use crate::id::{DeliveryKey, EndpointNo};
+use crate::id::{DeliveryKey, EndpointNo, TenantNo};
 use crate::time::Timestamp;
 use crate::waiting::{DueDelivery, DuePage};
 use std::ops::Bound;
@@ -32,25 +32,22 @@ impl<T> Shard<T> {
             self.run(no, now, fx);
         }
         self.write_rowless(now);
+        self.write_due_counters(now);
     }
 
     /// Starts what waits for nothing but a slot, after slots became free.
     pub fn use_slots(&mut self, now: Timestamp, fx: &mut Effects<T>) {
-        // Round and round, so that the first endpoints do not get all slots.
-        let last = self.served_last;
-        let later = self.queues.range((Bound::Excluded(last), Bound::Unbounded));
-        let around = later.chain(self.queues.range(..=last));
-        let wants = |queue: &Queue| queue.has_ready() && !queue.in_crowd;
-        let wanting: Vec<_> = around.filter(|(_, queue)| wants(queue)).map(|(no, _)| *no).collect();
+        let wanting = self.wanting();
         fx.starts = self.starts_to(wanting.len());
         let most_crowded = self.crowd.len() + fx.slots;
-        for no in wanting {
+        for Wanting { no, tenant, in_flight } in wanting {
             if fx.slots == 0 || self.crowd.len() == most_crowded {
                 fx.starved = true;
                 return;
             }
             // Asked first, as most have none while a thousand endpoints hang.
-            if !self.has_share(no, fx.slots) {
+            let of_tenant = self.tenants.get(&tenant).map_or(0, |tenant| tenant.in_flight);
+            if !has_share(in_flight, of_tenant, fx.slots) {
                 fx.starved = true;
                 continue;
             }
@@ -59,11 +56,21 @@ impl<T> Shard<T> {
         }
     }
 
-    fn has_share(&self, no: EndpointNo, slots: usize) -> bool {
-        self.queues.get(&no).is_some_and(|queue| {
-            let tenant = self.tenants.get(&queue.endpoint.config.tenant);
-            has_share(queue.in_flight(), tenant.map_or(0, |tenant| tenant.in_flight), slots)
-        })
+    /// Endpoints with something to send, from the one after that which was served last: round and
+    /// round, so that the first do not get all slots.
+    fn wanting(&self) -> Vec<Wanting> {
+        let last = self.served_last;
+        let later = self.queues.range((Bound::Excluded(last), Bound::Unbounded));
+        let around = later.chain(self.queues.range(..=last));
+        let wants = |queue: &Queue| queue.has_ready() && !queue.in_crowd;
+        around
+            .filter(|(_, queue)| wants(queue))
+            .map(|(no, queue)| Wanting {
+                no: *no,
+                tenant: queue.endpoint.config.tenant,
+                in_flight: queue.in_flight(),
+            })
+            .collect()
     }
 
     /// Attempts under way for more than a second; they may hold three quarters of a node (rule 9).
@@ -80,6 +87,7 @@ impl<T> Shard<T> {
             return;
         };
         queue.wake(now);
+        queue.take_in_overflow(&self.limits, self.memory.room(), now);
         let tenant = self.tenants.entry(queue.endpoint.config.tenant).or_default();
         if start_attempts(no, queue, &mut tenant.in_flight, now, fx) == Next::WaitsItsTurn {
             self.crowd.join(no, queue);
@@ -116,6 +124,7 @@ impl<T> Shard<T> {
         now: Timestamp,
         fx: &mut Effects<T>,
     ) {
+        fx.starts = self.starts_to(self.memory.loads());
         self.memory.load_ended(no, rows);
         let Some(queue) = self.queues.get_mut(&no) else {
             return;
@@ -184,6 +193,13 @@ impl<T> Shard<T> {
     }
 }
 
+/// An endpoint that has something to send.
+struct Wanting {
+    no: EndpointNo,
+    tenant: TenantNo,
+    in_flight: usize,
+}
+
 /// Whether an endpoint may have another attempt under way, beside its own and its tenant's.
 fn has_share(of_endpoint: usize, of_tenant: usize, slots: usize) -> bool {
     let free = slots.saturating_mul(TENANT_SHARE).saturating_sub(of_tenant);
@@ -217,7 +233,7 @@ fn start_attempts<T>(
             fx.starved = true;
             return Next::Waits;
         }
-        if fx.starts == 0 {
+        if fx.starts == 0 || (queue.in_crowd && !fx.goes_by) {
             return Next::WaitsItsTurn;
         }
         let Some(held) = queue.next_to_send() else {

@@ -1,12 +1,15 @@
-//! The checkpoint: below it, every pair of event and endpoint has a row.
+//! The checkpoint: below it, every pair of event and endpoint has a row, and no counter says less
+//! than its events.
 
 use super::Shard;
+use super::portions::Portions;
 use super::rowless::ROWLESS_AT_MOST;
 use crate::batch::Checkpoint;
 use crate::endpoint::EndpointCounters;
 use crate::id::{EndpointNo, EventKey};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
+use std::ops::Bound;
 
 /// Committed events with pairs that have no row, in key order.
 #[derive(Debug)]
@@ -14,15 +17,13 @@ pub(super) struct OpenEvents {
     open: VecDeque<(EventKey, usize)>,
     /// The newest committed event of the shard.
     newest: EventKey,
-    /// What the store has.
+    /// What the store has, or the current or the committing batch says.
     checkpoint: EventKey,
-    /// What the current or the committing batch says.
-    asked: EventKey,
 }
 
 impl OpenEvents {
     pub(super) fn new(checkpoint: EventKey) -> Self {
-        Self { open: VecDeque::new(), newest: checkpoint, checkpoint, asked: checkpoint }
+        Self { open: VecDeque::new(), newest: checkpoint, checkpoint }
     }
 
     /// An event is committed, with so many pairs that have no row.
@@ -54,44 +55,94 @@ impl OpenEvents {
         }
     }
 
-    pub(super) fn checkpoint_committed(&mut self, upto: EventKey) {
-        self.checkpoint = self.checkpoint.max(upto);
-    }
-
     fn oldest(&self) -> Option<Timestamp> {
         self.open.front().map(|(key, _)| key.time())
     }
 }
 
+/// The checkpoint is about to move: first the counters that changed are written.
+#[derive(Debug)]
+pub(super) struct Move {
+    upto: EventKey,
+    /// The last endpoint whose counters are written, if they had changed.
+    done: Option<EndpointNo>,
+    portions: Portions,
+}
+
 impl<T> Shard<T> {
     /// Moves the checkpoint as far as it goes and writes the counters that changed; called about
-    /// once a second. Nothing is written while nothing changes. `high_water` is the newest key of
+    /// once a second. Those of many endpoints are written a few at a time, and the checkpoint moves
+    /// with the last. Nothing is written while nothing changes. `high_water` is the newest key of
     /// the store, up to which an idle shard has nothing open.
     pub fn checkpoint(&mut self, high_water: EventKey, now: Timestamp) {
         self.high_water = self.high_water.max(high_water);
-        if self.open.oldest().is_some_and(|oldest| now.since(oldest) > ROWLESS_AT_MOST) {
+        let oldest = self.open.oldest();
+        if self.overflows || oldest.is_some_and(|oldest| now.since(oldest) > ROWLESS_AT_MOST) {
             self.begin_rowless(now);
         }
+        self.begin_move(now);
+        self.write_due_counters(now);
+    }
+
+    /// As [`Shard::checkpoint`], all at once: the node stops.
+    pub fn last_checkpoint(&mut self, high_water: EventKey, now: Timestamp) {
+        self.checkpoint(high_water, now);
+        self.write_changed_counters(usize::MAX);
+    }
+
+    fn begin_move(&mut self, now: Timestamp) {
         // While a batch of this shard is on its way, its events are not known to be below.
         let in_batch = self.committing.is_some() || !self.batch.events.is_empty();
         let high_water = if in_batch { EventKey::ZERO } else { self.high_water };
         let upto = self.open.reached(high_water);
-        if upto <= self.open.asked {
+        if upto <= self.open.checkpoint || self.moving.is_some() {
             return;
         }
-        self.open.asked = upto;
-        let endpoints = self.queues.iter_mut().filter(|(_, queue)| queue.dirty);
-        let endpoints = endpoints
-            .map(|(no, queue)| {
-                queue.dirty = false;
-                let (sequence, health) = (queue.sequence, queue.health);
-                EndpointCounters { endpoint: *no, sequence, health }
-            })
-            .collect();
+        let most = self.limits.commit_counters;
+        let changed = self.queues.values().filter(|queue| queue.dirty).count();
+        let portions = Portions::of(changed, most, most, now);
+        self.moving = Some(Move { upto, done: None, portions });
+    }
+
+    /// When the next counters are to be written.
+    pub(super) fn counters_at(&self) -> Option<Timestamp> {
+        self.moving.as_ref().map(|moving| moving.portions.at())
+    }
+
+    /// Writes a portion of the counters if one is due.
+    pub(super) fn write_due_counters(&mut self, now: Timestamp) {
+        if let Some(moving) = self.moving.as_mut()
+            && moving.portions.is_due(now)
+        {
+            let portion = moving.portions.each;
+            self.write_changed_counters(portion);
+        }
+    }
+
+    /// Writes so many counters that have changed, and with the last of them the checkpoint. One
+    /// that says more than the checkpoint does no harm: numbers are only given once.
+    fn write_changed_counters(&mut self, most: usize) {
+        let Some(Move { upto, done, .. }) = self.moving else {
+            return;
+        };
+        let after = done.map_or(Bound::Unbounded, Bound::Excluded);
+        let changed = self.queues.range((after, Bound::Unbounded));
+        let changed = changed.filter(|(_, queue)| queue.dirty).map(|(no, _)| *no);
+        let changed: Vec<_> = changed.take(most).collect();
+        for no in &changed {
+            self.write_counters(*no);
+        }
+        if changed.len() == most {
+            self.moving.iter_mut().for_each(|moving| moving.done = changed.last().copied());
+            return;
+        }
+        self.moving = None;
+        self.open.checkpoint = upto;
         let tenants = std::mem::take(&mut self.dirty_tenants);
         let sequence = |no| self.tenants.get(&no).map_or(0, |tenant| tenant.sequence);
-        let tenants = tenants.into_iter().map(|no| (no, sequence(no))).collect();
-        self.batch.checkpoint = Some(Checkpoint { upto, tenants, endpoints });
+        let checkpoint = self.batch.checkpoint.get_or_insert_default();
+        checkpoint.upto = upto;
+        checkpoint.tenants.extend(tenants.into_iter().map(|no| (no, sequence(no))));
     }
 
     /// Whether time alone will bring something about for [`Shard::checkpoint`] or
@@ -103,15 +154,14 @@ impl<T> Shard<T> {
     /// Writes the counters of one endpoint with the batch, so that what people learn of them is as
     /// durable as what brought it about.
     pub(super) fn write_counters(&mut self, endpoint: EndpointNo) {
-        let Some(queue) = self.queues.get(&endpoint) else {
+        let Some(queue) = self.queues.get_mut(&endpoint) else {
             return;
         };
-        let counters =
-            EndpointCounters { endpoint, sequence: queue.sequence, health: queue.health };
-        let stays = Checkpoint { upto: self.open.asked, ..Checkpoint::default() };
+        queue.dirty = false;
+        let (sequence, health) = (queue.sequence, queue.health);
+        let stays = Checkpoint { upto: self.open.checkpoint, ..Checkpoint::default() };
         let checkpoint = self.batch.checkpoint.get_or_insert(stays);
-        checkpoint.endpoints.retain(|other| other.endpoint != endpoint);
-        checkpoint.endpoints.push(counters);
+        checkpoint.endpoints.push(EndpointCounters { endpoint, sequence, health });
     }
 }
 

@@ -3,14 +3,15 @@
 
 mod endpoints;
 
+use super::crowd::Spread;
 use super::held::{Existence, Held, Kept, Recorded};
 use super::lanes::BatchNo;
 use super::notices;
 use super::queue::Queue;
 use super::{Effects, Reply, Shard, Tickets};
 use crate::batch::{
-    ActionResult, BatchResult, DeliveryWrite, EventWrite, Fanout, FanoutStart, LaneWrite,
-    RowAction, RowActionKind, Standing,
+    ActionResult, BatchResult, DeliveryWrite, EventWrite, FanoutStart, LaneWrite, RowAction,
+    RowActionKind, Standing,
 };
 use crate::event::Event;
 use crate::id::{DeliveryKey, EndpointNo, EventKey, Generation};
@@ -43,11 +44,13 @@ impl<T> Shard<T> {
         let Some(tickets) = self.committing.take() else {
             return Ownership::Ours;
         };
-        let Tickets { events, actions, endpoints } = tickets;
+        let Tickets { events, actions, endpoints, left_to_rows } = tickets;
         let (mut of_few, mut touched) = (Vec::new(), Vec::new());
         for ((write, key), ticket) in batch.events.iter().zip(&given.events).zip(events) {
-            let is_few = write.fanout.len() <= self.limits.start_endpoints;
-            let touched = if is_few { &mut of_few } else { &mut touched };
+            let touched = match self.spread(write.fanout.len()) {
+                Spread::ToFew => &mut of_few,
+                Spread::ToMany => &mut touched,
+            };
             self.event_committed(write, *key, ticket, now, touched, fx);
         }
         for write in &batch.deliveries {
@@ -60,11 +63,8 @@ impl<T> Shard<T> {
             touched.extend(action.endpoints());
         }
         self.endpoints_committed(batch, given, endpoints, now, &mut touched, fx);
-        if let Some(checkpoint) = &batch.checkpoint {
-            self.open.checkpoint_committed(checkpoint.upto);
-        }
         self.high_water = self.high_water.max(given.high_water);
-        for (no, due) in std::mem::take(&mut self.recovered_rows) {
+        for (no, due) in left_to_rows {
             if let Some(queue) = self.queues.get_mut(&no) {
                 queue.note_unloaded(due);
             }
@@ -75,7 +75,9 @@ impl<T> Shard<T> {
             touched.dedup();
         }
         touched.retain(|no| of_few.binary_search(no).is_err());
+        fx.goes_by = true;
         self.run_touched(of_few, now, fx);
+        fx.goes_by = false;
         fx.starts = self.starts_to(touched.len());
         self.run_touched(touched, now, fx);
         self.judge_more();
@@ -108,9 +110,8 @@ impl<T> Shard<T> {
             accepted_at: write.accepted_at,
             body: write.body.clone(),
         });
-        let is_held =
-            |entry: &&Fanout| matches!(entry.start, FanoutStart::Held | FanoutStart::Behind);
-        self.open.opened(key, write.fanout.iter().filter(is_held).count());
+        let rowless = write.fanout.iter().filter(|entry| !entry.start.has_row());
+        self.open.opened(key, rowless.count());
         for entry in &write.fanout {
             let Some(queue) = self.queues.get_mut(&entry.endpoint) else {
                 continue;
@@ -133,6 +134,11 @@ impl<T> Shard<T> {
                 }
                 (FanoutStart::Held | FanoutStart::Behind, _) => {
                     queue.fill_reserved(held(&event));
+                    self.settle_closed(entry.endpoint, now);
+                }
+                (FanoutStart::Overflow, _) => {
+                    queue.overflow(held(&event));
+                    self.overflows = true;
                     self.settle_closed(entry.endpoint, now);
                 }
                 (FanoutStart::Pending { due: Some(due) }, _) => queue.note_unloaded(due),

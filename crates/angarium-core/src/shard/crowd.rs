@@ -16,6 +16,13 @@ const PORTIONS: usize = 250;
 /// They are counted anew after so many.
 const UNTIL_COUNTED: usize = 50;
 
+/// Whether something concerns more endpoints than are served at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spread {
+    ToFew,
+    ToMany,
+}
+
 /// Endpoints whose attempts wait for nothing but their turn.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
@@ -45,9 +52,17 @@ impl Crowd {
 }
 
 impl<T> Shard<T> {
+    /// Whether so many endpoints are many.
+    pub(super) fn spread(&self, endpoints: usize) -> Spread {
+        if endpoints > self.limits.start_endpoints { Spread::ToMany } else { Spread::ToFew }
+    }
+
     /// How many attempts may start at once if they go to so many endpoints.
     pub(super) fn starts_to(&self, endpoints: usize) -> usize {
-        if endpoints > self.limits.start_endpoints { 0 } else { usize::MAX }
+        match self.spread(endpoints) {
+            Spread::ToFew => usize::MAX,
+            Spread::ToMany => 0,
+        }
     }
 
     /// Starts a portion of the crowd: `least` attempts, or more where very many wait.

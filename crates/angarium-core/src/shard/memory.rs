@@ -33,6 +33,12 @@ impl Memory {
         self.held + weight <= self.most
     }
 
+    /// Whether so many bytes more may stay for a moment although they do not fit, half as much as
+    /// fits: what is sent to many endpoints is one payload, and counted as often as it is sent.
+    pub(super) fn may_overflow(&self, weight: usize) -> bool {
+        self.held + weight <= self.most + self.most / 2
+    }
+
     /// Whether loads find more than the least.
     pub(super) fn room(&self) -> Room {
         if self.free() > LEAST { Room::Free } else { Room::Full }
@@ -56,6 +62,11 @@ impl Memory {
         self.promised += bytes;
         self.loads.insert((endpoint, rows), bytes);
         bytes
+    }
+
+    /// How many are under way.
+    pub(super) fn loads(&self) -> usize {
+        self.loads.len()
     }
 
     /// A load has ended, whatever it brought.

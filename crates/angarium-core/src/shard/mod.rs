@@ -34,6 +34,7 @@ mod memory;
 mod notices;
 mod outcome;
 mod own_ids;
+mod portions;
 mod publish;
 mod queue;
 mod recovery;
@@ -63,7 +64,7 @@ use crate::limits::Limits;
 use crate::notice::Notice;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
-use checkpoint::OpenEvents;
+use checkpoint::{Move, OpenEvents};
 use crowd::Crowd;
 use lanes::BatchNo;
 use memory::Memory;
@@ -100,10 +101,12 @@ pub struct Shard<T> {
     /// Deliveries whose rows people's wishes are changing, and how many of these there are; what a
     /// load says of them is out of date.
     acted_on: BTreeMap<DeliveryKey, usize>,
-    /// Rows that recovery writes with the first commit, and when they are due.
-    recovered_rows: Vec<(EndpointNo, Timestamp)>,
     /// Attempts that ended while there was no room for their records in the next commit.
     ended_in_line: VecDeque<EndedAttempt>,
+    /// The checkpoint's move, if one is under way.
+    moving: Option<Move>,
+    /// Whether deliveries of events to many endpoints have found no room since the last round.
+    overflows: bool,
     /// The round in which what has waited long gets its rows, if one is under way.
     rowless: Option<Round>,
     /// The endpoint that free slots were given to last.
@@ -111,17 +114,21 @@ pub struct Shard<T> {
     crowd: Crowd,
 }
 
-/// Who waits for what in a batch, parallel to its parts.
+/// Who waits for what in a batch, parallel to its parts, and what follows from it.
 #[derive(Debug)]
 struct Tickets<T> {
     events: Vec<T>,
     actions: Vec<T>,
     endpoints: Vec<EndpointTicket<T>>,
+    /// Deliveries that are the store's from the commit on, and when they are due. A load that
+    /// begins before would not find their rows.
+    left_to_rows: Vec<(EndpointNo, Timestamp)>,
 }
 
 impl<T> Default for Tickets<T> {
     fn default() -> Self {
-        Self { events: Vec::new(), actions: Vec::new(), endpoints: Vec::new() }
+        let (events, actions, endpoints, left_to_rows) = Default::default();
+        Self { events, actions, endpoints, left_to_rows }
     }
 }
 
@@ -152,6 +159,8 @@ pub struct Effects<T> {
     pub starved: bool,
     /// How many attempts may start without a wait for their turn.
     pub starts: usize,
+    /// Whether they also start to an endpoint that waits for its turn.
+    goes_by: bool,
     /// Whether some wait for their turn ([`Shard::start_portion`]).
     pub crowded: bool,
     /// Whether the node takes events in, set by the caller.
@@ -171,6 +180,7 @@ impl<T> Effects<T> {
             slow_slots,
             starved: false,
             starts: usize::MAX,
+            goes_by: false,
             crowded: false,
             room: Room::Free,
         }
@@ -267,8 +277,9 @@ impl<T> Shard<T> {
             dirty_tenants: BTreeSet::new(),
             high_water: checkpoint,
             acted_on: BTreeMap::new(),
-            recovered_rows: Vec::new(),
             ended_in_line: VecDeque::new(),
+            moving: None,
+            overflows: false,
             rowless: None,
             served_last: EndpointNo::default(),
             crowd: Crowd::default(),
@@ -294,7 +305,7 @@ impl<T> Shard<T> {
     /// When [`Shard::tick`] has something to do.
     pub fn wake_at(&self) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        [timer, self.rowless_at()].into_iter().flatten().min()
+        [timer, self.rowless_at(), self.counters_at()].into_iter().flatten().min()
     }
 
     /// Gives up what is in memory and answers everyone who waits. Used when the result of a commit

@@ -1,5 +1,6 @@
 //! An event comes in: is it new, whom does it match, where do its deliveries begin.
 
+use super::crowd::Spread;
 use super::held::Existence;
 use super::lanes::Place;
 use super::own_ids::{Finding, Lookup};
@@ -62,7 +63,8 @@ impl<T> Shard<T> {
         }
         let weight = call.event.weight();
         let event = &call.event;
-        let begin = |no| self.begin_delivery(no, event, weight, now);
+        let spread = self.spread(receivers.len());
+        let begin = |no| self.begin_delivery(no, event, weight, spread, now);
         let fanout: Vec<_> = receivers.into_iter().map(begin).collect();
         let tenant = self.tenants.entry(call.tenant).or_default();
         tenant.sequence += 1;
@@ -144,9 +146,11 @@ impl<T> Shard<T> {
         no: EndpointNo,
         event: &NewEvent,
         weight: usize,
+        spread: Spread,
         now: Timestamp,
     ) -> Fanout {
         let has_bytes = self.memory.has_room(weight);
+        let may_overflow = spread == Spread::ToMany && self.memory.may_overflow(weight);
         let queue = self.queues.get_mut(&no).expect("a receiver has a queue");
         queue.sequence += 1;
         queue.dirty = true;
@@ -167,6 +171,9 @@ impl<T> Shard<T> {
             (Place::Head, EndpointStatus::Active, Room::Free) => FanoutStart::Held,
             (Place::Behind, ..) => FanoutStart::Behind,
             (Place::Stored, ..) => FanoutStart::Queued,
+            (Place::Head, EndpointStatus::Active, Room::Full) if may_overflow => {
+                FanoutStart::Overflow
+            }
             (Place::Head, EndpointStatus::Active, Room::Full) => {
                 FanoutStart::Pending { due: Some(now) }
             }
@@ -174,9 +181,13 @@ impl<T> Shard<T> {
                 FanoutStart::Pending { due: None }
             }
         };
-        if matches!(start, FanoutStart::Held | FanoutStart::Behind) {
-            queue.reserve();
-            self.memory.hold(weight);
+        match start {
+            FanoutStart::Held | FanoutStart::Behind => {
+                queue.reserve();
+                self.memory.hold(weight);
+            }
+            FanoutStart::Overflow => self.memory.hold(weight),
+            FanoutStart::Queued | FanoutStart::Pending { .. } | FanoutStart::Suppressed => {}
         }
         begun(lane, start)
     }

@@ -2,6 +2,7 @@
 //!
 //! What does not fit stays in the store as rows; the queue knows when the earliest of them is due.
 
+mod overflow;
 mod refill;
 mod rowless;
 mod slots;
@@ -51,6 +52,8 @@ pub(super) struct Queue {
     /// Whether it waits for its turn in the shard's crowd.
     pub(super) in_crowd: bool,
     ready: VecDeque<Held>,
+    /// Deliveries without a row that come after everything that the store has (`overflow.rs`).
+    overflow: VecDeque<Held>,
     waiting: BTreeMap<(Timestamp, EventKey, Generation), Held>,
     sending: BTreeMap<(EventKey, Generation), Sending>,
     /// Deliveries of events that are being committed; their places are kept.
@@ -81,6 +84,7 @@ impl Queue {
             opens_at: None,
             in_crowd: false,
             ready: VecDeque::new(),
+            overflow: VecDeque::new(),
             waiting: BTreeMap::new(),
             sending: BTreeMap::new(),
             reserved: 0,
@@ -95,9 +99,14 @@ impl Queue {
         self.existence == Existence::Alive && self.endpoint.config.status == EndpointStatus::Active
     }
 
-    /// Whether there is room in memory and nothing older is due in the store (rule 4).
+    /// Whether there is room in memory for one that comes last (rule 4).
     pub(super) fn has_room(&self, limits: &Limits, now: Timestamp) -> bool {
-        !self.loading && self.unloaded.is_none_or(|due| due > now) && self.free(limits) > 0
+        self.overflow.is_empty() && !self.is_behind_rows(now) && self.free(limits) > 0
+    }
+
+    /// Whether older ones are due in the store.
+    fn is_behind_rows(&self, now: Timestamp) -> bool {
+        self.loading || self.unloaded.is_some_and(|due| due <= now)
     }
 
     fn free(&self, limits: &Limits) -> usize {
@@ -233,8 +242,10 @@ impl Queue {
     /// Takes a delivery that is ready or waits out of memory.
     pub(super) fn take(&mut self, key: DeliveryKey) -> Option<Held> {
         let is_it = |held: &Held| held.is(key);
-        if let Some(place) = self.ready.iter().position(is_it) {
-            return self.ready.remove(place);
+        for line in [&mut self.ready, &mut self.overflow] {
+            if let Some(place) = line.iter().position(is_it) {
+                return line.remove(place);
+            }
         }
         let waiting = self.waiting.iter().find(|(_, held)| is_it(held)).map(|(key, _)| *key)?;
         self.waiting.remove(&waiting)
@@ -243,7 +254,8 @@ impl Queue {
     /// Takes everything that is not in flight out of memory.
     pub(super) fn take_all(&mut self) -> Vec<(Held, Standing)> {
         let waiting = std::mem::take(&mut self.waiting).into_values();
-        let heads = std::mem::take(&mut self.ready).into_iter().chain(waiting);
+        let overflow = std::mem::take(&mut self.overflow);
+        let heads = std::mem::take(&mut self.ready).into_iter().chain(waiting).chain(overflow);
         let heads = heads.map(|held| (held, Standing::Head));
         let behind = self.lanes.take_all().into_iter().map(|held| (held, Standing::Behind));
         heads.chain(behind).collect()
@@ -267,18 +279,10 @@ impl Queue {
         [waiting, unloaded, self.opens_at].into_iter().flatten().min()
     }
 
-    /// When the oldest delivery that could be sent now became due; what the gate holds could not.
-    pub(super) fn oldest_sendable(&self) -> Option<Timestamp> {
-        if !self.is_open() || self.opens_at.is_some() {
-            return None;
-        }
-        let ready = self.ready.front().map(|held| held.due);
-        [ready, self.unloaded].into_iter().flatten().min()
-    }
-
     /// Whether nothing of it is in memory or under way.
     pub(super) fn is_idle(&self) -> bool {
         self.ready.is_empty()
+            && self.overflow.is_empty()
             && self.waiting.is_empty()
             && self.sending.is_empty()
             && self.reserved == 0

@@ -147,8 +147,7 @@ impl<T> Shard<T> {
             }
             (Place::Head, Room::Full, _) => {
                 let due = (status == EndpointStatus::Active).then_some(held.due);
-                // A load that begins before the commit would not find the row.
-                self.recovered_rows.extend(due.map(|due| (no, due)));
+                self.tickets.left_to_rows.extend(due.map(|due| (no, due)));
                 self.write_held(no, &held, NextState::Pending { due });
             }
             (Place::Stored, ..) => {

@@ -1,10 +1,7 @@
 //! Rows for what has waited long without one, a few at a time.
-//!
-//! An event to a thousand endpoints that hang is a thousand rows two seconds later. In one commit
-//! they would keep everybody's publish waiting for as long as that takes; spread over the time
-//! until the next round, they ride with commits that are made anyway.
 
 use super::Shard;
+use super::portions::Portions;
 use crate::batch::{NextState, Standing};
 use crate::id::EndpointNo;
 use crate::time::Timestamp;
@@ -13,10 +10,6 @@ use std::time::Duration;
 
 /// What waits longer gets a row, so that the range above the checkpoint is bounded (rule 10).
 pub(super) const ROWLESS_AT_MOST: Duration = Duration::from_secs(2);
-/// A round is over before the next one may begin, a second later.
-const SPREAD: Duration = Duration::from_millis(800);
-/// Into how many portions a round is divided if they are not very small or large.
-const PORTIONS: usize = 40;
 /// The least that is worth a commit.
 const SMALL: usize = 16;
 
@@ -25,18 +18,7 @@ const SMALL: usize = 16;
 pub(super) struct Round {
     /// The last endpoint of which nothing is left to write.
     done: Option<EndpointNo>,
-    portion: usize,
-    pause: Duration,
-    /// When the next portion is due.
-    at: Timestamp,
-}
-
-impl Round {
-    fn new(count: usize, most: usize, now: Timestamp) -> Self {
-        let portion = count.div_ceil(PORTIONS).max(SMALL).min(most).max(1);
-        let portions = u32::try_from(count.div_ceil(portion)).unwrap_or(u32::MAX).max(1);
-        Self { done: None, portion, pause: SPREAD / portions, at: now }
-    }
+    portions: Portions,
 }
 
 impl<T> Shard<T> {
@@ -44,38 +26,48 @@ impl<T> Shard<T> {
     pub(super) fn begin_rowless(&mut self, now: Timestamp) {
         if self.rowless.is_none() {
             let queues = self.queues.values_mut();
-            let count = queues.map(|queue| queue.count_rowless(ROWLESS_AT_MOST, now)).sum();
-            self.rowless = Some(Round::new(count, self.limits.commit_deliveries / 2, now));
+            let count = queues
+                .map(|queue| queue.count_rowless(ROWLESS_AT_MOST, now) + queue.overflowing())
+                .sum();
+            self.overflows = false;
+            let most = self.limits.commit_deliveries / 2;
+            let portions = Portions::of(count, SMALL, most, now);
+            self.rowless = Some(Round { done: None, portions });
         }
         self.write_rowless(now);
     }
 
     /// When the next portion is due.
     pub(super) fn rowless_at(&self) -> Option<Timestamp> {
-        self.rowless.as_ref().map(|round| round.at)
+        self.rowless.as_ref().map(|round| round.portions.at())
     }
 
     /// Writes a portion if one is due. While many wait to be written already, it waits too.
     pub(super) fn write_rowless(&mut self, now: Timestamp) {
-        let Some(round) = self.rowless.as_mut().filter(|round| round.at <= now) else {
+        let Some(round) = self.rowless.as_mut() else {
             return;
         };
-        round.at = now + round.pause;
+        if !round.portions.is_due(now) {
+            return;
+        }
         let room = self.limits.commit_deliveries.saturating_sub(self.batch.deliveries.len());
-        let portion = round.portion.min(room);
-        let mut rowless = Vec::with_capacity(portion);
+        let portion = round.portions.each.min(room);
+        let (mut rowless, mut spilled) = (Vec::with_capacity(portion), Vec::new());
         let after = round.done.map_or(Bound::Unbounded, Bound::Excluded);
         for (no, queue) in self.queues.range_mut((after, Bound::Unbounded)) {
-            if rowless.len() == portion {
+            let room = portion - rowless.len() - spilled.len();
+            if room == 0 {
                 break;
             }
-            let marked = queue.mark_rowless(ROWLESS_AT_MOST, portion - rowless.len(), now);
+            let marked = queue.mark_rowless(ROWLESS_AT_MOST, room, now);
+            let room = room - marked.len();
             rowless.extend(marked.into_iter().map(|(held, standing)| (*no, held, standing)));
-            if rowless.len() < portion {
+            spilled.extend(queue.spill(room).map(|held| (*no, held)));
+            if rowless.len() + spilled.len() < portion {
                 round.done = Some(*no);
             }
         }
-        if rowless.len() < portion {
+        if rowless.len() + spilled.len() < portion {
             self.rowless = None;
         }
         for (no, mut held, standing) in rowless {
@@ -85,6 +77,11 @@ impl<T> Shard<T> {
                 Standing::Behind => NextState::Queued,
             };
             self.write_held(no, &held, next);
+        }
+        for (no, held) in spilled {
+            self.memory.release(held.event.body.weight());
+            self.tickets.left_to_rows.push((no, held.due));
+            self.write_held(no, &held, NextState::Pending { due: Some(held.due) });
         }
     }
 }

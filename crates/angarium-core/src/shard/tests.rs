@@ -9,6 +9,7 @@ mod holds;
 mod lanes;
 mod named;
 mod notices;
+mod overflow;
 mod recovering;
 mod replaying;
 mod turns;
@@ -249,7 +250,10 @@ impl Bench {
                 let (due, state) = match entry.start {
                     FanoutStart::Pending { due } => (due, DeliveryState::Pending),
                     FanoutStart::Queued => (None, DeliveryState::Queued),
-                    FanoutStart::Held | FanoutStart::Behind | FanoutStart::Suppressed => continue,
+                    FanoutStart::Held
+                    | FanoutStart::Behind
+                    | FanoutStart::Overflow
+                    | FanoutStart::Suppressed => continue,
                 };
                 let key = DeliveryKey::first(self.last_key, entry.endpoint);
                 self.pending.insert(key, (due, entry.sequence, 0, entry.lane, state));

@@ -39,7 +39,7 @@ use angarium_core::time::Timestamp;
 use angarium_store::SharedStore;
 use budget::Budget;
 use recording::Recording;
-use shards::{CommitQueue, Shards};
+use shards::{CommitQueue, Machine, Shards};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -159,7 +159,7 @@ impl Runner {
         while busy() && tokio::time::Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        self.write_checkpoints();
+        self.write_checkpoints(Machine::last_checkpoint);
         let until = tokio::time::Instant::now() + Duration::from_secs(5);
         while self.queue.is_busy() && tokio::time::Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -189,7 +189,8 @@ impl Runner {
     ) -> Result<R, ShardOut> {
         let slots = if self.may_start() { self.budget.free() } else { 0 };
         let slow_slots = self.budget.free_for_slow().min(slots);
-        let mut fx = Effects { room: self.uncommitted.room(), ..Effects::new(slots, slow_slots) };
+        let mut fx = Effects::new(slots, slow_slots);
+        fx.room = self.uncommitted.room();
         let (result, epoch) = {
             let mut guard = self.shards.lock(id);
             let owned = guard.as_mut().ok_or(ShardOut)?;

@@ -4,6 +4,7 @@
 //! and wakes a few times an hour.
 
 use super::Runner;
+use super::shards::Machine;
 use angarium_core::id::{EventKey, ShardId};
 use angarium_core::time::Timestamp;
 use std::sync::Arc;
@@ -71,7 +72,7 @@ impl Runner {
         for turn in 0u32.. {
             let is_idle = quiet > INDEX_EVERY;
             self.look_for_room();
-            self.write_checkpoints();
+            self.write_checkpoints(Machine::checkpoint);
             self.count_slow();
             self.feed_starved();
             self.look_over();
@@ -103,11 +104,14 @@ impl Runner {
     }
 
     /// Every shard's checkpoint moves as far as it goes; nothing is written where nothing changed.
-    pub(super) fn write_checkpoints(self: &Arc<Self>) {
+    pub(super) fn write_checkpoints(
+        self: &Arc<Self>,
+        write: impl Fn(&mut Machine, EventKey, Timestamp),
+    ) {
         let newest = |id| self.shards.look(id, angarium_core::shard::Shard::high_water);
         let high_water = ShardId::all().filter_map(newest).max().unwrap_or(EventKey::ZERO);
         for id in ShardId::all() {
-            let _ = self.with(id, |owned, now, _| owned.machine.checkpoint(high_water, now));
+            let _ = self.with(id, |owned, now, _| write(&mut owned.machine, high_water, now));
         }
     }
 

@@ -164,7 +164,7 @@ impl Ledger {
         let delivery = DeliveryKey::first(key, no);
         self.open.insert(delivery);
         match start {
-            FanoutStart::Held | FanoutStart::Behind => {
+            FanoutStart::Held | FanoutStart::Behind | FanoutStart::Overflow => {
                 self.rowless.insert((key, no));
             }
             FanoutStart::Pending { .. } | FanoutStart::Queued => {

@@ -64,7 +64,7 @@ pub(super) fn insert(
     for fanout in &write.fanout {
         let delivery = DeliveryKey::first(key, fanout.endpoint);
         match fanout.start {
-            FanoutStart::Held | FanoutStart::Behind => {}
+            FanoutStart::Held | FanoutStart::Behind | FanoutStart::Overflow => {}
             FanoutStart::Pending { due } => {
                 let waiting = deliveries::Waiting::first(delivery, fanout);
                 deliveries::insert_waiting(tx, shard, &deliveries::Waiting { due, ..waiting })?;

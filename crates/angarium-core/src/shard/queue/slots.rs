@@ -1,9 +1,10 @@
 //! Which queues may use a slot of the node, and which use theirs slowly.
 
 use super::super::held::Sending;
-use super::Queue;
+use super::{Held, Queue};
 use crate::gate::{Bar, Opening};
 use crate::time::Timestamp;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// An attempt that takes longer makes its endpoint slow (design.md, rule 9).
@@ -25,7 +26,7 @@ pub(in crate::shard) enum Backlog {
 impl Queue {
     /// Whether a delivery waits for nothing but the gate and a slot.
     pub(in crate::shard) fn has_ready(&self) -> bool {
-        self.is_open() && !self.ready.is_empty()
+        !self.ready.is_empty() && self.is_open()
     }
 
     /// Whether the next delivery could start if the node had a slot.
@@ -50,11 +51,23 @@ impl Queue {
         self.ready.len().min(window.saturating_sub(self.sending.len()))
     }
 
+    /// When the oldest delivery that could be sent now became due; what the gate holds could not.
+    pub(in crate::shard) fn oldest_sendable(&self) -> Option<Timestamp> {
+        if !self.is_open() || self.opens_at.is_some() {
+            return None;
+        }
+        self.oldest_due()
+    }
+
+    /// Since when its oldest delivery could be sent, in memory or not.
+    fn oldest_due(&self) -> Option<Timestamp> {
+        let first = |line: &VecDeque<Held>| line.front().map(|held| held.due);
+        [first(&self.ready), first(&self.overflow), self.unloaded].into_iter().flatten().min()
+    }
+
     /// Since when the oldest delivery is due, and what it waits for.
     pub(in crate::shard) fn backlog(&self, now: Timestamp) -> Backlog {
-        let ready = self.ready.front().map(|held| held.due);
-        let oldest = [ready, self.unloaded].into_iter().flatten().min();
-        let Some(oldest) = oldest.filter(|due| *due <= now && self.is_open()) else {
+        let Some(oldest) = self.oldest_due().filter(|due| *due <= now && self.is_open()) else {
             return Backlog::None;
         };
         match self.gate.clone().opening(&self.endpoint.gate, self.sending.len(), now) {

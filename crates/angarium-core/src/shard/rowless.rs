@@ -1,4 +1,4 @@
-//! Rows for what has waited long without one, a few at a time.
+//! Rows for what has waited long without one, and for what found no room, a few at a time.
 
 use super::Shard;
 use super::portions::Portions;
@@ -13,7 +13,7 @@ pub(super) const ROWLESS_AT_MOST: Duration = Duration::from_secs(2);
 /// The least that is worth a commit.
 const SMALL: usize = 16;
 
-/// A round under way: whatever is too old at its beginning gets a row in it.
+/// A round under way: whatever is too old at its beginning gets a row in it, and what overflows.
 #[derive(Debug)]
 pub(super) struct Round {
     /// The last endpoint of which nothing is left to write.

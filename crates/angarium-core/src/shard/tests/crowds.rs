@@ -107,6 +107,44 @@ fn an_event_to_one_goes_by_an_event_to_many_in_the_same_commit_and_in_a_later_on
 }
 
 #[test]
+fn an_endpoint_waits_for_one_turn_however_much_is_sent_to_it() {
+    let mut bench = Bench::crowd(5);
+    bench.publish();
+    bench.commit();
+    assert_eq!(bench.shard.crowd.len(), 5);
+}
+
+#[test]
+fn a_record_of_one_that_waits_its_turn_starts_no_more_of_it() {
+    let mut bench = Bench::with_endpoints(5);
+    bench.publish_many(2);
+    bench.commit();
+    let now = bench.now;
+    bench.act(|shard, fx| shard.start_portion(1, now, fx));
+    assert_eq!(bench.end(Class::Success).endpoint, EndpointNo::new(1));
+    bench.commit();
+    assert!(bench.started().is_empty());
+    assert_eq!(bench.portions(8).concat().len(), 9);
+}
+
+#[test]
+fn what_many_loads_bring_starts_in_portions() {
+    let mut bench = Bench::with_endpoints(5);
+    for no in 1..=5 {
+        bench.set_status(EndpointNo::new(no), EndpointStatus::Paused);
+    }
+    bench.publish();
+    bench.commit();
+    for no in 1..=5 {
+        bench.set_status(EndpointNo::new(no), EndpointStatus::Active);
+    }
+    assert_eq!(bench.loads.len(), 5);
+    bench.load();
+    assert_eq!(bench.started(), [3, 4, 5], "few loads are under way by then");
+    assert_eq!(bench.portions(8).concat(), [1, 2]);
+}
+
+#[test]
 fn many_retries_that_are_due_at_the_same_time_start_in_portions() {
     let mut bench = Bench::crowd(5);
     bench.crowded = false;

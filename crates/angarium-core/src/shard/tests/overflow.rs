@@ -22,6 +22,17 @@ impl Bench {
         bench
     }
 
+    /// Five endpoints that got an event each, and commits that write the counters of two.
+    fn with_changed_counters() -> Self {
+        let mut bench = Self::with_limits(Limits { commit_counters: 2, ..Limits::default() });
+        for _ in 0..ENDPOINTS {
+            bench.add(|_| {});
+        }
+        bench.publish();
+        bench.drain();
+        bench
+    }
+
     /// Sends everything; what was sent to each endpoint, in its order.
     fn drain_crowd(&mut self) -> BTreeMap<EndpointNo, Vec<EventKey>> {
         let mut sent: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -107,6 +118,30 @@ fn an_event_to_a_few_that_finds_no_room_has_its_row_at_once_and_so_has_one_beyon
 }
 
 #[test]
+fn an_event_to_many_goes_behind_what_found_no_room_even_if_there_is_room_for_it() {
+    let mut bench = Bench::overflowing();
+    let (slow, mut under_way) = (EndpointNo::new(1), None);
+    for _ in 0..3 {
+        let now = bench.now;
+        bench.act(|shard, fx| shard.start_portion(ENDPOINTS, now, fx));
+        for start in std::mem::take(&mut bench.attempts) {
+            if start.key.endpoint == slow {
+                under_way = Some(start);
+            } else {
+                bench.outcome(&start, Class::Success);
+            }
+        }
+        bench.commit();
+    }
+    bench.publish();
+    bench.commit();
+    bench.outcome(&under_way.expect("its first"), Class::Success);
+    bench.commit();
+    assert!(bench.drain_crowd()[&slow].is_sorted());
+    assert!(bench.pending.is_empty() && bench.shard.memory.held() == 0);
+}
+
+#[test]
 fn what_found_no_room_is_paused_cancelled_and_deleted_like_all_that_waits() {
     let mut bench = Bench::overflowing();
     let third = |no| DeliveryKey::first(bench.last_key, EndpointNo::new(no));
@@ -144,13 +179,7 @@ fn the_checkpoint_stays_below_what_has_no_row() {
 
 #[test]
 fn counters_of_many_are_written_a_few_at_a_time_and_the_checkpoint_moves_with_the_last() {
-    let limits = Limits { commit_counters: 2, ..Limits::default() };
-    let mut bench = Bench::with_limits(limits);
-    for _ in 0..ENDPOINTS {
-        bench.add(|_| {});
-    }
-    bench.publish();
-    bench.drain();
+    let mut bench = Bench::with_changed_counters();
     let (last, began) = (bench.last_key, bench.now);
     bench.checkpoint();
     let written = |batch: &ShardBatch| {
@@ -166,13 +195,7 @@ fn counters_of_many_are_written_a_few_at_a_time_and_the_checkpoint_moves_with_th
 
 #[test]
 fn the_last_checkpoint_writes_all_counters_at_once() {
-    let limits = Limits { commit_counters: 2, ..Limits::default() };
-    let mut bench = Bench::with_limits(limits);
-    for _ in 0..ENDPOINTS {
-        bench.add(|_| {});
-    }
-    bench.publish();
-    bench.drain();
+    let mut bench = Bench::with_changed_counters();
     let (last, now) = (bench.last_key, bench.now);
     bench.act(|shard, _| shard.last_checkpoint(last, now));
     let batch = bench.shard.take_batch().expect("counters");

@@ -244,6 +244,7 @@ mod prepared;
 mod sealed_form;
 mod settings;
 
+pub(crate) use fixed::is_reserved;
 pub use prepared::{Endpoint, PlainHttp};
 pub use settings::{Origin, Setting, Settings};
 

@@ -8,6 +8,9 @@ use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 
+/// What the attribute's name begins with in which a source keeps a header of what it received.
+pub const RECEIVED_HEADER: &str = "header.";
+
 /// The type of an event: `[A-Za-z0-9_.:-]`, at most 128 characters (api.md, "Limits").
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventType(Arc<str>);
@@ -113,6 +116,13 @@ impl NewEvent {
     /// Bytes that the event holds in memory, roughly.
     pub fn weight(&self) -> usize {
         self.data.len() + self.kind.as_str().len() + 256
+    }
+
+    /// The headers that a source kept of what it received, name by name.
+    pub fn received_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.attributes
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(RECEIVED_HEADER)?, &**value)))
     }
 
     /// The value of an attribute.

@@ -4,10 +4,14 @@
 //! and 128 bits in Crockford's base 32. Ids of events and deliveries *encode* their keys, so that
 //! they need no index (design.md section 2, rules 1 to 3 and 7).
 
+mod type_id;
+
 use crate::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+use type_id::{parse_type_id, uuid_v7, write_type_id};
 
 /// Bits of an [`EventKey`] below the milliseconds: room for a million events in one millisecond.
 const SEQUENCE_BITS: u32 = 20;
@@ -192,6 +196,16 @@ impl fmt::Display for EventId {
     }
 }
 
+/// An id that is shown as a TypeID: a prefix, and 128 bits.
+pub trait TypeId: Copy + fmt::Display + FromStr<Err = UnknownId> {
+    /// What stands before the digits, with the line between.
+    const PREFIX: &str;
+    /// From the stored bytes.
+    fn from_bytes(bytes: [u8; 16]) -> Self;
+    /// The stored bytes.
+    fn to_bytes(self) -> [u8; 16];
+}
+
 macro_rules! type_ids {
     ($($(#[$doc:meta])* $name:ident, $prefix:literal;)*) => {$(
         $(#[$doc])*
@@ -209,6 +223,12 @@ macro_rules! type_ids {
             pub const fn to_bytes(self) -> [u8; 16] { self.0.to_be_bytes() }
         }
 
+        impl TypeId for $name {
+            const PREFIX: &str = concat!($prefix, "_");
+            fn from_bytes(bytes: [u8; 16]) -> Self { Self::from_bytes(bytes) }
+            fn to_bytes(self) -> [u8; 16] { self.to_bytes() }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write_type_id(f, $prefix, self.0)
@@ -219,6 +239,19 @@ macro_rules! type_ids {
             type Err = UnknownId;
             fn from_str(text: &str) -> Result<Self, UnknownId> {
                 parse_type_id($prefix, text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+                text.parse().map_err(D::Error::custom)
             }
         }
     )*};
@@ -233,45 +266,14 @@ type_ids! {
     SigningKeyId, "sk";
     /// `job_…`, work in bulk.
     JobId, "job";
+    /// `src_…`, a source.
+    SourceId, "src";
 }
 
 /// An id that cannot be one of ours; to its caller it is simply not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind")]
 pub struct UnknownId;
-
-fn uuid_v7(now: Timestamp, random: [u8; 10]) -> u128 {
-    let mut bytes = [0u8; 16];
-    bytes[..6].copy_from_slice(&now.as_millis().cast_unsigned().to_be_bytes()[2..]);
-    bytes[6..].copy_from_slice(&random);
-    bytes[6] = (bytes[6] & 0x0f) | 0x70;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    u128::from_be_bytes(bytes)
-}
-
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// Characters of 128 bits in base 32: 25 × 5 bits and 3 bits in the first.
-const SUFFIX_LEN: usize = 26;
-
-fn write_type_id(f: &mut fmt::Formatter<'_>, prefix: &str, bits: u128) -> fmt::Result {
-    let mut suffix = [0u8; SUFFIX_LEN];
-    for (place, character) in suffix.iter_mut().rev().enumerate() {
-        *character = ALPHABET[usize::try_from((bits >> (5 * place)) & 31).unwrap_or_default()];
-    }
-    write!(f, "{prefix}_{}", std::str::from_utf8(&suffix).unwrap_or_default())
-}
-
-fn parse_type_id(prefix: &str, text: &str) -> Result<u128, UnknownId> {
-    let suffix =
-        text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(UnknownId)?;
-    if suffix.len() != SUFFIX_LEN || suffix.as_bytes()[0] > b'7' {
-        return Err(UnknownId);
-    }
-    suffix.bytes().try_fold(0u128, |bits, character| {
-        let digit = ALPHABET.iter().position(|c| *c == character).ok_or(UnknownId)?;
-        Ok((bits << 5) | digit as u128)
-    })
-}
 
 #[cfg(test)]
 mod tests {
@@ -285,6 +287,15 @@ mod tests {
         let third = second.next(Timestamp::from_millis(6_000));
         assert!(first < second && second < third);
         assert_eq!(third.time(), Timestamp::from_millis(6_000));
+    }
+
+    #[test]
+    fn an_id_stands_in_json_as_its_text() {
+        let id = EndpointId::from_parts(Timestamp::from_millis(1), [7; 10]);
+        let json = serde_json::json!(id.to_string());
+        assert_eq!(serde_json::to_value(id).ok(), Some(json.clone()));
+        assert_eq!(serde_json::from_value::<EndpointId>(json.clone()).ok(), Some(id));
+        assert!(serde_json::from_value::<ApiKeyId>(json).is_err());
     }
 
     #[test]

@@ -84,6 +84,8 @@ limits! {
     metadata_bytes: usize = 8 * 1024, "bytes", Some(Code::InvalidField);
     /// Most endpoints of one tenant.
     endpoints_per_tenant: usize = 1_000, "endpoints", Some(Code::TooManyEndpoints);
+    /// Most sources of one tenant.
+    sources_per_tenant: usize = 100, "sources", Some(Code::TooManySources);
     /// Most endpoints that one event may match; they are stored with the event.
     endpoints_per_event: usize = 1_000, "endpoints", Some(Code::TooManyMatches);
     /// Most headers that an endpoint may add.

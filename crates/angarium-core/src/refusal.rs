@@ -125,6 +125,8 @@ codes! {
     TooManyMatches => "too_many_matches", 422;
     /// The tenant has as many endpoints as the limit allows.
     TooManyEndpoints => "too_many_endpoints", 409;
+    /// The tenant has as many sources as it may.
+    TooManySources => "too_many_sources", 409;
     /// As many jobs of the tenant run as the limit allows.
     TooManyJobs => "too_many_jobs", 409;
     /// The tenant's plan is below the one that the contract asks for.

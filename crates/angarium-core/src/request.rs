@@ -9,13 +9,13 @@ pub use validation::Validation;
 
 use crate::contract::{Facts, KeyPresence, Signed, TenantSigner};
 use crate::destination::Destination;
-use crate::endpoint::{DeliveryMethod, Endpoint};
+use crate::endpoint::{DeliveryMethod, Endpoint, is_reserved};
 use crate::event::Event;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::sync::Arc;
 
 /// How the gateway names itself.
@@ -86,6 +86,9 @@ pub fn build(
     headers.insert(ACCEPT_ENCODING, IDENTITY);
     if endpoint.method == DeliveryMethod::Post {
         headers.insert(CONTENT_TYPE, content_type(endpoint, &facts));
+    }
+    if shape.received_headers {
+        headers.extend(received(event));
     }
     for (name, template) in &shape.headers {
         let mut value = String::with_capacity(64);
@@ -176,6 +179,16 @@ fn content_type(endpoint: &Endpoint, facts: &Facts<'_>) -> HeaderValue {
         }
         (_, None) => HeaderValue::from_static("application/json"),
     }
+}
+
+/// The headers that a source kept of what it received, but for those that are the connection's or
+/// ours.
+fn received(event: &Event) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    event.body.received_headers().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let value = HeaderValue::from_str(value).ok()?;
+        (!is_reserved(&name)).then_some((name, value))
+    })
 }
 
 fn sign(

@@ -4,9 +4,8 @@
 //! The members keep the order of the file and the data goes in byte for byte, so a receiver that
 //! signs or hashes the body sees what the publisher sent.
 
-use super::fault::Fault;
-use super::source::quoted;
-use super::template::{Facts, Piece, Placeholder, split, split_word};
+use super::template::{Facts, Placeholder};
+use crate::declared::{Fault, Piece, quoted, split, split_word};
 use crate::event::DataKind;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -2,8 +2,9 @@
 
 mod api;
 mod endpoint;
+mod sources;
 
-use super::signature::{Algorithm, SignatureRule, ValuePart};
+use super::signature::SignatureRule;
 use super::{
     Contract, DisableAfter, EventDescription, HealthPolicy, KeyPresence, KeyRule, KeyScope,
     RequestShape, WhileDisabled,
@@ -13,6 +14,7 @@ use crate::endpoint::DeliveryMethod;
 use crate::gate::BreakerRule;
 use crate::lane::Ordering;
 use crate::retry::{RetryAfterBounds, RetryPolicy, RetrySpec};
+use crate::signature::ValuePart;
 use crate::time::print_span;
 use std::fmt;
 
@@ -50,10 +52,11 @@ impl fmt::Display for Contract {
             writeln!(f, "  plans: {}", self.plans.join(", "))?;
         }
         write!(f, "{}", self.rules)?;
-        match &self.api {
-            None => Ok(()),
-            Some(api) => write!(f, "\nAPI\n{api}"),
+        let Some(api) = &self.api else { return Ok(()) };
+        if api.has_sources() {
+            write!(f, "\nSources\n{}", self.sources)?;
         }
+        write!(f, "\nAPI\n{api}")
     }
 }
 
@@ -75,6 +78,9 @@ impl fmt::Display for RequestShape {
         if let Some(content_type) = &self.content_type {
             writeln!(f, "  content type: {}", content_type.written)?;
         }
+        if self.received_headers {
+            writeln!(f, "  headers as they were received, of those that the source keeps")?;
+        }
         for (written, (_, template)) in self.written_headers.iter().zip(&self.headers) {
             writeln!(f, "  header {written}: {}", template.written)?;
         }
@@ -93,22 +99,23 @@ impl fmt::Display for RequestShape {
 
 impl fmt::Display for SignatureRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = Algorithm::NAMES.iter().find(|(_, algorithm)| *algorithm == self.algorithm);
-        let algorithm = known.map_or("", |(name, _)| name);
-        let content = |number: &usize| &self.contents[*number].written;
+        let algorithm = self.form.algorithm.name();
+        let content = |number: &usize| &self.form.contents[*number].written;
         write!(f, "  {}: ", self.written_header)?;
-        for part in &self.value {
+        for part in &self.form.value {
             match part {
                 ValuePart::Literal(text) => f.write_str(text)?,
                 ValuePart::Timestamp => f.write_str("<unix seconds>")?,
+                ValuePart::Secret => f.write_str("<secret>")?,
+                ValuePart::Enveloped(_) | ValuePart::Jwt => f.write_str("<token>")?,
                 ValuePart::Hex(number) => write!(f, "<hex {algorithm}({})>", content(number))?,
                 ValuePart::Base64(number) => {
                     write!(f, "<base64 {algorithm}({})>", content(number))?;
                 }
             }
         }
-        writeln!(f, "\n    with a key of {}", self.key.describe())?;
-        match &self.join {
+        writeln!(f, "\n    with a key of {}", self.form.key.describe())?;
+        match &self.form.join {
             None => Ok(()),
             Some(join) => writeln!(f, "    values of several keys are joined by {join:?}"),
         }

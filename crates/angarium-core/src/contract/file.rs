@@ -3,10 +3,11 @@
 mod api;
 mod delivery;
 mod health;
+mod lines;
 mod request;
 mod rules;
 mod signing;
-mod values;
+mod sources;
 
 use self::api::read_api;
 use self::delivery::{Delivery, read_delivery};
@@ -14,21 +15,21 @@ use self::health::read_health;
 use self::request::read_request;
 use self::rules::{read_endpoint, read_plans};
 use self::signing::read_keys;
-use super::error::{ContractMistakes, Read, each, together};
-use super::fault::Fault;
-use super::source::{Item, Section, Source};
-use super::{Contract, EventDescription};
+use self::sources::read_sources;
+use super::{Contract, EventDescription, SourceRules, TIMEOUTS};
+use crate::declared::{Fault, Item, Mistakes, Read, Section, Source, each, read_span, together};
 use crate::event::EventType;
 use crate::limits::Limits;
+use std::time::Duration;
 
 impl Contract {
     /// Reads and compiles a contract. `file` names it in errors.
     ///
     /// # Errors
     /// Everything that is wrong with it, each with its line, its reason and its cure.
-    pub fn parse(file: &str, text: &str, limits: &Limits) -> Result<Self, ContractMistakes> {
-        let top = Source::parse(file, text)?;
-        let mut contract = read_contract(top, limits).map_err(ContractMistakes::settled)?;
+    pub fn parse(file: &str, text: &str, limits: &Limits) -> Result<Self, Mistakes> {
+        let top = Source::parse(&lines::CONTRACT, file, text)?;
+        let mut contract = read_contract(top, limits).map_err(Mistakes::settled)?;
         (contract.file, contract.text) = (file.into(), text.into());
         Ok(contract)
     }
@@ -58,11 +59,12 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         let plans = plans.as_ref().map(|plans| plans.as_deref().unwrap_or_default());
         read_endpoint(item.section()?, plans.ok(), limits)
     });
+    let sources = top.read_optional("sources", |item| read_sources(item.section()?, limits));
     let api = top.read_optional("api", |item| read_api(item.section()?));
     let about = together((name, title, description, plans, events));
     let sent = together((request, signatures, keys, delivery));
-    let (about, sent, health, rules, api, ()) =
-        together((about, sent, health, rules, api, top.finish()))?;
+    let (about, sent, health, rules, sources, api, ()) =
+        together((about, sent, health, rules, sources, api, top.finish()))?;
     let (name, title, description, plans, events) = about;
     let plans = plans.unwrap_or_default();
     let (request, signatures, keys, delivery) = sent;
@@ -89,6 +91,7 @@ fn read_contract(mut top: Section<'_>, limits: &Limits) -> Read<Contract> {
         breaker,
         health,
         rules,
+        sources: sources.unwrap_or_else(|| SourceRules::of_any(limits)),
         api,
     })
 }
@@ -127,4 +130,14 @@ fn read_schema(item: Item<'_>) -> Read<serde_json::Value> {
     let schema = item.json();
     item.section()?;
     schema
+}
+
+/// How long something that is called may take.
+fn read_timeout(item: &Item<'_>) -> Read<Duration> {
+    let timeout = read_span(item)?;
+    if TIMEOUTS.contains(&timeout) {
+        return Ok(timeout);
+    }
+    let fault = Fault::from("a timeout is between 1s and 30s");
+    Err(item.error(fault.cured_by("write one of them, such as \"10s\"")))
 }

@@ -1,17 +1,10 @@
-//! Signing keys as a contract shows them: how a new one is made, which ones are accepted, and which
-//! bytes of the text sign.
+//! Who has the keys of a contract, how many there are, and how they change.
 
 use crate::refusal::{Code, Refusal};
 use crate::secret::{SecretText, SigningKey};
+use crate::signature::KeyForm;
 use crate::time::Timestamp;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use std::ops::RangeInclusive;
 use std::time::Duration;
-use zeroize::Zeroizing;
-
-/// Length of an imported key whose text signs: long enough not to be guessed.
-const TEXT_CHARS: RangeInclusive<usize> = 16..=256;
 
 /// Who has the key that signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,94 +22,6 @@ pub enum KeyPresence {
     Required,
     /// An endpoint without a key gets its deliveries unsigned.
     Optional,
-}
-
-/// The bytes of a key that sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyUse {
-    /// The text as a whole, prefix and all.
-    Text,
-    /// The bytes that the text after the prefix encodes.
-    Bytes,
-}
-
-/// How bytes are written as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    /// Lower-case hexadecimal.
-    Hex,
-    /// Base64 with padding.
-    Base64,
-}
-
-impl Encoding {
-    pub(super) fn encode(self, bytes: &[u8]) -> Zeroizing<String> {
-        Zeroizing::new(match self {
-            Encoding::Hex => hex::encode(bytes),
-            Encoding::Base64 => STANDARD.encode(bytes),
-        })
-    }
-
-    fn decode(self, text: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let bytes = match self {
-            Encoding::Hex => hex::decode(text).ok()?,
-            Encoding::Base64 => STANDARD.decode(text).ok()?,
-        };
-        Some(Zeroizing::new(bytes))
-    }
-}
-
-/// One form of key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct KeyForm {
-    /// What the text begins with.
-    pub(crate) prefix: Box<str>,
-    /// How the bytes after it are written.
-    pub(crate) encoding: Encoding,
-    /// Which bytes sign.
-    pub(crate) usage: KeyUse,
-    /// Bytes of a new key.
-    pub(super) bytes: usize,
-    /// Bytes of an imported one.
-    pub(super) accepts: RangeInclusive<usize>,
-}
-
-impl KeyForm {
-    /// The bytes that sign, if the key has this form.
-    pub(super) fn material(&self, secret: &str) -> Option<Zeroizing<Vec<u8>>> {
-        match self.usage {
-            KeyUse::Text => {
-                let visible = secret.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-                (visible && TEXT_CHARS.contains(&secret.len()))
-                    .then(|| Zeroizing::new(secret.as_bytes().to_vec()))
-            }
-            KeyUse::Bytes => {
-                let bytes = self.encoding.decode(secret.strip_prefix(&*self.prefix)?)?;
-                self.accepts.contains(&bytes.len()).then_some(bytes)
-            }
-        }
-    }
-
-    /// What a key of this form looks like, for people.
-    pub(super) fn describe(&self) -> String {
-        match self.usage {
-            KeyUse::Text => {
-                format!("{} to {} visible ASCII characters", TEXT_CHARS.start(), TEXT_CHARS.end())
-            }
-            KeyUse::Bytes => {
-                let encoding = match self.encoding {
-                    Encoding::Hex => "hex",
-                    Encoding::Base64 => "base64",
-                };
-                let (least, most) = (self.accepts.start(), self.accepts.end());
-                let length = match least == most {
-                    true => format!("{least}"),
-                    false => format!("{least} to {most}"),
-                };
-                format!("`{}` and the {encoding} of {length} bytes", self.prefix)
-            }
-        }
-    }
 }
 
 /// What a contract says about its signing keys.

@@ -1,6 +1,7 @@
 //! The contracts of a server: the built-in ones, and those that an operator adds.
 
-use super::{Contract, ContractMistakes};
+use super::Contract;
+use crate::declared::Mistakes;
 use crate::limits::Limits;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ macro_rules! built_in {
 
 built_in![
     "contracts/standard.toml",
+    "contracts/forward.toml",
     "contracts/aleta.toml",
     "contracts/aioka.toml",
     "contracts/alumia.toml",
@@ -34,7 +36,7 @@ impl ContractLibrary {
     ///
     /// # Errors
     /// When the limits are set so low that a built-in contract breaks one.
-    pub fn built_in(limits: &Limits) -> Result<Self, ContractMistakes> {
+    pub fn built_in(limits: &Limits) -> Result<Self, Mistakes> {
         let mut library = Self::default();
         for (file, text) in BUILT_IN {
             library.add(file, text, limits)?;
@@ -51,7 +53,7 @@ impl ContractLibrary {
         file: &str,
         text: &str,
         limits: &Limits,
-    ) -> Result<Arc<Contract>, ContractMistakes> {
+    ) -> Result<Arc<Contract>, Mistakes> {
         let contract = Arc::new(Contract::parse(file, text, limits)?);
         self.contracts.insert(contract.name().to_owned(), Arc::clone(&contract));
         Ok(contract)

@@ -6,18 +6,15 @@
 pub mod api;
 mod body;
 mod describe;
-mod error;
-mod fault;
 mod file;
 mod health;
 mod key;
 mod library;
-mod missing;
 pub mod page;
 mod rules;
 mod signature;
 mod signer;
-mod source;
+mod sources;
 mod template;
 mod time_form;
 mod weakness;
@@ -25,21 +22,21 @@ mod weakness;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ContractError, ContractMistakes};
 pub use health::{DisableAfter, HealthPolicy, WhileDisabled};
 pub use key::{KeyPresence, KeyRule, KeyScope};
 pub use library::ContractLibrary;
 pub use rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
 pub use signer::{Signer, TenantSigner};
+pub use sources::{LibraryRule, SourceRules};
 pub use time_form::TimeForm;
 pub use weakness::{ContractWarning, Weakness};
 
-pub(crate) use key::{Encoding, KeyForm, KeyUse};
-pub(crate) use signature::{Algorithm, Content, ContentPart, SignatureRule, ValuePart};
+pub(crate) use signature::SignatureRule;
 pub(crate) use signer::Signed;
 pub(crate) use template::{Facts, Place};
 
 use crate::account::EventTypeConfig;
+use crate::declared::Mistake;
 use crate::delivery::{DeadLetterPolicy, GonePolicy};
 use crate::endpoint::DeliveryMethod;
 use crate::event::EventType;
@@ -78,6 +75,7 @@ pub struct Contract {
     breaker: Option<BreakerRule>,
     health: HealthPolicy,
     rules: EndpointRules,
+    sources: SourceRules,
     api: Option<ManagementApi>,
 }
 
@@ -117,6 +115,8 @@ pub(crate) struct RequestShape {
     pub(crate) headers: Vec<(HeaderName, template::TextTemplate)>,
     /// The names of the headers as the file writes them; on the wire they have no case.
     pub(crate) written_headers: Vec<Box<str>>,
+    /// Whether the headers that a source kept of what it received are sent along.
+    pub(crate) received_headers: bool,
     /// What parts of it mean, for people, by name: members of the body, parameters, headers.
     pub(crate) meanings: Vec<(Box<str>, Box<str>)>,
     pub(crate) content_type: Option<template::TextTemplate>,
@@ -125,6 +125,16 @@ pub(crate) struct RequestShape {
 }
 
 impl Contract {
+    /// A mistake that shows only beside other contracts, at a path of the file.
+    pub fn mistake(
+        &self,
+        path: &[&str],
+        reason: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Mistake {
+        Mistake::at(&self.file, &self.text, path, reason, cure)
+    }
+
     /// The file's own text.
     pub fn text(&self) -> &str {
         &self.text
@@ -184,6 +194,11 @@ impl Contract {
     /// What an endpoint may be.
     pub fn rules(&self) -> &EndpointRules {
         &self.rules
+    }
+
+    /// What a source may be.
+    pub fn sources(&self) -> &SourceRules {
+        &self.sources
     }
 
     /// What an endpoint's deliveries are ordered by; none where it says nothing, which is by

@@ -1,15 +1,15 @@
 //! Keys made ready to sign, and the headers that they make.
 
 use super::Contract;
-use super::signature::{Algorithm, ContentPart, SignatureRule, ValuePart};
+use super::signature::SignatureRule;
 use crate::refusal::Refusal;
 use crate::secret::SigningKey;
+use crate::signature::{ContentPart, Material, Message, ValuePart};
 use crate::time::Timestamp;
-use aws_lc_rs::hmac;
-use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
+use std::borrow::Cow;
 use std::fmt;
 
 /// What is signed: a request as it is about to be sent.
@@ -21,54 +21,35 @@ pub(crate) struct Signed<'a> {
     pub(crate) seconds: &'a str,
 }
 
-impl ContentPart {
-    fn bytes<'a>(&'a self, signed: &Signed<'a>) -> &'a [u8] {
-        match self {
+impl Message for Signed<'_> {
+    fn part<'a>(&'a self, part: &'a ContentPart) -> Option<Cow<'a, [u8]>> {
+        Some(Cow::Borrowed(match part {
             ContentPart::Literal(text) => text.as_bytes(),
-            ContentPart::Body => signed.body,
-            ContentPart::Query => signed.query.as_bytes(),
-            ContentPart::Payload if *signed.method == http::Method::GET => signed.query.as_bytes(),
-            ContentPart::Payload => signed.body,
-            ContentPart::Id => signed.id.as_bytes(),
-            ContentPart::Timestamp => signed.seconds.as_bytes(),
-            ContentPart::Method => signed.method.as_str().as_bytes(),
-        }
-    }
-}
-
-enum Material {
-    Hmac(Box<hmac::Key>),
-    Ed25519(Ed25519KeyPair),
-}
-
-impl Material {
-    fn prepare(rule: &SignatureRule, secret: &str) -> Option<Self> {
-        let bytes = rule.key.material(secret)?;
-        let hmac = |hash| Material::Hmac(Box::new(hmac::Key::new(hash, &bytes)));
-        Some(match rule.algorithm {
-            Algorithm::HmacSha256 => hmac(hmac::HMAC_SHA256),
-            Algorithm::HmacSha512 => hmac(hmac::HMAC_SHA512),
-            Algorithm::Ed25519 => {
-                Material::Ed25519(Ed25519KeyPair::from_seed_unchecked(&bytes).ok()?)
-            }
-        })
-    }
-
-    /// Signs the parts as one message and hands the signature on.
-    fn sign(&self, parts: &[ContentPart], signed: &Signed<'_>, write: impl FnOnce(&[u8])) {
-        match self {
-            Material::Hmac(key) => {
-                let mut context = hmac::Context::with_key(key);
-                for part in parts {
-                    context.update(part.bytes(signed));
-                }
-                write(context.sign().as_ref());
-            }
-            Material::Ed25519(pair) => {
-                let message: Vec<_> = parts.iter().flat_map(|p| p.bytes(signed)).copied().collect();
-                write(pair.sign(&message).as_ref());
-            }
-        }
+            ContentPart::Body => self.body,
+            ContentPart::Query => self.query.as_bytes(),
+            ContentPart::Payload if *self.method == http::Method::GET => self.query.as_bytes(),
+            ContentPart::Payload => self.body,
+            ContentPart::Id => self.id.as_bytes(),
+            ContentPart::Timestamp => self.seconds.as_bytes(),
+            ContentPart::Method => self.method.as_str().as_bytes(),
+            // A contract names none of them.
+            ContentPart::Url
+            | ContentPart::DecodedUrl
+            | ContentPart::Endpoint
+            | ContentPart::Path
+            | ContentPart::Header(_)
+            | ContentPart::Parameter(_)
+            | ContentPart::Member(_)
+            | ContentPart::MemberIfAny(_)
+            | ContentPart::Lines(_)
+            | ContentPart::Claim(_)
+            | ContentPart::Jws
+            | ContentPart::SortedForm
+            | ContentPart::BodySha256
+            | ContentPart::BodyCrc32
+            | ContentPart::Secret
+            | ContentPart::SourceToken => return None,
+        }))
     }
 }
 
@@ -104,7 +85,7 @@ impl Signer {
         for key in keys {
             contract.key_rule().map_or(Ok(()), |rule| rule.check_key(key.secret.expose()))?;
             let fits = |(rule, signature): (usize, &SignatureRule)| {
-                let material = Material::prepare(signature, key.secret.expose())?;
+                let material = Material::to_sign(&signature.form, key.secret.expose())?;
                 Some(PreparedKey { rule, key: key.clone(), material })
             };
             prepared.extend(contract.signatures.iter().enumerate().find_map(fits));
@@ -129,7 +110,7 @@ impl Signer {
         let mut open: Option<(&HeaderName, String)> = None;
         for prepared in self.keys.iter().filter(|prepared| prepared.key.signs(now)) {
             let rule = &contract.signatures[prepared.rule];
-            match (&mut open, &rule.join) {
+            match (&mut open, &rule.form.join) {
                 (None, _) => open = Some((&rule.header, String::with_capacity(160))),
                 (Some((_, value)), Some(join)) => value.push_str(join),
                 (Some(_), None) => break,
@@ -146,21 +127,26 @@ impl Signer {
 
 impl PreparedKey {
     fn write(&self, rule: &SignatureRule, signed: &Signed<'_>, out: &mut String) {
-        let parts = |content: &usize| &*rule.contents[*content].parts;
-        for part in &rule.value {
+        let parts = |content: &usize| &*rule.form.contents[*content].parts;
+        for part in &rule.form.value {
             match part {
                 ValuePart::Literal(text) => out.push_str(text),
                 ValuePart::Timestamp => out.push_str(signed.seconds),
-                ValuePart::Hex(content) => self.material.sign(parts(content), signed, |mac| {
-                    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                    let digits = |byte: &u8| {
-                        [byte >> 4, byte & 15].map(|half| char::from(DIGITS[usize::from(half)]))
-                    };
-                    out.extend(mac.iter().flat_map(digits));
-                }),
-                ValuePart::Base64(content) => self
-                    .material
-                    .sign(parts(content), signed, |mac| STANDARD.encode_string(mac, out)),
+                ValuePart::Hex(content) => {
+                    self.material.sign(parts(content), signed, |mac| {
+                        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                        let digits = |byte: &u8| {
+                            [byte >> 4, byte & 15].map(|half| char::from(DIGITS[usize::from(half)]))
+                        };
+                        out.extend(mac.iter().flat_map(digits));
+                    });
+                }
+                ValuePart::Base64(content) => {
+                    let write = |mac: &[u8]| STANDARD.encode_string(mac, out);
+                    self.material.sign(parts(content), signed, write);
+                }
+                // No contract names it.
+                ValuePart::Secret | ValuePart::Enveloped(_) | ValuePart::Jwt => {}
             }
         }
     }

@@ -1,80 +1,13 @@
 //! Templates: text with placeholders in braces, cut into parts once, when the contract is read.
 
-use super::fault::{Fault, nearest};
-use super::source::quoted;
 use super::time_form::TimeForm;
+use crate::declared::{Fault, Piece, not_visible, split, unknown_placeholder};
 use crate::event::{DataKind, Event};
 use crate::time::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
 use std::fmt::Write;
-
-/// What stands between two braces, or between two placeholders.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
-    /// Text that stays as it is.
-    Literal(Cow<'a, str>),
-    /// The name of a placeholder.
-    Name(&'a str),
-}
-
-/// Cuts a template into pieces. `{{` and `}}` are braces that stay.
-pub(super) fn split(text: &str) -> Result<Vec<Piece<'_>>, Fault> {
-    let mut pieces = Vec::new();
-    let mut literal = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        literal.push_str(&rest[..at]);
-        let (brace, after) = rest[at..].split_at(1);
-        if let Some(after) = after.strip_prefix(brace) {
-            literal.push_str(brace);
-            rest = after;
-            continue;
-        }
-        let name = after.split_once('}').filter(|_| brace == "{");
-        let Some((name, after)) = name else {
-            let fault = Fault::from(format!("{text:?} has a brace without its other half"));
-            return Err(fault.cured_by("close it, or write `{{` or `}}` for a brace itself"));
-        };
-        if !literal.is_empty() {
-            pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
-        }
-        pieces.push(Piece::Name(name));
-        rest = after;
-    }
-    literal.push_str(rest);
-    if !literal.is_empty() {
-        pieces.push(Piece::Literal(literal.into()));
-    }
-    Ok(pieces)
-}
-
-/// A text that cannot stand in a header.
-pub(super) fn not_visible(text: &str) -> Fault {
-    Fault::from(format!("{text:?} is not visible ASCII"))
-        .cured_by("a header takes letters, digits, signs and spaces; encode anything else")
-}
-
-/// A placeholder that is none of those that may stand there.
-pub(super) fn unknown_placeholder(name: &str, known: &[&str]) -> Fault {
-    let there = if known.is_empty() { "none here".to_owned() } else { quoted(known) };
-    let fault = Fault::from(format!("unknown placeholder `{{{name}}}`; there are {there}"));
-    match nearest(name, known.iter().copied()) {
-        Some(meant) => fault.cured_by(format!("did you mean `{{{meant}}}`?")),
-        None if known.is_empty() => fault.cured_by("take it out"),
-        None => fault.cured_by("take one of them, or write `{{` and `}}` for braces"),
-    }
-}
-
-/// Cuts `name|word` into the name and the value that stands where there is none.
-pub(super) fn split_word(name: &str) -> (&str, Option<serde_json::Value>) {
-    match name.split_once('|') {
-        None => (name, None),
-        Some((name, "null")) => (name, Some(serde_json::Value::Null)),
-        Some((name, word)) => (name, Some(word.into())),
-    }
-}
 
 /// A fact of the delivery that a template may name.
 #[derive(Debug, Clone, PartialEq, Eq)]

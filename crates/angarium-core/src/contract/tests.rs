@@ -1,6 +1,7 @@
 //! What a sound contract says; and what is said of one with mistakes.
 
 use super::*;
+use crate::declared::Mistakes;
 use crate::id::SigningKeyId;
 use crate::limits::Limits;
 use crate::refusal::Code;
@@ -32,7 +33,7 @@ retries = ["5s"]
 schemes = ["https"]
 "#;
 
-fn parse(text: &str) -> Result<Contract, ContractMistakes> {
+fn parse(text: &str) -> Result<Contract, Mistakes> {
     Contract::parse("contracts/x.toml", text, &Limits::default())
 }
 
@@ -40,7 +41,16 @@ fn parse(text: &str) -> Result<Contract, ContractMistakes> {
 fn every_built_in_contract_is_sound_and_shows_itself() {
     let library = ContractLibrary::built_in(&Limits::default()).expect("built-in contracts");
     let names: Vec<_> = library.iter().map(|contract| contract.name()).collect();
-    let all = ["aioka", "alumia", "anduin", "anduin-legacy", "aleta", "quantfolio", "standard"];
+    let all = [
+        "aioka",
+        "alumia",
+        "anduin",
+        "anduin-legacy",
+        "aleta",
+        "forward",
+        "quantfolio",
+        "standard",
+    ];
     assert_eq!(names.len(), all.len());
     for name in all {
         let contract = library.get(name).expect(name);

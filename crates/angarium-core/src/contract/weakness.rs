@@ -5,11 +5,12 @@
 
 use super::Contract;
 use super::api::Operation;
-use super::signature::{ContentPart, SignatureRule, ValuePart};
-use super::source::place;
+use super::signature::SignatureRule;
+use crate::declared::place;
 use crate::destination::Scheme;
 use crate::endpoint::DeliveryMethod;
 use crate::retry::RetryPolicy;
+use crate::signature::{ContentPart, ValuePart};
 use crate::time::print_span;
 use crate::verification::unverifiable;
 use std::fmt;
@@ -161,7 +162,7 @@ impl Contract {
     }
 
     fn signs_payload(&self, rule: &SignatureRule) -> bool {
-        let signs = |part| rule.contents.iter().any(|content| content.parts.contains(&part));
+        let signs = |part| rule.form.contents.iter().any(|content| content.parts.contains(&part));
         self.methods().iter().all(|method| {
             signs(ContentPart::Payload)
                 || match method {
@@ -173,26 +174,42 @@ impl Contract {
 
     fn signs_time(&self, rule: &SignatureRule) -> bool {
         let body = self.request.body.as_ref().is_some_and(|body| names_time(&body.to_string()));
-        rule.contents.iter().flat_map(|content| &content.parts).any(|part| match part {
+        rule.form.contents.iter().flat_map(|content| &content.parts).any(|part| match part {
             ContentPart::Timestamp => true,
             ContentPart::Body | ContentPart::Payload => body,
             ContentPart::Literal(_)
             | ContentPart::Query
             | ContentPart::Id
-            | ContentPart::Method => false,
+            | ContentPart::Method
+            | ContentPart::Url
+            | ContentPart::DecodedUrl
+            | ContentPart::Endpoint
+            | ContentPart::Path
+            | ContentPart::Header(_)
+            | ContentPart::Parameter(_)
+            | ContentPart::Member(_)
+            | ContentPart::MemberIfAny(_)
+            | ContentPart::Lines(_)
+            | ContentPart::Claim(_)
+            | ContentPart::Jws
+            | ContentPart::SortedForm
+            | ContentPart::BodySha256
+            | ContentPart::BodyCrc32
+            | ContentPart::Secret
+            | ContentPart::SourceToken => false,
         })
     }
 
     fn sends_time(&self, rule: &SignatureRule) -> bool {
         let mut headers = self.request.headers.iter();
-        rule.value.contains(&ValuePart::Timestamp)
+        rule.form.value.contains(&ValuePart::Timestamp)
             || headers.any(|(_, template)| names_time(&template.written))
     }
 
     fn weak_keys(&self) -> Vec<ContractWarning> {
         let mut warnings = Vec::new();
         for (number, rule) in self.signatures.iter().enumerate() {
-            let least = *rule.key.accepts.start();
+            let least = *rule.form.key.accepts.start();
             if least < KEY_BYTES {
                 let path = ["request", "signature", &number.to_string(), "key"];
                 let reason = format!("a key may have {least} bytes, and should have {KEY_BYTES}");

@@ -30,6 +30,12 @@ const RESERVED: &[&str] = &[
 ];
 const RESERVED_PREFIXES: &[&str] = &["proxy-", "webhook-", "angarium-"];
 
+/// Whether a header is the connection's, the framing's or ours.
+pub(crate) fn is_reserved(name: &HeaderName) -> bool {
+    RESERVED.contains(&name.as_str())
+        || RESERVED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
 /// The headers of static authentication and the custom ones.
 pub(super) fn headers(
     secrets: &EndpointSecrets,
@@ -87,8 +93,7 @@ fn check_name(name: &str, field: &str, contract: &Contract) -> Result<HeaderName
     let refused = |message: &str| Refusal::field(Code::InvalidHeader, field, message);
     let name = HeaderName::try_from(name)
         .map_err(|_| refused("a header name is a token: letters, digits and !#$%&'*+-.^_`|~"))?;
-    let reserved = RESERVED.contains(&name.as_str())
-        || RESERVED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
+    let reserved = is_reserved(&name);
     if reserved || contract.header_names().any(|own| *own == name) {
         return Err(refused("this header is set by the gateway or by the contract"));
     }

@@ -1,5 +1,7 @@
 //! What is sent, byte for byte.
 
+mod verified;
+
 use super::*;
 use crate::contract::{Contract, ContractLibrary};
 use crate::endpoint::{DeliveryOverride, EndpointConfig, EndpointSecrets, PlainHttp, StaticAuth};
@@ -247,6 +249,28 @@ fn alumia_forwards_the_body_as_received_with_its_own_content_type() {
     let form = "application/x-www-form-urlencoded";
     let event = with(&event, |body| body.attributes = vec![("content_type".into(), form.into())]);
     assert_eq!(header(&built(&endpoint, &event), "content-type"), Some(form));
+}
+
+#[test]
+fn a_source_forwards_the_body_and_the_headers_that_it_kept_and_signs_anew() {
+    let secret = format!("whsec_{}", "A".repeat(43) + "=");
+    let endpoint = prepare(config(&[&secret]), contract("forward")).expect("an endpoint");
+    let pairs = [
+        ("header.x-github-event", "push"),
+        ("header.webhook-signature", "v1,theirs"),
+        ("header.host", "evil.example"),
+        ("header.not a name", "x"),
+        ("content_type", "application/json"),
+    ];
+    let attributes = pairs.map(|(name, value)| (name.into(), value.into())).to_vec();
+    let event = with(&event("push", "{ }"), |body| body.attributes = attributes);
+    let request = built(&endpoint, &event);
+    assert_eq!(body(&request), "{ }");
+    assert_eq!(header(&request, "x-github-event"), Some("push"));
+    assert_eq!(header(&request, "angarium-event-type"), Some("push"));
+    assert_eq!(header(&request, "host"), None);
+    let ours = header(&request, "webhook-signature").expect("a signature");
+    assert!(ours.starts_with("v1,") && ours != "v1,theirs", "{ours}");
 }
 
 #[test]

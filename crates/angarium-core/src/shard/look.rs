@@ -49,6 +49,11 @@ impl<T> Shard<T> {
         self.queues.get(&endpoint).map(|queue| queue.health)
     }
 
+    /// How many deliveries an endpoint was given: its last sequence number.
+    pub fn deliveries_of(&self, endpoint: EndpointNo) -> Option<u64> {
+        self.queues.get(&endpoint).map(|queue| queue.sequence)
+    }
+
     /// When the oldest delivery that could be sent now became due; what a gate holds could not.
     pub fn oldest_sendable(&self) -> Option<Timestamp> {
         self.queues.values().filter_map(Queue::oldest_sendable).min()

@@ -1,37 +1,44 @@
 //! Which of a contract's signatures is checked: the one that binds the most.
 
-use crate::contract::{Content, ContentPart, Contract, Encoding, SignatureRule, ValuePart};
+use crate::contract::{Contract, SignatureRule};
 use crate::endpoint::DeliveryMethod;
+use crate::signature::{Content, ContentPart, Encoding, ValuePart};
 
 /// The content that binds the most, of those that the value has a signature of: above all what is
 /// delivered, then the timestamp.
 ///
 /// # Errors
 /// Why there is none that would prove anything.
-pub(super) fn strongest(
+pub(crate) fn strongest(
     contract: &Contract,
     rule: &SignatureRule,
 ) -> Result<(usize, Encoding), String> {
     let signature = |part: &ValuePart| match part {
         ValuePart::Hex(content) => Some((*content, Encoding::Hex)),
         ValuePart::Base64(content) => Some((*content, Encoding::Base64)),
-        ValuePart::Literal(_) | ValuePart::Timestamp => None,
+        ValuePart::Literal(_)
+        | ValuePart::Timestamp
+        | ValuePart::Enveloped(_)
+        | ValuePart::Jwt
+        | ValuePart::Secret => None,
     };
     let strength = |(number, _): &(usize, Encoding)| {
-        let content = &rule.contents[*number];
+        let content = &rule.form.contents[*number];
         let facts = content.parts.iter().filter(|part| !matches!(part, ContentPart::Literal(_)));
         let timestamp = content.parts.contains(&ContentPart::Timestamp);
         (binds_delivery(contract, content), timestamp, facts.count())
     };
     // Of equals the last one wins, so the first one stands last.
-    let chosen = rule.value.iter().rev().filter_map(signature).max_by_key(strength);
+    let chosen = rule.form.value.iter().rev().filter_map(signature).max_by_key(strength);
     match chosen {
         None => Err("the signature's `value` has no signature: no `{hex}`, no `{base64}`".into()),
-        Some((number, _)) if !binds_delivery(contract, &rule.contents[number]) => Err(format!(
-            "`{}` is signed, which has not the whole of what is delivered: a POST needs \
+        Some((number, _)) if !binds_delivery(contract, &rule.form.contents[number]) => {
+            Err(format!(
+                "`{}` is signed, which has not the whole of what is delivered: a POST needs \
              `{{body}}`, a GET `{{query}}`, both have `{{payload}}`",
-            rule.contents[number].written
-        )),
+                rule.form.contents[number].written
+            ))
+        }
         Some(chosen) => Ok(chosen),
     }
 }

@@ -1,10 +1,11 @@
 //! C#, with the standard library of .NET; which has no Ed25519.
 
+use super::algorithm::Algorithm;
 use super::origin::Origin;
-use super::plan::{Key, Plan, Run, Value};
+use super::plan::{Key, Plan, Run};
 use super::quote::{Quoting, four_digits};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
-use crate::contract::{Algorithm, Encoding};
+use crate::signature::{Encoding, Value};
 
 const TEXT: Quoting = Quoting { mark: '"', special: &[], control: four_digits };
 
@@ -123,7 +124,7 @@ fn received(plan: &Plan<'_>) -> String {
             format!("        var {all} = ({header}){join}.Split({separator});\n{time}")
         }
         Value::Pattern(parts) => {
-            let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+            let regex = super::regex::regex(parts, plan.algorithm, plan.candidate.encoding);
             let regex = TEXT.quote(&format!("^{regex}\\z"));
             let (time, group) = match plan.timestamp {
                 Some(Origin::Value) => ("        var timestamp = match.Groups[1].Value;\n", 2),

@@ -1,10 +1,11 @@
 //! Go, with its standard library.
 
+use super::algorithm::Algorithm;
 use super::origin::Origin;
-use super::plan::{Key, Part, Plan, Run, Value};
+use super::plan::{Key, Part, Plan, Run};
 use super::quote::{Quoting, four_digits};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
-use crate::contract::{Algorithm, Encoding};
+use crate::signature::{Encoding, Value};
 
 const TEXT: Quoting = Quoting { mark: '"', special: &[], control: four_digits };
 
@@ -98,7 +99,7 @@ fn pattern(plan: &Plan<'_>) -> String {
     let Value::Pattern(parts) = &plan.value else {
         return String::new();
     };
-    let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+    let regex = super::regex::regex(parts, plan.algorithm, plan.candidate.encoding);
     format!(
         "var pattern = regexp.MustCompile({})
 

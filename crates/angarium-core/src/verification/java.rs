@@ -1,10 +1,11 @@
 //! Java, with its standard library; which has no JSON, so an id in the body is an argument.
 
+use super::algorithm::Algorithm;
 use super::origin::Origin;
-use super::plan::{Key, Plan, Run, Value};
+use super::plan::{Key, Plan, Run};
 use super::quote::{Quoting, octal};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
-use crate::contract::{Algorithm, Encoding};
+use crate::signature::{Encoding, Value};
 
 const TEXT: Quoting = Quoting { mark: '"', special: &[], control: octal };
 
@@ -142,7 +143,7 @@ fn received(plan: &Plan<'_>) -> String {
             )
         }
         Value::Pattern(parts) => {
-            let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+            let regex = super::regex::regex(parts, plan.algorithm, plan.candidate.encoding);
             let regex = TEXT.quote(&regex);
             let (time, group) = match plan.timestamp {
                 Some(Origin::Value) => ("        String timestamp = match.group(1);\n", 2),

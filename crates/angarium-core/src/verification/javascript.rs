@@ -1,10 +1,11 @@
 //! JavaScript, with Node's standard library.
 
+use super::algorithm::Algorithm;
 use super::origin::Origin;
-use super::plan::{Key, Part, Plan, Run, Value};
+use super::plan::{Key, Part, Plan, Run};
 use super::quote::{Quoting, four_digits};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
-use crate::contract::{Algorithm, Encoding};
+use crate::signature::{Encoding, Value};
 
 const TEXT: Quoting = Quoting { mark: '"', special: &[], control: four_digits };
 const TEMPLATE: Quoting = Quoting { mark: '`', special: &['$'], control: four_digits };
@@ -95,7 +96,7 @@ fn received(plan: &Plan<'_>) -> String {
             items + &time
         }
         Value::Pattern(parts) => {
-            let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+            let regex = super::regex::regex(parts, plan.algorithm, plan.candidate.encoding);
             let regex = TEXT.quote(&format!("^{regex}$"));
             let groups = match plan.timestamp {
                 Some(Origin::Value) => "timestamp, signature",

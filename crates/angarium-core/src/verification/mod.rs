@@ -5,10 +5,11 @@
 //! library (in Rust with named crates). Every program compares in constant time, says that the raw
 //! body is needed, and answers false, never with an error, to whatever an attacker may send.
 
+mod algorithm;
 mod choice;
 mod origin;
 mod plan;
-mod value;
+mod regex;
 
 mod prose;
 mod quote;
@@ -24,6 +25,9 @@ mod rust;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use choice::strongest;
+pub(crate) use origin::Origin;
 
 use crate::contract::Contract;
 use plan::Plan;

@@ -1,11 +1,12 @@
 //! Where a receiver finds what is signed beside the body: the event's id, the attempt's time.
 
-use crate::contract::{Contract, SignatureRule, ValuePart};
+use crate::contract::{Contract, SignatureRule};
 use crate::endpoint::DeliveryMethod;
+use crate::signature::ValuePart;
 
 /// Where a signed fact is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin<'a> {
+pub(crate) enum Origin<'a> {
     /// In the signature header itself.
     Value,
     /// In this header.
@@ -16,8 +17,8 @@ pub(super) enum Origin<'a> {
 
 impl<'a> Origin<'a> {
     /// The attempt's time: in the value of the signature, else in a header.
-    pub(super) fn of_timestamp(contract: &'a Contract, rule: &SignatureRule) -> Option<Self> {
-        match rule.value.contains(&ValuePart::Timestamp) {
+    pub(crate) fn of_timestamp(contract: &'a Contract, rule: &SignatureRule) -> Option<Self> {
+        match rule.form.value.contains(&ValuePart::Timestamp) {
             true => Some(Origin::Value),
             false => header_of(contract, "{timestamp}"),
         }
@@ -27,7 +28,7 @@ impl<'a> Origin<'a> {
     ///
     /// # Errors
     /// That nothing tells it.
-    pub(super) fn of_id(contract: &'a Contract) -> Result<Self, String> {
+    pub(crate) fn of_id(contract: &'a Contract) -> Result<Self, String> {
         let placeholder = "{event.id}";
         let member = || match (contract.methods(), &contract.request.body) {
             ([DeliveryMethod::Post], Some(body)) => {

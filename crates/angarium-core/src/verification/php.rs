@@ -1,10 +1,11 @@
 //! PHP, with its standard library.
 
+use super::algorithm::Algorithm;
 use super::origin::Origin;
-use super::plan::{Key, Part, Plan, Run, Value};
+use super::plan::{Key, Part, Plan, Run};
 use super::quote::Quoting;
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
-use crate::contract::{Algorithm, Encoding};
+use crate::signature::{Encoding, Value};
 
 /// Single quotes keep everything but themselves and the backslash.
 const TEXT: Quoting = Quoting { mark: '\'', special: &[], control: |control| control.to_string() };
@@ -91,7 +92,7 @@ fn received(plan: &Plan<'_>) -> String {
             format!("    ${} = explode({separator}, {value});\n{time}", plan.candidates().1)
         }
         Value::Pattern(parts) => {
-            let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+            let regex = super::regex::regex(parts, plan.algorithm, plan.candidate.encoding);
             let regex = TEXT.quote(&format!("~^{}$~D", regex.replace('~', "\\~")));
             let groups = match plan.timestamp {
                 Some(Origin::Value) => "$timestamp, $signature",

@@ -4,11 +4,15 @@
 //! would have and compare the two. So a plan says how to find the candidates in the header, and how
 //! to write what each must be.
 
+use super::algorithm::Algorithm;
 use super::choice::strongest;
 use super::origin::Origin;
 use super::{Language, Parameter};
-use crate::contract::{Algorithm, ContentPart, Contract, Encoding, KeyForm, KeyUse, SignatureRule};
+use crate::contract::{Contract, SignatureRule};
 use crate::endpoint::DeliveryMethod;
+use crate::signature::{
+    self, ContentPart, Encoding, KeyForm, KeyUse, Value, ValuePart, take_apart,
+};
 
 /// All that a program needs to know.
 #[derive(Debug)]
@@ -57,33 +61,6 @@ impl Candidate {
         let pieces = [text(&self.before), Some(mac.to_owned()), text(&self.after)];
         pieces.into_iter().flatten().collect::<Vec<_>>().join(operator)
     }
-}
-
-/// How the header's value is taken apart.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Value {
-    /// It is the candidate.
-    Whole,
-    /// It is a list with candidates among its items.
-    List {
-        separator: String,
-        /// What stands between the values of several keys, where that is something else.
-        join: Option<String>,
-        /// What the item with the timestamp begins with.
-        timestamp: Option<String>,
-    },
-    /// It has this form; the candidate is a part of it.
-    Pattern(Vec<PatternPart>),
-}
-
-/// A part of a value that is no list.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum PatternPart {
-    Literal(String),
-    Timestamp,
-    Signature,
-    /// A signature that is not looked at, of so many characters.
-    Other(Encoding),
 }
 
 /// A part of the signed content.
@@ -149,7 +126,7 @@ impl<'a> Plan<'a> {
     /// Why no receiver could verify its deliveries.
     pub(super) fn of(contract: &'a Contract) -> Result<Option<Self>, String> {
         let rules = &contract.signatures;
-        let hmac = rules.iter().find(|rule| rule.algorithm != Algorithm::Ed25519);
+        let hmac = rules.iter().find(|rule| !rule.form.algorithm.has_public_key());
         match hmac.or(rules.first()) {
             Some(rule) => Self::of_rule(contract, rule).map(Some),
             None => Ok(None),
@@ -158,8 +135,14 @@ impl<'a> Plan<'a> {
 
     fn of_rule(contract: &'a Contract, rule: &'a SignatureRule) -> Result<Self, String> {
         let (chosen, encoding) = strongest(contract, rule)?;
-        let content = &rule.contents[chosen];
-        let (candidate, value) = super::value::take_apart(rule, chosen, encoding)?;
+        let content = &rule.form.contents[chosen];
+        let is_chosen = |part: &ValuePart| match (part, encoding) {
+            (ValuePart::Hex(content), Encoding::Hex)
+            | (ValuePart::Base64(content), Encoding::Base64) => *content == chosen,
+            _ => false,
+        };
+        let (signature::Candidate { before, after }, value) = take_apart(&rule.form, is_chosen)?;
+        let candidate = Candidate { before, encoding, after };
         let signs = |part: &ContentPart| content.parts.contains(part);
         let timestamp = Origin::of_timestamp(contract, rule);
         if timestamp.is_none() && signs(&ContentPart::Timestamp) {
@@ -168,16 +151,20 @@ impl<'a> Plan<'a> {
                 .to_owned());
         }
         let id = signs(&ContentPart::Id).then(|| Origin::of_id(contract)).transpose()?;
-        let others = rule.contents.iter().enumerate().filter(|(number, _)| *number != chosen);
+        let others = rule.form.contents.iter().enumerate().filter(|(number, _)| *number != chosen);
         Ok(Self {
             title: super::prose::plain(contract.title()),
             header: rule.header.as_str(),
             written_header: contract.written_header(&rule.header),
-            algorithm: rule.algorithm,
+            algorithm: Algorithm::of(rule.form.algorithm)?,
             candidate,
             value,
-            content: content.parts.iter().map(|part| Part::of(part, contract.methods())).collect(),
-            key: Key::of(&rule.key),
+            content: content
+                .parts
+                .iter()
+                .map(|part| Part::of(part, contract.methods()))
+                .collect::<Result<_, _>>()?,
+            key: Key::of(&rule.form.key)?,
             timestamp,
             id,
             written: &content.written,
@@ -265,8 +252,10 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn of(part: &'a ContentPart, methods: &[DeliveryMethod]) -> Self {
-        match (part, methods) {
+    /// # Errors
+    /// That no program is printed for it.
+    fn of(part: &'a ContentPart, methods: &[DeliveryMethod]) -> Result<Self, String> {
+        Ok(match (part, methods) {
             (ContentPart::Literal(text), _) => Part::Literal(text),
             (ContentPart::Id, _) => Part::Id,
             (ContentPart::Timestamp, _) => Part::Timestamp,
@@ -278,15 +267,19 @@ impl<'a> Part<'a> {
             (ContentPart::Method, [DeliveryMethod::Post]) => Part::Literal("POST"),
             (ContentPart::Method, [DeliveryMethod::Get]) => Part::Literal("GET"),
             (ContentPart::Method, _) => Part::Method,
-        }
+            (other, _) => return Err(format!("no program is printed that signs {other:?}")),
+        })
     }
 }
 
 impl<'a> Key<'a> {
-    fn of(form: &'a KeyForm) -> Self {
+    /// # Errors
+    /// That no program is printed for it.
+    fn of(form: &'a KeyForm) -> Result<Self, String> {
         match form.usage {
-            KeyUse::Text => Key::Text,
-            KeyUse::Bytes => Key::Decoded { prefix: &form.prefix, encoding: form.encoding },
+            KeyUse::Text => Ok(Key::Text),
+            KeyUse::Bytes => Ok(Key::Decoded { prefix: &form.prefix, encoding: form.encoding }),
+            KeyUse::Pem | KeyUse::Jwk => Err("no program is printed that reads public keys".into()),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What the programs say of themselves: the same sentences in every language.
 
-use super::plan::{Key, Part, PatternPart, Plan, Raw, Value};
+use super::algorithm::Algorithm;
+use super::plan::{Key, Part, Plan, Raw};
 use super::{Language, Parameter, TOLERANCE_SECONDS};
-use crate::contract::{Algorithm, Encoding};
+use crate::signature::{Encoding, PatternPart, Value};
 
 /// Width of a printed line, with its indentation.
 const WIDTH: usize = 84;

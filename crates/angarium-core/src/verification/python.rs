@@ -1,10 +1,11 @@
 //! Python, with its standard library.
 
+use super::algorithm::Algorithm;
 use super::origin::Origin;
-use super::plan::{Key, Part, Plan, Run, Value};
+use super::plan::{Key, Part, Plan, Run};
 use super::quote::{Quoting, octal};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
-use crate::contract::{Algorithm, Encoding};
+use crate::signature::{Encoding, Value};
 
 const TEXT: Quoting = Quoting { mark: '"', special: &[], control: octal };
 
@@ -106,7 +107,7 @@ fn received(plan: &Plan<'_>) -> String {
             items + &time
         }
         Value::Pattern(parts) => {
-            let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+            let regex = super::regex::regex(parts, plan.algorithm, plan.candidate.encoding);
             let regex = match regex.contains('"') {
                 true => format!("b{}", TEXT.quote(&regex)),
                 false => format!("rb\"{regex}\""),

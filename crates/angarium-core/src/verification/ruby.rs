@@ -1,10 +1,11 @@
 //! Ruby, with its standard library.
 
+use super::algorithm::Algorithm;
 use super::origin::Origin;
-use super::plan::{Key, Part, Plan, Value};
+use super::plan::{Key, Part, Plan};
 use super::quote::{Quoting, in_braces};
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
-use crate::contract::{Algorithm, Encoding};
+use crate::signature::{Encoding, Value};
 
 const TEXT: Quoting = Quoting { mark: '"', special: &['#'], control: in_braces };
 
@@ -89,7 +90,7 @@ fn received(plan: &Plan<'_>) -> String {
             format!("    {} = {header}{join}.split({separator})\n{time}", plan.candidates().1)
         }
         Value::Pattern(parts) => {
-            let regex = super::value::regex(parts, plan.algorithm, plan.candidate.encoding);
+            let regex = super::regex::regex(parts, plan.algorithm, plan.candidate.encoding);
             let regex = TEXT.quote(&format!("\\A{regex}\\z"));
             let groups = match plan.timestamp {
                 Some(Origin::Value) => "timestamp, signature",

@@ -1,11 +1,12 @@
 //! Rust, with the crates that the code names.
 
+use super::algorithm::Algorithm;
 use super::origin::Origin;
-use super::plan::{Key, Part, PatternPart, Plan, Value};
+use super::plan::{Key, Part, Plan};
 use super::quote::{Quoting, in_braces};
-use super::value::encoded_length;
+use super::regex::encoded_length;
 use super::{Language, Parameter, TOLERANCE_SECONDS, prose};
-use crate::contract::{Algorithm, Encoding};
+use crate::signature::{Encoding, PatternPart, Value};
 
 const TEXT: Quoting = Quoting { mark: '"', special: &[], control: in_braces };
 const CHARACTER: Quoting = Quoting { mark: '\'', special: &[], control: in_braces };

@@ -1,7 +1,7 @@
 //! How a contract says no.
 
 use super::fact::{ErrorFact, Fact};
-use super::subject::{ErrorFacts, Forms, Object};
+use super::object::{ErrorFacts, Forms, Object};
 use super::{ManagementApi, Template};
 use crate::refusal::Refusal;
 use std::borrow::Cow;

@@ -7,6 +7,10 @@ pub(in crate::contract) enum Fact {
     Key(KeyFact),
     DeadLetter(DeadLetterFact),
     Test(TestFact),
+    Source(SourceFact),
+    Received(ReceivedFact),
+    Forward(ForwardFact),
+    Verdict(VerdictFact),
     Error(ErrorFact),
     /// A secret that is shown once.
     Secret,
@@ -60,6 +64,52 @@ pub(in crate::contract) enum TestFact {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::contract) enum SourceFact {
+    Id,
+    Name,
+    /// Where it forwards to, else where it receives.
+    Url,
+    ReceiveUrl,
+    Scheme,
+    Description,
+    Types,
+    Status,
+    Active,
+    Deliveries,
+    LastDeliveryAt,
+    CreatedAt,
+    UpdatedAt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::contract) enum ReceivedFact {
+    EventId,
+    SourceId,
+    SourceName,
+    Type,
+    Data,
+    At,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::contract) enum ForwardFact {
+    Id,
+    EventId,
+    Status,
+    Retries,
+    AnswerStatus,
+    AnswerBody,
+    CreatedAt,
+    DeliveredAt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::contract) enum VerdictFact {
+    Valid,
+    Reason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::contract) enum ErrorFact {
     Status,
     Code,
@@ -106,6 +156,46 @@ impl Fact {
     pub(super) const OF_TEST: &[(&str, Fact)] = &[
         ("test.events", Fact::Test(TestFact::Events)),
         ("test.endpoints", Fact::Test(TestFact::Endpoints)),
+    ];
+    pub(super) const OF_SOURCE: &[(&str, Fact)] = &[
+        ("source.id", Fact::Source(SourceFact::Id)),
+        ("source.name", Fact::Source(SourceFact::Name)),
+        ("source.url", Fact::Source(SourceFact::Url)),
+        ("source.receive_url", Fact::Source(SourceFact::ReceiveUrl)),
+        ("source.scheme", Fact::Source(SourceFact::Scheme)),
+        ("source.description", Fact::Source(SourceFact::Description)),
+        ("source.types", Fact::Source(SourceFact::Types)),
+        ("source.status", Fact::Source(SourceFact::Status)),
+        ("source.active", Fact::Source(SourceFact::Active)),
+        ("source.deliveries", Fact::Source(SourceFact::Deliveries)),
+        ("source.last_delivery_at", Fact::Source(SourceFact::LastDeliveryAt)),
+        ("source.created_at", Fact::Source(SourceFact::CreatedAt)),
+        ("source.updated_at", Fact::Source(SourceFact::UpdatedAt)),
+    ];
+    pub(super) const OF_RECEIVED: &[(&str, Fact)] = &[
+        ("received.event_id", Fact::Received(ReceivedFact::EventId)),
+        ("received.source_id", Fact::Received(ReceivedFact::SourceId)),
+        ("received.source_name", Fact::Received(ReceivedFact::SourceName)),
+        ("received.type", Fact::Received(ReceivedFact::Type)),
+        ("received.data", Fact::Received(ReceivedFact::Data)),
+        ("received.at", Fact::Received(ReceivedFact::At)),
+    ];
+    /// Of what was just taken in, its id: what it becomes is not told to a third party.
+    pub(super) const OF_ACCEPTED: &[(&str, Fact)] =
+        &[("received.event_id", Fact::Received(ReceivedFact::EventId))];
+    pub(super) const OF_FORWARD: &[(&str, Fact)] = &[
+        ("delivery.id", Fact::Forward(ForwardFact::Id)),
+        ("delivery.event_id", Fact::Forward(ForwardFact::EventId)),
+        ("delivery.status", Fact::Forward(ForwardFact::Status)),
+        ("delivery.retries", Fact::Forward(ForwardFact::Retries)),
+        ("delivery.answer_status", Fact::Forward(ForwardFact::AnswerStatus)),
+        ("delivery.answer_body", Fact::Forward(ForwardFact::AnswerBody)),
+        ("delivery.created_at", Fact::Forward(ForwardFact::CreatedAt)),
+        ("delivery.delivered_at", Fact::Forward(ForwardFact::DeliveredAt)),
+    ];
+    pub(super) const OF_VERDICT: &[(&str, Fact)] = &[
+        ("verdict.valid", Fact::Verdict(VerdictFact::Valid)),
+        ("verdict.reason", Fact::Verdict(VerdictFact::Reason)),
     ];
     pub(super) const OF_ERROR: &[(&str, Fact)] = &[
         ("error.status", Fact::Error(ErrorFact::Status)),

@@ -1,14 +1,13 @@
 //! How ids and API keys look under a contract.
 
-use crate::contract::fault::Fault;
-use crate::contract::key::Encoding;
-use crate::contract::template::{Piece, split};
-use crate::id::EndpointId;
+use crate::declared::{Fault, Piece, split};
+use crate::id::TypeId;
 use crate::secret::SecretText;
+use crate::signature::Encoding;
 use std::fmt;
 
-/// How a contract shows the id of an endpoint. The underlying id is the same under every contract,
-/// and a call finds the endpoint by this form and by the TypeID (contracts.md, G3).
+/// How a contract shows the id of an endpoint or a source. The underlying id is the same under
+/// every contract, and a call finds the object by this form and by the TypeID (contracts.md, G3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdForm {
     before: Box<str>,
@@ -30,9 +29,6 @@ const DIGITS: &[(&str, Digits)] = &[
     ("base32", Digits::Base32),
     ("hex", Digits::Hex),
 ];
-
-/// What stands before the digits of an endpoint's TypeID.
-const TYPE_PREFIX: &str = "ep_";
 
 impl Default for IdForm {
     fn default() -> Self {
@@ -60,7 +56,7 @@ impl IdForm {
                 Piece::Literal(text) if named => form.after = text.into(),
                 Piece::Literal(text) => form.before = text.into(),
                 Piece::Name(name) if !named => {
-                    form.digits = crate::contract::signature::known(DIGITS, name)?;
+                    form.digits = crate::declared::known(DIGITS, name)?;
                     named = true;
                 }
                 Piece::Name(_) => return Err(one()),
@@ -70,10 +66,10 @@ impl IdForm {
     }
 
     /// The id in this form.
-    pub fn show(&self, id: EndpointId) -> String {
+    pub fn show<I: TypeId>(&self, id: I) -> String {
         let type_id = id.to_string();
         let digits = match self.digits {
-            Digits::Base32 => type_id.trim_start_matches(TYPE_PREFIX).to_owned(),
+            Digits::Base32 => type_id.trim_start_matches(I::PREFIX).to_owned(),
             Digits::TypeId => type_id,
             Digits::Hex => hex::encode(id.to_bytes()),
             Digits::Uuid => {
@@ -86,16 +82,16 @@ impl IdForm {
     }
 
     /// The id that is shown as this text, in this form or as a TypeID.
-    pub fn parse(&self, text: &str) -> Option<EndpointId> {
+    pub fn parse<I: TypeId>(&self, text: &str) -> Option<I> {
         let own = || {
             let digits = text.strip_prefix(&*self.before)?.strip_suffix(&*self.after)?;
             let from_hex = |hex: &str| {
                 let bytes = hex::decode(hex).ok()?;
-                Some(EndpointId::from_bytes(bytes.try_into().ok()?))
+                Some(I::from_bytes(bytes.try_into().ok()?))
             };
             let id = match self.digits {
                 Digits::TypeId => digits.parse().ok()?,
-                Digits::Base32 => format!("{TYPE_PREFIX}{digits}").parse().ok()?,
+                Digits::Base32 => format!("{}{digits}", I::PREFIX).parse().ok()?,
                 Digits::Hex => from_hex(digits)?,
                 Digits::Uuid => from_hex(&digits.replace('-', ""))?,
             };

@@ -7,32 +7,39 @@
 mod error_shape;
 mod fact;
 mod form;
+mod object;
 mod operation;
 mod path;
+mod received;
 mod request_map;
 mod subject;
 mod template;
 
 pub use error_shape::{ErrorAnswer, ErrorKind, ErrorShape, ErrorWords};
-pub(super) use fact::{DeadLetterFact, EndpointFact, ErrorFact, Fact, KeyFact, TestFact};
+pub(super) use fact::{
+    DeadLetterFact, EndpointFact, ErrorFact, Fact, ForwardFact, KeyFact, ReceivedFact, SourceFact,
+    TestFact, VerdictFact,
+};
 pub use form::{ApiKeyForm, IdForm};
-pub use operation::{Access, Bounds, IdInPath, MOST_DEAD_LETTERS, Operation};
+pub use operation::{Access, Bounds, IdInPath, MOST_DEAD_LETTERS, MOST_RECEIVED, Operation};
 pub use path::{Call, RoutePath};
+pub use received::{ForwardDelivery, ReceivedEvent, RequestVerdict, SourceFacts};
 pub use request_map::{Field, FieldKind, Fields, Given, RequestMap, RequestMember, RequestValue};
 
 pub use subject::{DeadLetter, EndpointFacts, Subject};
 pub(super) use template::{Names, Shapes, Template};
 
 use super::time_form::TimeForm;
+use crate::id::SourceId;
 use http::{HeaderName, Method};
-use subject::{Forms, Object};
+use object::{Forms, Object};
 
 /// What a contract says of its management API.
 #[derive(Debug)]
 pub struct ManagementApi {
     /// How a caller shows its key.
     pub auth: Authentication,
-    /// How an endpoint's id is shown.
+    /// How ids of endpoints and sources are shown.
     pub id: IdForm,
     /// How times are shown.
     pub time: TimeForm,
@@ -73,6 +80,8 @@ pub struct Route {
     pub calls: Vec<Call>,
     /// What it does.
     pub operation: Operation,
+    /// Whose third party's requests it takes in, where they name no source.
+    pub scheme: Option<Box<str>>,
     /// What the request's members set.
     pub request: RequestMap,
     /// The status of a good answer.
@@ -109,6 +118,19 @@ impl ManagementApi {
     /// The routes; those without `{id}` come first.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// Whether third parties send to it.
+    pub fn has_sources(&self) -> bool {
+        self.routes.iter().any(|route| route.operation.bounds().access == Access::Receives)
+    }
+
+    /// The path at which third parties send to a source; none where they cannot.
+    pub fn receive_path(&self, source: SourceId) -> Option<String> {
+        let mut receiving = self.routes.iter();
+        let route = receiving.find(|route| route.operation == Operation::SourceReceive)?;
+        let path = route.calls.first()?.path.to_string();
+        Some(path.replace("{id}", &self.id.show(source)))
     }
 
     /// What is called by a method at a path.

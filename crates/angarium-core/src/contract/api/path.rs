@@ -1,6 +1,6 @@
 //! Calls: a method and a path, in which one part may be an id.
 
-use crate::contract::fault::Fault;
+use crate::declared::Fault;
 use http::Method;
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl Call {
             Fault::from(format!("{text:?} is not a method and a path"))
                 .cured_by("write it like \"POST /v1/webhooks\"")
         })?;
-        let method = crate::contract::signature::known(Self::METHODS, method)?;
+        let method = crate::declared::known(Self::METHODS, method)?;
         Ok(Self { method, path: RoutePath::parse(path)? })
     }
 

@@ -1,101 +1,19 @@
 //! What the members of a request set.
 
+mod field;
 mod reading;
+
+pub use self::field::{Field, FieldKind};
 
 use self::reading::read_table;
 use super::operation::Bounds;
-use crate::contract::error::{Read, each};
-use crate::contract::fault::Fault;
-use crate::contract::source::{Item, Section};
-use crate::contract::template::{Piece, split, split_word, unknown_placeholder};
+use crate::declared::{
+    Fault, Item, Piece, Read, Section, each, split, split_word, unknown_placeholder,
+};
 use crate::endpoint::EndpointStatus;
 use crate::refusal::{Code, Refusal};
 use crate::secret::SecretText;
 use serde_json::{Map, Value};
-
-/// Something that a request can set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// Where deliveries go.
-    Url,
-    /// Types that are asked for.
-    Types,
-    /// Subjects that are asked for.
-    Subjects,
-    /// The endpoint's name.
-    Name,
-    /// The endpoint's description.
-    Description,
-    /// Whether it is switched on.
-    Active,
-    /// Its status.
-    Status,
-    /// A signing secret that was made elsewhere.
-    Secret,
-    /// The endpoint that a test goes to.
-    EndpointId,
-    /// The type of a test event.
-    EventType,
-    /// The data of a test event.
-    EventData,
-}
-
-/// What JSON a field takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldKind {
-    /// Text.
-    Text,
-    /// A list of texts.
-    Texts,
-    /// True or false.
-    Truth,
-    /// Any value.
-    Any,
-}
-
-impl Field {
-    const NAMES: &[(&str, Field)] = &[
-        ("endpoint.url", Field::Url),
-        ("endpoint.types", Field::Types),
-        ("endpoint.subjects", Field::Subjects),
-        ("endpoint.name", Field::Name),
-        ("endpoint.description", Field::Description),
-        ("endpoint.active", Field::Active),
-        ("endpoint.status", Field::Status),
-        ("secret", Field::Secret),
-        ("endpoint.id", Field::EndpointId),
-        ("event.type", Field::EventType),
-        ("event.data", Field::EventData),
-    ];
-
-    /// As a contract writes it.
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, field)| *field == self).map_or("", |(name, _)| name)
-    }
-
-    /// The member of the native API's body, by which a refusal names it.
-    fn native(self) -> &'static str {
-        let name = self.name();
-        let member = name.rsplit_once('.').map_or(name, |(_, member)| member);
-        if self == Field::Active { "status" } else { member }
-    }
-
-    /// What JSON it takes.
-    pub fn kind(self) -> FieldKind {
-        match self {
-            Field::Types | Field::Subjects => FieldKind::Texts,
-            Field::Active => FieldKind::Truth,
-            Field::EventData => FieldKind::Any,
-            Field::Url
-            | Field::Name
-            | Field::Description
-            | Field::Status
-            | Field::Secret
-            | Field::EndpointId
-            | Field::EventType => FieldKind::Text,
-        }
-    }
-}
 
 /// A member of a request.
 #[derive(Debug, Clone)]
@@ -159,19 +77,25 @@ impl<T> Given<T> {
 
 /// What a request sets.
 #[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "each is the field of its name")]
+#[expect(missing_docs, reason = "each is the field of its name, of an endpoint or a source")]
 pub struct Fields {
     pub url: Given<String>,
     pub types: Given<Vec<String>>,
     pub subjects: Given<Vec<String>>,
     pub name: Given<String>,
     pub description: Given<String>,
-    /// From `endpoint.status`, or from `endpoint.active`: true is active, false disabled.
+    /// From `status`, or from `active`: true is active, false disabled.
     pub status: Given<EndpointStatus>,
     pub secret: Given<SecretText>,
     pub endpoint_id: Given<String>,
     pub event_type: Given<String>,
     pub event_data: Given<Value>,
+    pub source_id: Given<String>,
+    /// How the third party of a source signs, in its own words.
+    pub scheme: Given<String>,
+    pub received_body: Given<String>,
+    pub received_signature: Given<String>,
+    pub received_headers: Given<Vec<(String, String)>>,
 }
 
 impl RequestMap {

@@ -2,11 +2,9 @@
 
 use super::Operation;
 use super::fact::Fact;
-use super::subject::{Forms, Object, Over};
-use crate::contract::error::{Read, each};
-use crate::contract::fault::Fault;
-use crate::contract::source::Item;
-use crate::contract::template::{Piece, split, split_word, unknown_placeholder};
+use super::object::{Forms, Object};
+use super::subject::Over;
+use crate::declared::{Fault, Item, Piece, Read, each, split, split_word, unknown_placeholder};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -134,18 +132,32 @@ impl<'a> Names<'a> {
     pub(in crate::contract) fn of_answer(operation: Operation, shapes: &'a Shapes<'a>) -> Self {
         // A secret is shown once and left out everywhere else, so that one shape serves all calls.
         let endpoint = || vec![Fact::OF_ENDPOINT, Fact::SHOWN_ONCE];
+        let source = || vec![Fact::OF_SOURCE, Fact::SHOWN_ONCE];
         let keys = || vec![(Over::Keys, vec![Fact::OF_KEY])];
         let (whole, each) = match operation {
             Operation::EndpointCreate | Operation::EndpointGet | Operation::EndpointUpdate => {
                 (endpoint(), vec![])
             }
             Operation::EndpointList => (vec![], vec![(Over::Endpoints, endpoint())]),
-            Operation::EndpointDelete => (vec![], vec![]),
             Operation::EndpointTest => (vec![Fact::OF_TEST], vec![]),
             Operation::DiagnosticsShow => {
                 let dead_letters = (Over::DeadLetters, vec![Fact::OF_DEAD_LETTER]);
                 (vec![], vec![(Over::Endpoints, endpoint()), dead_letters])
             }
+            Operation::SourceCreate
+            | Operation::SourceGet
+            | Operation::SourceUpdate
+            | Operation::SourceRotate => (source(), vec![]),
+            Operation::SourceList => (vec![], vec![(Over::Sources, source())]),
+            Operation::EndpointDelete | Operation::SourceDelete => (vec![], vec![]),
+            Operation::SourceEvents | Operation::SourceRecent => {
+                (vec![], vec![(Over::Received, vec![Fact::OF_RECEIVED])])
+            }
+            Operation::SourceDeliveries => (vec![], vec![(Over::Forwards, vec![Fact::OF_FORWARD])]),
+            Operation::SourceTest | Operation::SourceReceive | Operation::SourceMatch => {
+                (vec![Fact::OF_ACCEPTED], vec![])
+            }
+            Operation::SourceVerify => (vec![Fact::OF_VERDICT], vec![]),
             Operation::KeysList => (vec![], keys()),
             Operation::KeysRotate => (vec![Fact::SHOWN_ONCE], keys()),
         };

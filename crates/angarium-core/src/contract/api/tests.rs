@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+mod sources;
+
 const NOW: Timestamp = Timestamp::from_millis(1_776_686_400_250);
 
 fn contract(name: &str) -> Arc<Contract> {
@@ -96,8 +98,8 @@ fn an_id_is_found_by_the_contracts_form_and_by_its_type_id() {
         let shown = form.show(id);
         assert_eq!(form.parse(&shown), Some(id), "{shown}");
         assert_eq!(form.parse(&id.to_string()), Some(id));
-        assert_eq!(form.parse(&shown.to_uppercase()), None, "{shown}");
-        assert_eq!(form.parse(""), None);
+        assert_eq!(form.parse::<EndpointId>(&shown.to_uppercase()), None, "{shown}");
+        assert_eq!(form.parse::<EndpointId>(""), None);
     }
     for bad in ["wh_", "{uuid}{hex}", "{id}", "a/{uuid}", "a b{uuid}", "{uuid"] {
         assert!(IdForm::parse_template(bad).is_err(), "{bad}");

@@ -2,16 +2,15 @@
 
 use super::request::read_header;
 use super::signing::ENCODINGS;
-use super::values::{one_of, parsed, read_count};
 use crate::contract::api::{
     Access, ApiKeyForm, Authentication, Bounds, Call, ErrorKind, ErrorShape, ErrorWords, IdForm,
     IdInPath, ManagementApi, Names, Operation, RequestMap, Route, Shapes, Template, Visibility,
     colliding_call,
 };
-use crate::contract::error::{Read, each, together};
-use crate::contract::fault::Fault;
-use crate::contract::source::{Item, Section, Spot};
 use crate::contract::time_form::TimeForm;
+use crate::declared::{
+    Fault, Item, Read, Section, Spot, each, one_of, parsed, read_count, together,
+};
 use std::ops::RangeInclusive;
 
 const VISIBILITIES: &[(&str, Visibility)] =
@@ -112,6 +111,8 @@ fn read_route(mut section: Section<'_>, shapes: &Shapes<'_>) -> Read<Route> {
         Err(item.error(fault.cured_by("take `status` out")))
     });
     let summary = section.read_optional("summary", Item::into_text);
+    let scheme =
+        read_route_scheme(&mut section, does.as_ref().ok().map(|(_, operation)| *operation));
     let mapped = does.and_then(|(spot, operation)| {
         let bounds = operation.bounds();
         let calls = call.and_then(|item| read_calls(item, operation, &bounds));
@@ -121,10 +122,30 @@ fn read_route(mut section: Section<'_>, shapes: &Shapes<'_>) -> Read<Route> {
         let (calls, request, response) = together((calls, request, response))?;
         Ok((calls, operation, request, response))
     });
-    let ((calls, operation, request, response), status, summary, ()) =
-        together((mapped, status, summary, section.finish()))?;
+    let ((calls, operation, request, response), status, scheme, summary, ()) =
+        together((mapped, status, scheme, summary, section.finish()))?;
     let status = status.unwrap_or(if responds { 200 } else { 204 });
-    Ok(Route { calls, operation, request, status, summary, response })
+    Ok(Route { calls, operation, scheme, request, status, summary, response })
+}
+
+/// Whose requests a route takes in where they name no source; no other route has a scheme.
+fn read_route_scheme(
+    section: &mut Section<'_>,
+    operation: Option<Operation>,
+) -> Read<Option<Box<str>>> {
+    let needs_one = operation == Some(Operation::SourceMatch);
+    match section.take("scheme") {
+        Some(item) if needs_one || operation.is_none() => item.into_text().map(Some),
+        Some(item) => {
+            let fault = Fault::from("only `source.match` has a `scheme`");
+            Err(item.error(fault.cured_by("take it out")))
+        }
+        None if needs_one => {
+            let reason = "`source.match` needs the `scheme` of the sources that are meant";
+            Err(section.missing_because("scheme", reason.into()))
+        }
+        None => Ok(None),
+    }
 }
 
 /// `does` is where the operation is named, for what a request lacks that is not there.
@@ -175,6 +196,6 @@ fn check_call(call: &Call, operation: Operation, bounds: &Bounds) -> Result<(), 
         (Access::Changes, true) => {
             fault("changes something, so not by GET", "write POST, PUT, PATCH or DELETE")
         }
-        (Access::Reads, true) | (Access::Changes, false) => Ok(()),
+        (Access::Reads, true) | (Access::Changes, false) | (Access::Receives, _) => Ok(()),
     }
 }

@@ -1,9 +1,9 @@
 //! The part of the grammar that says when a delivery is made, and what its answers mean.
 
-use super::values::{one_of, read_count, read_share, read_span, read_timeout};
-use crate::contract::error::{Read, each, together};
-use crate::contract::fault::Fault;
-use crate::contract::source::{Item, Section, Spot};
+use super::read_timeout;
+use crate::declared::{
+    Fault, Item, Read, Section, Spot, each, one_of, read_count, read_share, read_span, together,
+};
 use crate::delivery::{DeadLetterPolicy, GonePolicy};
 use crate::gate::BreakerRule;
 use crate::lane::Ordering;

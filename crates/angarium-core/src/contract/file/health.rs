@@ -1,10 +1,7 @@
 //! The part of the grammar that says when an endpoint is switched off.
 
-use super::values::{one_of, read_count, read_span};
-use crate::contract::error::{Read, together};
-use crate::contract::fault::Fault;
-use crate::contract::source::{Item, Section};
 use crate::contract::{DisableAfter, HealthPolicy, WhileDisabled};
+use crate::declared::{Fault, Item, Read, Section, one_of, read_count, read_span, together};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 

@@ -1,16 +1,15 @@
 //! The part of the grammar that describes the request of a delivery.
 
 use super::signing::read_signatures;
-use super::values::{one_of, parsed, read_choices};
 use crate::contract::RequestShape;
 use crate::contract::body::Body;
-use crate::contract::error::{Read, each, together};
-use crate::contract::fault::Fault;
 use crate::contract::page::part_names;
 use crate::contract::signature::SignatureRule;
-use crate::contract::source::{Item, Section, quoted};
 use crate::contract::template::{Place, TextTemplate};
 use crate::contract::time_form::TimeForm;
+use crate::declared::{
+    Fault, Item, Read, Section, each, one_of, parsed, quoted, read_choices, together,
+};
 use crate::endpoint::DeliveryMethod;
 use http::HeaderName;
 
@@ -32,11 +31,15 @@ pub(super) fn read_request(
     let query = query.and_then(|item| item.map(read_query).transpose());
     let content_type = section.read_optional("content_type", |item| template(&item, Place::Header));
     let headers = section.read_optional("headers", read_headers);
+    let received_headers = section.read_optional("received_headers", |item| item.truth());
     let time = section.read_optional("time", |item| one_of(&item, TimeForm::TEXTS));
     let signatures = section.read_optional("signature", read_signatures);
     let meaning = section.take("meaning");
-    let shape = together((methods, body, query, content_type, headers, time, section.finish()));
-    let shape = shape.and_then(|(methods, body, query, content_type, headers, time, ())| {
+    let content = together((methods, body, query, content_type));
+    let around = together((headers, received_headers, time));
+    let shape = together((content, around, section.finish()));
+    let shape = shape.and_then(|(content, (headers, received_headers, time), ())| {
+        let (methods, body, query, content_type) = content;
         let (headers, written_headers) = headers.unwrap_or_default();
         let mut shape = RequestShape {
             methods,
@@ -44,6 +47,7 @@ pub(super) fn read_request(
             query: query.unwrap_or_default(),
             headers,
             written_headers,
+            received_headers: received_headers.unwrap_or_default(),
             content_type,
             time: time.unwrap_or_default(),
             meanings: Vec::new(),

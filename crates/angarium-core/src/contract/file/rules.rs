@@ -1,11 +1,12 @@
 //! The part of the grammar that says what an endpoint may be, and which plans there are.
 
+use super::read_timeout;
 use super::request::{METHODS, read_header};
-use super::values::{one_of, read_choices, read_count, read_range, read_timeout, read_unlike};
-use crate::contract::error::{Read, together};
-use crate::contract::fault::Fault;
 use crate::contract::rules::{EndpointRules, TextPresence, TextRule, TypesRule, ValidationRule};
-use crate::contract::source::{Item, Section, quoted};
+use crate::declared::{
+    Fault, Item, Read, Section, one_of, quoted, read_choices, read_count, read_range, read_unlike,
+    together,
+};
 use crate::destination::Scheme;
 use crate::limits::Limits;
 
@@ -78,7 +79,7 @@ fn read_plan(item: &Item<'_>, plans: &[Box<str>]) -> Read<Box<str>> {
     })
 }
 
-fn read_text_rule(mut section: Section<'_>, most: usize) -> Read<TextRule> {
+pub(super) fn read_text_rule(mut section: Section<'_>, most: usize) -> Read<TextRule> {
     let required = section.read_optional("required", |item| item.truth());
     let chars = section.read_optional("chars", |item| {
         let wrong = format!("the least and the most characters, up to {most}");

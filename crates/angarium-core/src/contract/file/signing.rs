@@ -1,14 +1,19 @@
 //! The part of the grammar that describes signatures and their keys.
 
 use super::request::read_header;
-use super::values::{one_of, parsed, read_count, read_range, read_span};
-use crate::contract::error::{Read, each, together};
-use crate::contract::fault::Fault;
-use crate::contract::key::{Encoding, KeyForm, KeyPresence, KeyRule, KeyScope, KeyUse};
-use crate::contract::signature::{Algorithm, Content, SignatureRule, ValuePart};
-use crate::contract::source::{Item, Section};
+use crate::contract::key::{KeyPresence, KeyRule, KeyScope};
+use crate::contract::signature::SignatureRule;
+use crate::declared::{
+    Fault, Item, Read, Section, each, one_of, parsed, read_count, read_range, read_span, together,
+};
+use crate::signature::{
+    Algorithm, Content, Direction, Encoding, KeyForm, KeyUse, SignatureForm, ValuePart,
+};
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// Length of an imported key whose text signs: long enough not to be guessed.
+const TEXT_CHARS: RangeInclusive<usize> = 16..=256;
 
 const SCOPES: &[(&str, KeyScope)] =
     &[("endpoint", KeyScope::Endpoint), ("tenant", KeyScope::Tenant)];
@@ -23,9 +28,9 @@ pub(super) fn read_signatures(item: Item<'_>) -> Read<Vec<SignatureRule>> {
     });
     let rules = each(rules)?;
     let differs = |rule: &SignatureRule| {
-        rules
-            .first()
-            .is_some_and(|(_, first)| first.header != rule.header || first.join != rule.join)
+        rules.first().is_some_and(|(_, first)| {
+            first.header != rule.header || first.form.join != rule.form.join
+        })
     };
     each(rules.iter().filter(|(_, rule)| differs(rule)).map(|(spot, _)| {
         let fault = Fault::from("all signatures share one `header` and one `join`");
@@ -36,13 +41,12 @@ pub(super) fn read_signatures(item: Item<'_>) -> Read<Vec<SignatureRule>> {
 
 fn read_signature(mut section: Section<'_>) -> Read<SignatureRule> {
     let header = section.read("header", read_header);
-    let algorithm = section.read("algorithm", |item| one_of(&item, Algorithm::NAMES));
+    let algorithm = section.read("algorithm", |item| one_of(&item, Algorithm::OF_CONTRACTS));
     let contents = section.read("content", read_contents);
     let value = section.require("value");
     let value = match (&contents, value) {
-        (Ok(contents), Ok(item)) => {
-            ValuePart::parse_all(item.text()?, contents).map_err(|fault| item.error(fault))
-        }
+        (Ok(contents), Ok(item)) => ValuePart::parse_all(item.text()?, contents, Direction::Sent)
+            .map_err(|fault| item.error(fault)),
         (Err(_), Ok(item)) => item.text().map(|_| Box::default()),
         (_, Err(missing)) => Err(missing),
     };
@@ -50,11 +54,14 @@ fn read_signature(mut section: Section<'_>) -> Read<SignatureRule> {
     let key = section.read("key", |item| read_key_form(item, algorithm.as_ref().ok()));
     let read = (header, algorithm, contents, value, join, key, section.finish());
     let ((header, written_header), algorithm, contents, value, join, key, ()) = together(read)?;
-    Ok(SignatureRule { header, written_header, algorithm, contents, value, join, key })
+    let form = SignatureForm { algorithm, contents, value, join, key };
+    Ok(SignatureRule { header, written_header, form })
 }
 
 fn read_contents(item: Item<'_>) -> Read<Vec<Content>> {
-    let content = |name: &str, item: &Item<'_>| parsed(item, |text| Content::parse(name, text));
+    let content = |name: &str, item: &Item<'_>| {
+        parsed(item, |text| Content::parse(name, text, Direction::Sent))
+    };
     if item.is_text() {
         return Ok(vec![content("", &item)?]);
     }
@@ -78,7 +85,8 @@ fn read_key_form(item: Item<'_>, algorithm: Option<&Algorithm>) -> Read<KeyForm>
     let read = (prefix, encoding, usage, bytes, accepts, section.finish());
     let (prefix, encoding, usage, bytes, accepts, ()) = together(read)?;
     let accepts = accepts.unwrap_or(bytes..=bytes);
-    Ok(KeyForm { prefix: prefix.unwrap_or_default(), encoding, usage, bytes, accepts })
+    let prefix = prefix.unwrap_or_default();
+    Ok(KeyForm { prefix, encoding, usage, bytes, accepts, chars: TEXT_CHARS })
 }
 
 fn read_accepts(item: Item<'_>, bytes: &Read<usize>) -> Read<RangeInclusive<usize>> {
@@ -118,13 +126,13 @@ pub(super) fn read_keys(item: Item<'_>, signatures: Option<&[SignatureRule]>) ->
         overlap: overlap.unwrap_or_default(),
         priors: priors.unwrap_or(1),
         rotate_every,
-        forms: signatures.iter().map(|rule| rule.key.clone()).collect(),
+        forms: signatures.iter().map(|rule| rule.form.key.clone()).collect(),
     })
 }
 
 fn read_overlap(item: &Item<'_>, signatures: &[SignatureRule]) -> Read<Duration> {
     let overlap = read_span(item)?;
-    if !overlap.is_zero() && signatures.iter().any(|rule| rule.join.is_none()) {
+    if !overlap.is_zero() && signatures.iter().any(|rule| rule.form.join.is_none()) {
         let fault = Fault::from("an overlap needs signatures with `join`");
         return Err(item.error(fault.cured_by("add `join = \" \"` to each [[request.signature]]")));
     }

@@ -1,43 +1,13 @@
-//! What the members of an answer are: their types, their meaning, and whether they may be absent.
+//! What the members of an answer are, and whether they may be absent.
 
+use super::facts::{kind, meaning};
 use super::markdown::code;
 use crate::contract::api::{
-    DeadLetterFact, EndpointFact, ErrorFact, Fact, KeyFact, Operation, Route, Template, TestFact,
+    DeadLetterFact, EndpointFact, ErrorFact, Fact, ForwardFact, KeyFact, Operation, ReceivedFact,
+    Route, SourceFact, Template, TestFact, VerdictFact,
 };
-use crate::contract::{Contract, KeyPresence, KeyScope, TextPresence, TimeForm};
+use crate::contract::{Contract, KeyPresence, KeyScope, TextPresence, TextRule};
 use serde_json::Value;
-
-/// What JSON a member is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Text.
-    Text,
-    /// A list of texts.
-    Texts,
-    /// True or false.
-    Truth,
-    /// A whole number.
-    Number,
-    /// A point in time.
-    Time(TimeForm),
-}
-
-impl Kind {
-    /// For people.
-    pub(super) fn describe(self) -> &'static str {
-        match self {
-            Kind::Text => "string",
-            Kind::Texts => "list of strings",
-            Kind::Truth => "true or false",
-            Kind::Number => "number",
-            Kind::Time(TimeForm::UnixSeconds) => "number (seconds since 1970)",
-            Kind::Time(TimeForm::UnixMillis) => "number (milliseconds since 1970)",
-            Kind::Time(TimeForm::Millis | TimeForm::Seconds | TimeForm::Minutes) => {
-                "string (time, RFC 3339)"
-            }
-        }
-    }
-}
 
 /// A member of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,14 +104,9 @@ pub(super) enum Presence {
 pub(super) fn presence(contract: &Contract, operation: Operation, fact: Fact) -> Presence {
     match fact {
         Fact::Secret => secret_presence(contract, operation),
-        Fact::Endpoint(EndpointFact::Name) => match contract.rules().name.presence {
-            TextPresence::Required => Presence::Always,
-            TextPresence::Optional => Presence::Maybe,
-        },
-        Fact::Endpoint(EndpointFact::Description) => match contract.rules().description.presence {
-            TextPresence::Required => Presence::Always,
-            TextPresence::Optional => Presence::Maybe,
-        },
+        Fact::Endpoint(EndpointFact::Name) => of_text(&contract.rules().name),
+        Fact::Endpoint(EndpointFact::Description) => of_text(&contract.rules().description),
+        Fact::Source(fact) => source_presence(contract, fact),
         Fact::Endpoint(
             EndpointFact::Subjects
             | EndpointFact::LastSuccessAt
@@ -156,6 +121,10 @@ pub(super) fn presence(contract: &Contract, operation: Operation, fact: Fact) ->
             | DeadLetterFact::Status
             | DeadLetterFact::Cause,
         )
+        | Fact::Forward(
+            ForwardFact::AnswerStatus | ForwardFact::AnswerBody | ForwardFact::DeliveredAt,
+        )
+        | Fact::Verdict(VerdictFact::Reason)
         | Fact::Error(ErrorFact::Field) => Presence::Maybe,
         Fact::Endpoint(
             EndpointFact::Id
@@ -176,15 +145,57 @@ pub(super) fn presence(contract: &Contract, operation: Operation, fact: Fact) ->
             | DeadLetterFact::Attempts,
         )
         | Fact::Test(TestFact::Events | TestFact::Endpoints)
+        | Fact::Received(
+            ReceivedFact::EventId
+            | ReceivedFact::SourceId
+            | ReceivedFact::SourceName
+            | ReceivedFact::Type
+            | ReceivedFact::Data
+            | ReceivedFact::At,
+        )
+        | Fact::Forward(
+            ForwardFact::Id
+            | ForwardFact::EventId
+            | ForwardFact::Status
+            | ForwardFact::Retries
+            | ForwardFact::CreatedAt,
+        )
+        | Fact::Verdict(VerdictFact::Valid)
         | Fact::Error(ErrorFact::Status | ErrorFact::Code | ErrorFact::Message) => Presence::Always,
     }
 }
 
-/// An endpoint's secret is shown once: when it is made.
+fn source_presence(contract: &Contract, fact: SourceFact) -> Presence {
+    match fact {
+        SourceFact::Description => of_text(&contract.sources().description),
+        SourceFact::LastDeliveryAt => Presence::Maybe,
+        SourceFact::Id
+        | SourceFact::Name
+        | SourceFact::Url
+        | SourceFact::ReceiveUrl
+        | SourceFact::Scheme
+        | SourceFact::Types
+        | SourceFact::Status
+        | SourceFact::Active
+        | SourceFact::Deliveries
+        | SourceFact::CreatedAt
+        | SourceFact::UpdatedAt => Presence::Always,
+    }
+}
+
+fn of_text(rule: &TextRule) -> Presence {
+    match rule.presence {
+        TextPresence::Required => Presence::Always,
+        TextPresence::Optional => Presence::Maybe,
+    }
+}
+
+/// A secret is shown once: when it is made.
 fn secret_presence(contract: &Contract, operation: Operation) -> Presence {
     let rule = contract.key_rule().map(|rule| (rule.scope, rule.presence));
     match (operation, rule) {
-        (Operation::KeysRotate, Some(_))
+        (Operation::SourceCreate | Operation::SourceRotate, _)
+        | (Operation::KeysRotate, Some(_))
         | (Operation::EndpointCreate, Some((KeyScope::Endpoint, KeyPresence::Required))) => {
             Presence::Always
         }
@@ -200,101 +211,19 @@ fn secret_presence(contract: &Contract, operation: Operation) -> Presence {
             | Operation::EndpointTest
             | Operation::DiagnosticsShow
             | Operation::KeysList
-            | Operation::KeysRotate,
+            | Operation::KeysRotate
+            | Operation::SourceList
+            | Operation::SourceGet
+            | Operation::SourceUpdate
+            | Operation::SourceDelete
+            | Operation::SourceEvents
+            | Operation::SourceDeliveries
+            | Operation::SourceRecent
+            | Operation::SourceTest
+            | Operation::SourceVerify
+            | Operation::SourceReceive
+            | Operation::SourceMatch,
             Some(_) | None,
         ) => Presence::Never,
-    }
-}
-
-/// What JSON a fact is.
-pub(super) fn kind(contract: &Contract, fact: Fact) -> Kind {
-    let time = contract.api().map(|api| api.time).unwrap_or_default();
-    match fact {
-        Fact::Secret
-        | Fact::Endpoint(
-            EndpointFact::Id
-            | EndpointFact::Url
-            | EndpointFact::Name
-            | EndpointFact::Description
-            | EndpointFact::Status
-            | EndpointFact::LastFailureCause,
-        )
-        | Fact::DeadLetter(
-            DeadLetterFact::EventId
-            | DeadLetterFact::Type
-            | DeadLetterFact::Key
-            | DeadLetterFact::Subject
-            | DeadLetterFact::EndpointId
-            | DeadLetterFact::Cause,
-        )
-        | Fact::Key(KeyFact::Id | KeyFact::Secret | KeyFact::Status)
-        | Fact::Error(ErrorFact::Code | ErrorFact::Message | ErrorFact::Field) => Kind::Text,
-        Fact::Endpoint(EndpointFact::Types | EndpointFact::Subjects)
-        | Fact::Test(TestFact::Events) => Kind::Texts,
-        Fact::Endpoint(EndpointFact::Active) => Kind::Truth,
-        Fact::Endpoint(EndpointFact::ConsecutiveFailures | EndpointFact::LastFailureStatus)
-        | Fact::DeadLetter(DeadLetterFact::Attempts | DeadLetterFact::Status)
-        | Fact::Test(TestFact::Endpoints)
-        | Fact::Error(ErrorFact::Status) => Kind::Number,
-        Fact::Endpoint(
-            EndpointFact::CreatedAt
-            | EndpointFact::UpdatedAt
-            | EndpointFact::LastSuccessAt
-            | EndpointFact::LastFailureAt,
-        )
-        | Fact::DeadLetter(DeadLetterFact::DiedAt)
-        | Fact::Key(KeyFact::CreatedAt | KeyFact::RetiredAt) => Kind::Time(time),
-    }
-}
-
-/// What a fact means to a customer.
-pub(super) fn meaning(fact: Fact) -> &'static str {
-    match fact {
-        Fact::Secret => "The secret that signs this webhook's deliveries. It is shown this once.",
-        Fact::Endpoint(fact) => match fact {
-            EndpointFact::Id => "The webhook's id.",
-            EndpointFact::Url => "Where its deliveries go.",
-            EndpointFact::Types => "The events that it gets.",
-            EndpointFact::Subjects => "The objects whose events it gets.",
-            EndpointFact::Name => "Its name.",
-            EndpointFact::Description => "What it is for.",
-            EndpointFact::Status => {
-                "`active`; `paused`: its deliveries wait; or `disabled`: it is switched off."
-            }
-            EndpointFact::Active => "Whether it is switched on.",
-            EndpointFact::CreatedAt => "When it was made.",
-            EndpointFact::UpdatedAt => "When it was changed last.",
-            EndpointFact::ConsecutiveFailures => "Attempts that failed since the last success.",
-            EndpointFact::LastSuccessAt => "When an attempt last succeeded.",
-            EndpointFact::LastFailureAt => "When an attempt last failed.",
-            EndpointFact::LastFailureStatus => "The status that your server then answered.",
-            EndpointFact::LastFailureCause => "Why it failed, such as `timeout` or `server_error`.",
-        },
-        Fact::DeadLetter(fact) => match fact {
-            DeadLetterFact::EventId => "The event's id.",
-            DeadLetterFact::Type => "The event's type.",
-            DeadLetterFact::Key => "What the event stands in order with.",
-            DeadLetterFact::Subject => "The object that the event is about.",
-            DeadLetterFact::EndpointId => "The webhook that it was to reach.",
-            DeadLetterFact::DiedAt => "When it was given up.",
-            DeadLetterFact::Attempts => "How often it was tried.",
-            DeadLetterFact::Status => "The status that your server answered last.",
-            DeadLetterFact::Cause => {
-                "Why the last attempt failed, such as `timeout` or `server_error`."
-            }
-        },
-        Fact::Key(fact) => match fact {
-            KeyFact::Id => "The key's id.",
-            KeyFact::Secret => "The secret itself.",
-            KeyFact::Status => "`active`: it signs now; or `retired`.",
-            KeyFact::CreatedAt => "When the key was made.",
-            KeyFact::RetiredAt => "When a newer one took its place.",
-        },
-        Fact::Test(TestFact::Events) => "The ids of the test events that were sent.",
-        Fact::Test(TestFact::Endpoints) => "How many webhooks they go to.",
-        Fact::Error(ErrorFact::Status) => "The HTTP status.",
-        Fact::Error(ErrorFact::Code) => "The code, for programs.",
-        Fact::Error(ErrorFact::Message) => "What is wrong and what is allowed, for people.",
-        Fact::Error(ErrorFact::Field) => "The member at fault.",
     }
 }

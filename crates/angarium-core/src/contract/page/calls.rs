@@ -1,32 +1,19 @@
 //! The management calls of a contract with a sample of each: what is sent and what comes back.
 
+mod answering;
+
 use super::sample::{NOW, Samples};
+use crate::contract::Contract;
 use crate::contract::api::{
-    Call, DeadLetter, EndpointFact, EndpointFacts, Fact, Field, ManagementApi, Operation,
-    RequestMember, RequestValue, Route, Subject, Template,
+    Call, EndpointFact, Fact, Field, ManagementApi, Operation, RequestMember, RequestValue, Route,
+    Template,
 };
-use crate::contract::{Contract, KeyPresence, KeyScope};
-use crate::endpoint::{EndpointConfig, EndpointHealth};
-use crate::event::Event;
-use crate::id::{EventId, EventKey};
-use crate::outcome::Class;
-use crate::secret::SigningKey;
+use crate::endpoint::EndpointConfig;
+use crate::source::SourceConfig;
 use serde_json::{Map, Value, json};
 
 /// What stands for the caller's API key.
 pub(super) const API_KEY: &str = "your_api_key";
-
-/// A webhook that fails.
-const FAILING: EndpointHealth = EndpointHealth {
-    consecutive_failures: 5,
-    dead_in_a_row: 1,
-    last_success_at: None,
-    last_failure_at: Some(NOW),
-    last_failure_class: Some(Class::ServerError),
-    last_failure_status: Some(500),
-    failing_since: Some(NOW),
-    incident: None,
-};
 
 /// The calls of a contract; none of them where it has published none.
 #[derive(Debug)]
@@ -35,15 +22,20 @@ pub(super) struct Calls<'a> {
     base_url: &'a str,
     samples: &'a Samples<'a>,
     endpoint: EndpointConfig,
+    source: SourceConfig,
 }
 
 impl<'a> Calls<'a> {
     pub(super) fn of(contract: &'a Contract, base_url: &'a str, samples: &'a Samples<'a>) -> Self {
-        let mut calls = Self { contract, base_url, samples, endpoint: samples.endpoint() };
+        let endpoint = samples.endpoint();
+        let source = samples.source(&endpoint);
+        let mut calls = Self { contract, base_url, samples, endpoint, source };
         calls.endpoint.name = calls.takes(Field::Name).then(|| "Sample".to_owned());
         calls.endpoint.description = calls.takes(Field::Description).then(|| "A sample".to_owned());
         let subjects = calls.takes(Field::Subjects).then(|| vec![samples.subject()]);
         calls.endpoint.subscription.subjects = subjects;
+        let described = calls.takes(Field::SourceDescription);
+        calls.source.description = described.then(|| "A sample".to_owned());
         calls
     }
 
@@ -99,13 +91,23 @@ impl<'a> Calls<'a> {
     }
 
     /// The sample webhook's id, as the contract shows it.
-    pub(super) fn id(&self) -> String {
-        self.api().map(|api| api.id.show(self.endpoint.id)).unwrap_or_default()
+    pub(super) fn id(&self, route: &Route) -> String {
+        let Some(api) = self.api() else { return String::new() };
+        match route.operation.is_of_source() {
+            true => api.id.show(self.source.id),
+            false => api.id.show(self.endpoint.id),
+        }
     }
 
     /// The address of a call, its id a sample's.
-    pub(super) fn url(&self, call: &Call) -> String {
-        format!("{}{}", self.base_url, call.path.to_string().replace("{id}", &self.id()))
+    pub(super) fn url(&self, route: &Route, call: &Call) -> String {
+        format!("{}{}", self.base_url, call.path.to_string().replace("{id}", &self.id(route)))
+    }
+
+    /// Where third parties send to the sample.
+    fn receive_url(&self) -> String {
+        let path = self.api().and_then(|api| api.receive_path(self.source.id));
+        format!("{}{}", self.base_url, path.unwrap_or_default())
     }
 
     /// The body that a sample call sends; none where the call takes none.
@@ -131,12 +133,33 @@ impl<'a> Calls<'a> {
 
     /// What a sample call says of a field; nothing where it may as well be silent.
     fn value(&self, operation: Operation, field: Field) -> Option<Value> {
-        let is_update = operation == Operation::EndpointUpdate;
+        let is_update = matches!(operation, Operation::EndpointUpdate | Operation::SourceUpdate);
         let switches = self.takes(Field::Active) || self.takes(Field::Status);
         match field {
-            Field::Active => is_update.then(|| json!(true)),
+            Field::Active | Field::SourceActive => is_update.then(|| json!(true)),
             Field::Status => (is_update && !self.takes(Field::Active)).then(|| json!("active")),
-            Field::Types => Some(json!(self.samples.types())),
+            Field::SourceStatus => {
+                (is_update && !self.takes(Field::SourceActive)).then(|| json!("active"))
+            }
+            Field::SourceUrl
+            | Field::SourceTypes
+            | Field::SourceName
+            | Field::SourceScheme
+            | Field::SourceDescription
+                if is_update =>
+            {
+                None
+            }
+            Field::SourceUrl => Some(json!(self.endpoint.url)),
+            Field::SourceName => Some(json!(self.source.name)),
+            Field::SourceId => self.api().map(|api| json!(api.id.show(self.source.id))),
+            Field::ReceivedBody => self
+                .samples
+                .first_event()
+                .map(|event| json!(String::from_utf8_lossy(&event.body.data))),
+            Field::ReceivedSignature => Some(json!("the_signature")),
+            Field::SourceScheme | Field::SourceDescription | Field::ReceivedHeaders => None,
+            Field::Types | Field::SourceTypes => Some(json!(self.samples.types())),
             // To switch on again is what a change is for most often; it leaves the URL alone.
             Field::Url if is_update && switches => None,
             Field::Subjects | Field::Name | Field::Description if is_update => None,
@@ -146,57 +169,6 @@ impl<'a> Calls<'a> {
             Field::Description | Field::Secret | Field::EndpointId | Field::EventData => None,
             Field::EventType => self.samples.types().first().map(|name| json!(name)),
         }
-    }
-
-    /// The answer to a sample call, as the server prints it.
-    pub(super) fn answer(&self, route: &Route) -> Option<Vec<u8>> {
-        let secret = self.samples.key().map(|key| &key.secret);
-        let rule = self.contract.key_rule();
-        let own = rule.is_some_and(|rule| {
-            (rule.scope, rule.presence) == (KeyScope::Endpoint, KeyPresence::Required)
-        });
-        let facts = |secret| EndpointFacts {
-            config: &self.endpoint,
-            health: EndpointHealth { last_success_at: Some(NOW), ..EndpointHealth::default() },
-            secret,
-        };
-        let (made, known) = ([facts(secret.filter(|_| own))], [facts(None)]);
-        let keys = self.keys();
-        let event = self.samples.first_event();
-        let dead_letters: Vec<_> = event.iter().map(|event| self.dead_letter(event)).collect();
-        let failing = [EndpointFacts { health: FAILING, ..facts(None) }];
-        let events = [EventId::Made(EventKey::first_at(NOW)).to_string()];
-        let subject = match route.operation {
-            Operation::EndpointCreate => Subject::Endpoint(made[0]),
-            Operation::EndpointGet | Operation::EndpointUpdate => Subject::Endpoint(known[0]),
-            Operation::EndpointList => Subject::Endpoints(&known),
-            Operation::EndpointDelete => Subject::Nothing,
-            Operation::DiagnosticsShow => {
-                Subject::Diagnostics { endpoints: &failing, dead_letters: &dead_letters }
-            }
-            Operation::EndpointTest => Subject::Test { events: &events, endpoints: 1 },
-            Operation::KeysList => Subject::Keys { keys: &keys, secret: None },
-            Operation::KeysRotate => Subject::Keys { keys: &keys, secret },
-        };
-        self.api()?.print(route, &subject)
-    }
-
-    fn dead_letter<'e>(&self, event: &'e Event) -> DeadLetter<'e> {
-        DeadLetter {
-            event,
-            endpoint: self.endpoint.id,
-            died_at: NOW,
-            attempts: 5,
-            class: FAILING.last_failure_class,
-            status: FAILING.last_failure_status,
-        }
-    }
-
-    /// The keys that a sample answer lists: the current one and those before it.
-    fn keys(&self) -> Vec<SigningKey> {
-        let priors = self.contract.key_rule().map_or(0, |rule| rule.priors.min(1));
-        let current = self.samples.key().into_iter().cloned();
-        current.chain(self.samples.retired_key().filter(|_| priors > 0)).collect()
     }
 }
 

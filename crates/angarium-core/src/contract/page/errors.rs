@@ -64,18 +64,25 @@ pub(super) fn possible(contract: &Contract, routes: &[&Route]) -> Vec<(Code, &'s
     let takes = |field: Field| {
         routes.iter().any(|route| route.request.fields().iter().any(|(_, known)| *known == field))
     };
-    let changes = routes.iter().any(|route| route.operation.bounds().access == Access::Changes);
-    let makes = routes.iter().any(|route| route.operation == Operation::EndpointCreate);
-    let tests = routes.iter().any(|route| route.operation == Operation::EndpointTest);
+    let has = |access: Access| routes.iter().any(|r| r.operation.bounds().access == access);
+    let does = |operation: Operation| routes.iter().any(|r| r.operation == operation);
+    let (changes, receives) = (has(Access::Changes), has(Access::Receives));
+    let calls = changes || has(Access::Reads);
+    let makes = does(Operation::EndpointCreate);
+    let publishes = receives || does(Operation::EndpointTest) || does(Operation::SourceTest);
+    let needs = routes.iter().any(|route| !route.operation.bounds().needed.is_empty());
+    let url = takes(Field::Url) || takes(Field::SourceUrl);
     let rules = contract.rules();
     let all = [
         (changes, Code::InvalidJson, "The body is not JSON."),
         (changes, Code::InvalidIdempotencyKey, "The `Idempotency-Key` is empty or too long."),
-        (true, Code::Unauthorized, "There is no API key, or not a good one."),
-        (true, Code::Forbidden, "The key may not do this."),
+        (calls, Code::Unauthorized, "There is no API key, or not a good one."),
+        (receives, Code::Unauthorized, "There is no signature, or not the right one."),
+        (calls, Code::Forbidden, "The key may not do this."),
+        (receives, Code::Forbidden, "The webhook takes nothing in."),
         (rules.plan.is_some() && makes, Code::PlanRequired, "Your plan has no webhooks."),
         (
-            has_id || takes(Field::EndpointId),
+            has_id || takes(Field::EndpointId) || takes(Field::SourceId),
             Code::NotFound,
             "There is no such webhook, or not one of yours.",
         ),
@@ -87,15 +94,16 @@ pub(super) fn possible(contract: &Contract, routes: &[&Route]) -> Vec<(Code, &'s
             Code::IdempotencyInFlight,
             "A call with this `Idempotency-Key` is still under way.",
         ),
-        (changes, Code::BodyTooLarge, "The body is too long."),
+        (changes || receives, Code::BodyTooLarge, "The body is too long."),
         (changes, Code::UnsupportedMediaType, "The `Content-Type` is not `application/json`."),
         (changes, Code::InvalidField, "A member has a value that is not allowed."),
-        (makes, Code::MissingField, "A member that is needed is not there."),
+        (needs, Code::MissingField, "A member that is needed is not there."),
         (changes, Code::UnknownField, "There is a member that the call does not know."),
         (takes(Field::Types), Code::InvalidSubscription, "There is no such event."),
-        (takes(Field::Url), Code::InvalidUrl, "The URL is not one that deliveries can go to."),
-        (takes(Field::Url), Code::SchemeNotAllowed, "The URL begins with the wrong scheme."),
-        (takes(Field::Url), Code::ForbiddenAddress, "The URL does not lead to a public address."),
+        (takes(Field::SourceTypes), Code::InvalidSubscription, "An event has no possible name."),
+        (url, Code::InvalidUrl, "The URL is not one that deliveries can go to."),
+        (url, Code::SchemeNotAllowed, "The URL begins with the wrong scheme."),
+        (url, Code::ForbiddenAddress, "The URL does not lead to a public address."),
         (
             rules.validation.is_some() && takes(Field::Url),
             Code::ValidationFailed,
@@ -103,7 +111,11 @@ pub(super) fn possible(contract: &Contract, routes: &[&Route]) -> Vec<(Code, &'s
         ),
         (takes(Field::Secret), Code::InvalidSecret, "The secret is not of the right form."),
         (changes, Code::IdempotencyMismatch, "The `Idempotency-Key` was used with another body."),
-        (tests, Code::RateLimited, "More events a second than agreed; `Retry-After` says when."),
+        (
+            publishes,
+            Code::RateLimited,
+            "More events a second than agreed; `Retry-After` says when.",
+        ),
         (true, Code::Overloaded, "Too much at once; come back in a moment."),
         (true, Code::Internal, "Something failed on our side."),
         (true, Code::NodeOverloaded, "Too much at once, not by you; come back in a moment."),

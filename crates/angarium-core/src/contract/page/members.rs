@@ -2,7 +2,8 @@
 
 use super::markdown::{code, plain};
 use crate::contract::RequestShape;
-use crate::contract::template::{Piece, Placeholder, split, split_word};
+use crate::contract::template::Placeholder;
+use crate::declared::{Piece, split, split_word};
 use serde_json::{Map, Value};
 
 /// A part of a delivery that carries facts of the event.

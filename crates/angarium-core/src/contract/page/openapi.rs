@@ -80,25 +80,29 @@ impl Described<'_> {
             "operationId": format!("{name}-{method}{}", path.trim_end_matches('-')),
             "summary": title(route),
             "tags": [name],
-            "security": [{ name: [] }],
+            "security": match bounds.access {
+                Access::Reads | Access::Changes => json!([{ name: [] }]),
+                Access::Receives => json!([]),
+            },
         });
         let mut parameters = Vec::new();
         if call.path.has_id() {
             parameters.push(json!({
                 "name": "id", "in": "path", "required": true,
                 "description": "The webhook's id", "schema": { "type": "string", "minLength": 1 },
-                "example": self.calls.id(),
+                "example": self.calls.id(route),
             }));
         }
-        parameters.push(match bounds.access {
+        parameters.extend(match bounds.access {
             Access::Reads => {
-                header("If-None-Match", "The `ETag` of the answer that you have", None)
+                Some(header("If-None-Match", "The `ETag` of the answer that you have", None))
             }
-            Access::Changes => header(
+            Access::Changes => Some(header(
                 "Idempotency-Key",
                 "The same key and body replays the first answer for 24 h",
                 Some(self.limits.idempotency_key_chars),
-            ),
+            )),
+            Access::Receives => None,
         });
         operation["parameters"] = parameters.into();
         if !route.request.members().is_empty() {
@@ -178,5 +182,16 @@ fn described(operation: Operation) -> &'static str {
         Operation::DiagnosticsShow => "The webhooks and the dead letters",
         Operation::KeysList => "The keys",
         Operation::KeysRotate => "A new key signs",
+        Operation::SourceCreate => "Created",
+        Operation::SourceList => "The webhooks, newest first",
+        Operation::SourceGet => "The webhook",
+        Operation::SourceUpdate => "Changed",
+        Operation::SourceDelete => "Deleted",
+        Operation::SourceRotate => "A new secret verifies",
+        Operation::SourceEvents | Operation::SourceRecent => "What was received, newest first",
+        Operation::SourceDeliveries => "How it was forwarded, newest first",
+        Operation::SourceTest => "Recorded",
+        Operation::SourceVerify => "Whether it is genuine",
+        Operation::SourceReceive | Operation::SourceMatch => "Received",
     }
 }

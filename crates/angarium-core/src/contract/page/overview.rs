@@ -46,12 +46,23 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract, calls: &Calls<'_>,
 
 fn steps(contract: &Contract, calls: &Calls<'_>) -> Vec<String> {
     let methods: Vec<_> = contract.methods().iter().map(|m| method_name(*m).to_owned()).collect();
-    let register = match calls.call_of(Operation::EndpointCreate) {
-        Some(call) => format!(
+    let registers = calls.call_of(Operation::EndpointCreate);
+    let receives = calls.call_of(Operation::SourceCreate);
+    let happens = match (&registers, &receives) {
+        (None, Some(_)) => "Then",
+        (Some(_), _) | (None, None) => "When one of them happens,",
+    };
+    let register = match (registers, receives) {
+        (Some(call), _) => format!(
             "You register the URL of your server and the events that you want: {}.",
             code(&call)
         ),
-        None => "You name the URL of your server and the events that you want.".to_owned(),
+        (None, Some(call)) => format!(
+            "You create a webhook for a third party: {}. What the third party sends to its \
+             receive URL is verified, stored once, and answered.",
+            code(&call)
+        ),
+        (None, None) => "You name the URL of your server and the events that you want.".to_owned(),
     };
     let header =
         contract.signatures.first().map(|rule| code(contract.written_header(&rule.header)));
@@ -65,7 +76,7 @@ fn steps(contract: &Contract, calls: &Calls<'_>) -> Vec<String> {
     let verify = if contract.key_rule().is_some() { "verifies the signature, " } else { "" };
     let mut steps = vec![
         register,
-        format!("When one of them happens, your server gets a {} request{signed}.", or(&methods)),
+        format!("{happens} your server gets a {} request{signed}.", or(&methods)),
         format!(
             "Your server {verify}answers with a 2xx within {} and does its work afterwards.",
             span(contract.timeout())

@@ -7,10 +7,11 @@ use crate::contract::{Contract, EventDescription, KeyScope, Signer};
 use crate::destination::Scheme;
 use crate::endpoint::{DeliveryMethod, Endpoint, EndpointConfig, EndpointSecrets, PlainHttp};
 use crate::event::{DataKind, Event, NewEvent};
-use crate::id::{EndpointId, EventKey, SigningKeyId, TenantNo};
+use crate::id::{EndpointId, EventKey, SigningKeyId, SourceId, TenantNo};
 use crate::limits::Limits;
 use crate::request::{self, OutgoingRequest};
 use crate::secret::{SecretText, SigningKey};
+use crate::source::{DEDUPE_SECONDS, Forward, SchemeChoice, SourceConfig, SourceStatus};
 use crate::subscription::{Subscription, TypePattern};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -101,6 +102,27 @@ impl<'a> Samples<'a> {
                 Subscription { types: types.collect(), ..Subscription::default() },
                 NOW,
             )
+        }
+    }
+
+    /// A source that forwards to where an endpoint would deliver.
+    pub(super) fn source(&self, endpoint: &EndpointConfig) -> SourceConfig {
+        let default = self.contract.sources().default.as_deref().unwrap_or("standard");
+        SourceConfig {
+            id: SourceId::from_bytes(digits(0x73)),
+            tenant: TenantNo::new(1),
+            name: "Sample".to_owned(),
+            scheme: SchemeChoice::Named(default.to_owned()),
+            types: endpoint.subscription.types.clone(),
+            contract: Some(self.contract.name().to_owned()),
+            forward: Forward { endpoint: endpoint.id, url: Some(endpoint.url.clone()) },
+            dedupe_seconds: DEDUPE_SECONDS,
+            reply: None,
+            description: None,
+            status: SourceStatus::Active,
+            created_at: NOW,
+            updated_at: NOW,
+            keys: Vec::new(),
         }
     }
 

@@ -3,10 +3,11 @@
 use super::markdown::{Markdown, code};
 use super::members::{Member, of_headers};
 use super::words::and;
-use crate::contract::key::{Encoding, KeyForm, KeyUse};
-use crate::contract::signature::{Algorithm, Content, ContentPart, SignatureRule, ValuePart};
+use crate::contract::signature::SignatureRule;
 use crate::contract::template::Placeholder;
 use crate::contract::{Contract, KeyPresence, KeyRule, KeyScope};
+use crate::signature::{Content, ContentPart, ValuePart};
+use crate::signature::{Encoding, KeyForm, KeyUse};
 use crate::verification::{self, Language};
 
 pub(super) fn write(page: &mut Markdown, contract: &Contract) {
@@ -18,7 +19,7 @@ pub(super) fn write(page: &mut Markdown, contract: &Contract) {
     for rule in &contract.signatures {
         page.say(&sentence(contract, rule));
     }
-    if let Some(join) = contract.signatures.first().and_then(|rule| rule.join.as_deref()) {
+    if let Some(join) = contract.signatures.first().and_then(|rule| rule.form.join.as_deref()) {
         page.say(&format!(
             "The header may hold several signatures{}: accept the delivery if any one of them is \
              right.",
@@ -63,16 +64,21 @@ fn sentence(contract: &Contract, rule: &SignatureRule) -> String {
     let names = Names::of(contract);
     let header = code(contract.written_header(&rule.header));
     let made: Vec<_> = rule
+        .form
         .value
         .iter()
         .filter_map(|part| match part {
             ValuePart::Hex(number) => Some((*number, "lower-case hex")),
             ValuePart::Base64(number) => Some((*number, "base64")),
-            ValuePart::Literal(_) | ValuePart::Timestamp => None,
+            ValuePart::Literal(_)
+            | ValuePart::Timestamp
+            | ValuePart::Enveloped(_)
+            | ValuePart::Jwt
+            | ValuePart::Secret => None,
         })
-        .map(|(number, encoding)| made(&rule.contents[number], encoding, rule, &names))
+        .map(|(number, encoding)| made(&rule.form.contents[number], encoding, rule, &names))
         .collect();
-    let shape = match &*rule.value {
+    let shape = match &*rule.form.value {
         [ValuePart::Hex(_) | ValuePart::Base64(_)] => format!("{header} is"),
         [ValuePart::Literal(text), ValuePart::Hex(_) | ValuePart::Base64(_)] => {
             format!("{header} is {} and after it", code(text))
@@ -90,14 +96,14 @@ fn sentence(contract: &Contract, rule: &SignatureRule) -> String {
     let made = match several {
         false => made.concat(),
         true => {
-            let named = rule.contents.iter().zip(&made);
+            let named = rule.form.contents.iter().zip(&made);
             let named = named.map(|(c, made)| format!("{} is {made}", code(&slot(&c.name))));
             and(&named.collect::<Vec<_>>())
         }
     };
-    let key = match rule.algorithm {
-        Algorithm::HmacSha256 | Algorithm::HmacSha512 => key_sentence(&rule.key),
-        Algorithm::Ed25519 => pair_sentence(&rule.key),
+    let key = match rule.form.algorithm.has_public_key() {
+        false => key_sentence(&rule.form.key),
+        true => pair_sentence(&rule.form.key),
     };
     format!("{} {made}. {key}", shape.trim_end())
 }
@@ -114,17 +120,17 @@ fn pattern(part: &ValuePart, rule: &SignatureRule) -> String {
     match part {
         ValuePart::Literal(text) => text.to_string(),
         ValuePart::Timestamp => "<timestamp>".to_owned(),
-        ValuePart::Hex(number) | ValuePart::Base64(number) => slot(&rule.contents[*number].name),
+        ValuePart::Secret => "<secret>".to_owned(),
+        ValuePart::Enveloped(_) | ValuePart::Jwt => "<token>".to_owned(),
+        ValuePart::Hex(number) | ValuePart::Base64(number) => {
+            slot(&rule.form.contents[*number].name)
+        }
     }
 }
 
 /// `the lower-case hex of an HMAC-SHA256 of the raw body`.
 fn made(content: &Content, encoding: &str, rule: &SignatureRule, names: &Names) -> String {
-    let algorithm = match rule.algorithm {
-        Algorithm::HmacSha256 => "an HMAC-SHA256",
-        Algorithm::HmacSha512 => "an HMAC-SHA512",
-        Algorithm::Ed25519 => "an Ed25519 signature",
-    };
+    let algorithm = rule.form.algorithm.described();
     format!("the {encoding} of {algorithm} of {}", said(content, names))
 }
 
@@ -139,8 +145,8 @@ fn said(content: &Content, names: &Names) -> String {
             }
             ContentPart::Id => "the event's id".to_owned(),
             ContentPart::Timestamp => "the timestamp".to_owned(),
-            ContentPart::Method => "the method".to_owned(),
             ContentPart::Literal(text) => code(text),
+            other => other.described(),
         };
     }
     let part = |part: &ContentPart| match part {
@@ -150,7 +156,7 @@ fn said(content: &Content, names: &Names) -> String {
         ContentPart::Payload => "<raw body, or query string of a GET>".to_owned(),
         ContentPart::Id => format!("<{}>", names.id),
         ContentPart::Timestamp => format!("<{}>", names.timestamp),
-        ContentPart::Method => "<method>".to_owned(),
+        other => format!("<{}>", other.described()),
     };
     let shown: String = content.parts.iter().map(part).collect();
     format!("the text {}", code(&shown))
@@ -183,6 +189,8 @@ fn key_sentence(key: &KeyForm) -> String {
         Encoding::Base64 => "base64",
     };
     match (key.usage, key.prefix.is_empty()) {
+        (KeyUse::Pem, _) => "The key is a public key in PEM form.".to_owned(),
+        (KeyUse::Jwk, _) => "The key is a public key as a JWK.".to_owned(),
         (KeyUse::Text, true) => "The key is the secret's whole text as it was shown.".to_owned(),
         (KeyUse::Text, false) => {
             format!("The key is the secret's whole text as it was shown, {prefix} included.")
@@ -231,9 +239,9 @@ fn advice(contract: &Contract) -> Vec<String> {
 
 /// Whether a receiver can tell when an attempt was made, and be sure of it.
 pub(super) fn has_timestamp(contract: &Contract) -> bool {
-    let in_value = |rule: &SignatureRule| rule.value.contains(&ValuePart::Timestamp);
+    let in_value = |rule: &SignatureRule| rule.form.value.contains(&ValuePart::Timestamp);
     let signed = |rule: &SignatureRule| {
-        rule.contents.iter().any(|content| content.parts.contains(&ContentPart::Timestamp))
+        rule.form.contents.iter().any(|content| content.parts.contains(&ContentPart::Timestamp))
     };
     contract.signatures.iter().any(|rule| in_value(rule) || signed(rule))
 }

@@ -30,6 +30,20 @@ does = "endpoint.delete"
 call = "GET /trouble"
 does = "diagnostics.show"
 response = { hooks = ["{hook}"], dead = ["{dead_letter.event_id}"] }
+[[api.route]]
+call = "POST /in/{id}"
+does = "source.receive"
+response = { id = "{received.event_id}" }
+[[api.route]]
+call = "POST /in"
+does = "source.match"
+scheme = "github"
+response = { id = "{received.event_id}" }
+[sources]
+library = "any"
+default = "own"
+[sources.schemes.own]
+signature = [{ from = "header.S", algorithm = "hmac-sha256", content = "{body}", value = "{hex}" }]
 "#;
 
 const SIGNATURE: &str = r#"[[request.signature]]
@@ -214,6 +228,22 @@ const API_SPOILT: &[(&str, &str)] = &[
     ("GET /trouble", "POST /trouble"),
     ("GET /trouble", "GET /trouble/{id}"),
     ("\"diagnostics.show\"", "\"diagnostics.show\"\nrequest = { a = \"{endpoint.url}\" }"),
+    ("POST /in/{id}", "POST /inn"),
+    ("\"source.receive\"", "\"source.receive\"\nscheme = \"github\""),
+    ("scheme = \"github\"", ""),
+    ("\"{received.event_id}\"", "\"{received.type}\""),
+    ("library = \"any\"", "library = \"all\""),
+    ("library = \"any\"", "library = [\"github\", \"github\"]"),
+    ("default = \"own\"", "default = \"oun\""),
+    ("[sources.schemes.own]", "[sources.schemes.Own]"),
+    (
+        "[sources.schemes.own]\nsignature = [{ from = \"header.S\", algorithm = \"hmac-sha256\", \
+         content = \"{body}\", value = \"{hex}\" }]",
+        "",
+    ),
+    ("algorithm = \"hmac-sha256\", content = \"{body}\", value", "value"),
+    ("signature = [{", "signatures = [{"),
+    ("signature = [{", "title = \"Own\"\nsignature = [{"),
 ];
 
 /// What is said of every row, below what the row writes.
@@ -247,14 +277,17 @@ const GRAMMAR: &[&str] = &[
     include_str!("../file/request.rs"),
     include_str!("../file/rules.rs"),
     include_str!("../file/signing.rs"),
-    include_str!("../file/values.rs"),
+    include_str!("../file/sources.rs"),
     include_str!("../api/form.rs"),
     include_str!("../api/path.rs"),
     include_str!("../api/request_map.rs"),
     include_str!("../api/template.rs"),
     include_str!("../body.rs"),
-    include_str!("../signature.rs"),
-    include_str!("../source.rs"),
+    include_str!("../../signature/value.rs"),
+    include_str!("../../declared/tree.rs"),
+    include_str!("../../declared/values.rs"),
+    include_str!("../../declared/fault.rs"),
+    include_str!("../../declared/braces.rs"),
     include_str!("../template.rs"),
 ];
 

@@ -1,7 +1,7 @@
 //! Reads a request's members into fields.
 
 use super::{Field, Fields, Given, RequestMember, RequestValue, path};
-use crate::contract::source::quoted;
+use crate::declared::quoted;
 use crate::endpoint::EndpointStatus;
 use crate::refusal::{Code, Refusal};
 use crate::secret::SecretText;
@@ -50,12 +50,18 @@ fn set(
     path: &str,
 ) -> Result<(), Refusal> {
     match field {
-        Field::Url => fields.url = text(value, path)?,
+        Field::Url | Field::SourceUrl => fields.url = text(value, path)?,
         Field::Types => fields.types = texts(value, path)?,
+        Field::SourceTypes => fields.types = normal_types(texts(value, path)?),
         Field::Subjects => fields.subjects = texts(value, path)?,
-        Field::Name => fields.name = text(value, path)?,
-        Field::Description => fields.description = text(value, path)?,
+        Field::Name | Field::SourceName => fields.name = text(value, path)?,
+        Field::Description | Field::SourceDescription => fields.description = text(value, path)?,
+        Field::SourceScheme => fields.scheme = text(value, path)?,
         Field::EndpointId => fields.endpoint_id = text(value, path)?,
+        Field::SourceId => fields.source_id = text(value, path)?,
+        Field::ReceivedBody => fields.received_body = text(value, path)?,
+        Field::ReceivedSignature => fields.received_signature = text(value, path)?,
+        Field::ReceivedHeaders => fields.received_headers = named_texts(value, path)?,
         Field::EventType => fields.event_type = text(value, path)?,
         Field::EventData => fields.event_data = given(value, |value| Ok(value.clone()))?,
         Field::Secret => {
@@ -64,14 +70,14 @@ fn set(
                 None => Err(wrong(path, "text")),
             })?;
         }
-        Field::Active => {
+        Field::Active | Field::SourceActive => {
             fields.status = given(value, |value| match value {
                 Value::Bool(true) => Ok(EndpointStatus::Active),
                 Value::Bool(false) => Ok(EndpointStatus::Disabled),
                 _ => Err(wrong(path, "true or false")),
             })?;
         }
-        Field::Status => {
+        Field::Status | Field::SourceStatus => {
             fields.status = given(value, |value| {
                 let status = value.as_str().and_then(EndpointStatus::parse);
                 status.ok_or_else(|| wrong(path, "`active`, `paused` or `disabled`"))
@@ -104,6 +110,29 @@ fn texts(value: Option<&Value>, path: &str) -> Result<Given<Vec<String>>, Refusa
         };
         items.iter().enumerate().map(item).collect()
     })
+}
+
+fn named_texts(value: Option<&Value>, path: &str) -> Result<Given<Vec<(String, String)>>, Refusal> {
+    given(value, |value| {
+        let members = value.as_object().ok_or_else(|| wrong(path, "an object of texts"))?;
+        let member = |(name, value): (&String, &Value)| match value {
+            Value::String(text) => Ok((name.clone(), text.clone())),
+            _ => Err(wrong(&self::path(path, name), "text")),
+        };
+        members.iter().map(member).collect()
+    })
+}
+
+/// The types that a source lets in: without space around them, each once, and none that is empty.
+fn normal_types(given: Given<Vec<String>>) -> Given<Vec<String>> {
+    let Given::Value(types) = given else { return given };
+    let mut normal: Vec<String> = Vec::with_capacity(types.len());
+    for kind in types.iter().map(|kind| kind.trim()).filter(|kind| !kind.is_empty()) {
+        if !normal.iter().any(|known| known == kind) {
+            normal.push(kind.to_owned());
+        }
+    }
+    Given::Value(normal)
 }
 
 fn wrong(path: &str, allowed: &str) -> Refusal {

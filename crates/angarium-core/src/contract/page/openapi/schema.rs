@@ -1,7 +1,8 @@
 //! JSON Schemas of requests and answers.
 
-use super::super::answers::{Kind, Presence, kind, meaning, presence};
-use super::super::managing::is_required;
+use super::super::answers::{Presence, presence};
+use super::super::facts::{Kind, kind, meaning};
+use super::super::requests::is_required;
 use crate::contract::api::{
     Field, ManagementApi, Operation, RequestMember, RequestValue, Route, Template,
 };
@@ -83,6 +84,9 @@ fn of_field(contract: &Contract, field: Field, limits: &Limits) -> Value {
                 "pattern": format!("^{schemes}://"),
             })
         }
+        Field::SourceUrl => json!({
+            "type": "string", "maxLength": limits.url_bytes, "pattern": "^(https?://.*)?$",
+        }),
         Field::Types => json!({
             "type": "array", "minItems": 1, "maxItems": limits.subscription_types,
             "items": {
@@ -90,15 +94,28 @@ fn of_field(contract: &Contract, field: Field, limits: &Limits) -> Value {
                 "pattern": r"^(\*|[A-Za-z0-9_.:-]+(\.\*)?)$",
             },
         }),
+        Field::SourceTypes => json!({
+            "type": "array", "maxItems": limits.subscription_types,
+            "items": { "type": "string", "maxLength": limits.event_type_chars + 2 },
+        }),
         Field::Subjects => json!({
             "type": "array", "minItems": 1, "maxItems": limits.subscription_types,
             "items": { "type": "string", "minLength": 1, "maxLength": limits.text_chars },
         }),
         Field::Name => text(&rules.name),
         Field::Description => text(&rules.description),
-        Field::Active => json!({ "type": "boolean" }),
-        Field::Status => json!({ "enum": ["active", "paused", "disabled"] }),
-        Field::Secret | Field::EndpointId => json!({ "type": "string", "minLength": 1 }),
+        Field::SourceName => text(&contract.sources().name),
+        Field::SourceScheme => text(&contract.sources().scheme),
+        Field::SourceDescription => text(&contract.sources().description),
+        Field::Active | Field::SourceActive => json!({ "type": "boolean" }),
+        Field::Status | Field::SourceStatus => json!({ "enum": ["active", "paused", "disabled"] }),
+        Field::Secret | Field::EndpointId | Field::SourceId => {
+            json!({ "type": "string", "minLength": 1 })
+        }
+        Field::ReceivedBody | Field::ReceivedSignature => json!({ "type": "string" }),
+        Field::ReceivedHeaders => {
+            json!({ "type": "object", "additionalProperties": { "type": "string" } })
+        }
         Field::EventType => json!({
             "type": "string", "minLength": 1, "maxLength": limits.event_type_chars,
             "pattern": "^[A-Za-z0-9_.:-]+$",
@@ -190,6 +207,7 @@ fn of_kind(kind: Kind) -> Value {
     match kind {
         Kind::Text => json!({ "type": "string" }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Any => json!({}),
         Kind::Truth => json!({ "type": "boolean" }),
         Kind::Number | Kind::Time(TimeForm::UnixSeconds | TimeForm::UnixMillis) => {
             json!({ "type": "integer" })

@@ -5,16 +5,18 @@ use crate::world::Sim;
 use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
-    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, TenantNo,
+    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, SourceId,
+    TenantNo,
 };
 use angarium_core::job::Job;
 use angarium_core::lane::Lane;
 use angarium_core::replay::Replayed;
+use angarium_core::source::Rejection;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent};
 use angarium_store::read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    JobQuery, Page, RecoverableQuery, SequenceQuery, SequenceRow,
+    JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
 };
 use angarium_store::{
     AccountChange, AccountChanged, Accounts, ShardState, Store, StoreError, StoreResult,
@@ -257,6 +259,20 @@ impl Store for FaultyStore {
         now: Timestamp,
     ) -> StoreResult<Option<StoredAnswer>> {
         self.0.store.guarded_answer(scope, now).await
+    }
+
+    async fn keep_rejections(&self, rejections: Vec<Rejection>, most: usize) -> StoreResult<()> {
+        let failure = self.draw_failure();
+        self.write(failure, self.0.store.keep_rejections(rejections, most)).await
+    }
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        before: Option<RejectionNo>,
+        limit: usize,
+    ) -> StoreResult<Page<(RejectionNo, Rejection), RejectionNo>> {
+        self.0.store.rejections(source, before, limit).await
     }
 
     async fn endpoint(&self, id: EndpointId) -> StoreResult<Option<EndpointRow>> {

@@ -21,18 +21,19 @@ use angarium_core::endpoint::{EndpointConfig, EndpointCounters};
 use angarium_core::event::Event;
 use angarium_core::id::{
     ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId,
-    TenantNo,
+    SourceId, TenantNo,
 };
 use angarium_core::job::Job;
 use angarium_core::lane::Lane;
 use angarium_core::replay::Replayed;
 use angarium_core::secret::SigningKey;
+use angarium_core::source::{Rejection, SourceConfig};
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, LaneHold, RecoveredEvent, StoredLane};
 use async_trait::async_trait;
 use read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    JobQuery, Page, RecoverableQuery, SequenceQuery, SequenceRow,
+    JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
 };
 use std::sync::Arc;
 
@@ -110,7 +111,7 @@ pub trait Store: Send + Sync + 'static {
     // Accounts: what the directory and the API call.
     // --------------------------------------------------------------
 
-    /// Environments, tenants with their signing keys, API keys and event types, whole: the
+    /// Environments, tenants with their signing keys, API keys, event types and sources, whole: the
     /// directory holds them in memory.
     async fn accounts(&self) -> StoreResult<Accounts>;
 
@@ -128,6 +129,23 @@ pub trait Store: Send + Sync + 'static {
         scope: &[u8; 32],
         now: Timestamp,
     ) -> StoreResult<Option<StoredAnswer>>;
+
+    // Sources: what the receiver and the API call.
+    // ------------------------------------------------------------------
+
+    /// Keeps requests that sources rejected, of each source the newest `most`; those of sources
+    /// that are deleted are dropped. Publishing comes first: they are written in slices between the
+    /// commits of shards, and while room is scarce not at all. After an error some may be kept and
+    /// some not.
+    async fn keep_rejections(&self, rejections: Vec<Rejection>, most: usize) -> StoreResult<()>;
+
+    /// Rejected requests of a source, newest first. `before` is the cursor.
+    async fn rejections(
+        &self,
+        source: SourceId,
+        before: Option<RejectionNo>,
+        limit: usize,
+    ) -> StoreResult<Page<(RejectionNo, Rejection), RejectionNo>>;
 
     // Reading: what the API shows.
     // --------------------------------------------------------------------------------
@@ -214,7 +232,7 @@ pub trait Store: Send + Sync + 'static {
     // Upkeep. ------------------------------------------------------------------------------------
 
     /// One bounded step of background work: fills listing and id indexes, forgets expired
-    /// idempotency records.
+    /// idempotency records and requests that were rejected more than a week ago.
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep>;
 
     /// What waits, for `/readyz` and `/metrics`.
@@ -284,6 +302,8 @@ pub struct Accounts {
     pub event_types: Vec<(EnvironmentNo, EventTypeConfig)>,
     /// Signing keys of tenants, by contract, the current key first.
     pub tenant_keys: Vec<(TenantNo, String, Vec<SigningKey>)>,
+    /// All sources in the order of their making, secrets decrypted.
+    pub sources: Vec<SourceConfig>,
 }
 
 /// A change of an account.
@@ -297,7 +317,7 @@ pub enum AccountChange {
     DeleteEnvironment(EnvironmentNo),
     /// Makes or replaces a tenant, by environment and id.
     PutTenant(Tenant),
-    /// Deletes a tenant whose endpoints are all deleted.
+    /// Deletes a tenant whose endpoints and sources are all deleted.
     DeleteTenant(TenantNo),
     /// A new key.
     CreateKey(ApiKey),
@@ -307,6 +327,12 @@ pub enum AccountChange {
     PutEventType(EnvironmentNo, EventTypeConfig),
     /// Takes the place of a tenant's signing keys under a contract.
     PutTenantKeys(TenantNo, String, Vec<SigningKey>),
+    /// A new source, unless its tenant has so many.
+    CreateSource(SourceConfig, usize),
+    /// Takes the place of the tenant's source of this id.
+    ReplaceSource(SourceConfig),
+    /// Deletes a source with what it rejected.
+    DeleteSource(SourceId),
 }
 
 /// What became of a change.
@@ -320,8 +346,10 @@ pub enum AccountChanged {
     NotFound,
     /// The slug, host or hash is taken.
     Taken,
-    /// It still has tenants or endpoints.
+    /// It still has tenants, endpoints or sources.
     InUse,
+    /// There are as many as may be.
+    TooMany,
 }
 
 /// A guarded call's first answer.

@@ -44,6 +44,10 @@ pub struct EventRow {
     pub fanout: Vec<(EndpointNo, u64)>,
 }
 
+/// The place of a rejected request among all that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RejectionNo(pub i64);
+
 /// Which events to list.
 #[derive(Debug, Clone)]
 pub struct EventQuery {

@@ -1,12 +1,14 @@
 //! Opening a store: who may, with which key, over which schema.
 
 use angarium_core::account::{Environment, Tenant};
-use angarium_core::id::{EnvironmentNo, ShardId, SigningKeyId, TenantNo};
+use angarium_core::id::{EndpointId, EnvironmentNo, ShardId, SigningKeyId, SourceId, TenantNo};
 use angarium_core::secret::{SecretText, SigningKey};
+use angarium_core::source::SourceConfig;
 use angarium_core::time::Timestamp;
 use angarium_store::seal::MasterKey;
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
 use angarium_store::{AccountChange, Store as _, StoreError};
+use serde_json::json;
 use std::path::Path;
 
 fn config(directory: &Path) -> SqliteConfig {
@@ -78,42 +80,54 @@ async fn a_closed_store_refuses_what_comes_later() {
     assert!(matches!(store.accounts().await, Err(StoreError::Unavailable(_))));
 }
 
-#[tokio::test]
-async fn a_secret_that_was_moved_to_another_row_is_damage() {
-    let directory = tempfile::tempdir().expect("a directory");
+/// A store with tenants 1 and 2.
+async fn with_tenants(directory: &Path) -> SqliteStore {
     let at = Timestamp::from_millis(1);
-    let store = SqliteStore::open(config(directory.path())).expect("a new store");
-    let environment = Environment {
+    let store = SqliteStore::open(config(directory)).expect("a new store");
+    let mut changes = vec![AccountChange::CreateEnvironment(Environment {
         no: EnvironmentNo::default(),
         slug: "prod".into(),
         title: String::new(),
         contracts: Vec::new(),
         hosts: Vec::new(),
         created_at: at,
-    };
-    let mut changes = vec![AccountChange::CreateEnvironment(environment)];
-    for no in 1..=2 {
-        changes.push(AccountChange::PutTenant(Tenant {
+    })];
+    changes.extend(["tenant-1", "tenant-2"].map(|id| {
+        AccountChange::PutTenant(Tenant {
             no: TenantNo::default(),
             environment: EnvironmentNo::new(1),
-            id: format!("tenant-{no}"),
+            id: id.into(),
             name: None,
             plan: None,
             metadata: serde_json::Map::new(),
             rate: None,
             created_at: at,
-        }));
-        let key = SigningKey {
-            id: SigningKeyId::from_bytes([1; 16]),
-            secret: SecretText::new(format!("whsec_{no}")),
-            created_at: at,
-            retired_at: None,
-            signs_until: None,
-        };
-        changes.push(AccountChange::PutTenantKeys(TenantNo::new(no), "aleta".into(), vec![key]));
-    }
+        })
+    }));
     for change in changes {
         store.change_account(change, None, at).await.expect("changed");
+    }
+    store
+}
+
+fn key(secret: &str) -> SigningKey {
+    SigningKey {
+        id: SigningKeyId::from_bytes([1; 16]),
+        secret: SecretText::new(secret),
+        created_at: Timestamp::from_millis(1),
+        retired_at: None,
+        signs_until: None,
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_was_moved_to_another_row_is_damage() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = with_tenants(directory.path()).await;
+    for no in 1..=2 {
+        let keys = vec![key(&format!("whsec_{no}"))];
+        let put = AccountChange::PutTenantKeys(TenantNo::new(no), "aleta".into(), keys);
+        store.change_account(put, None, Timestamp::from_millis(1)).await.expect("changed");
     }
     let shards: Vec<_> = ShardId::all().collect();
     assert!(store.load_shards(&shards).await.is_ok());
@@ -124,4 +138,43 @@ async fn a_secret_that_was_moved_to_another_row_is_damage() {
     let read = store.load_shards(&shards).await;
     assert!(matches!(&read, Err(StoreError::Corrupt(_))), "{read:?}");
     assert!(!format!("{read:?}").contains("whsec"));
+}
+
+#[tokio::test]
+async fn a_source_that_was_changed_in_the_file_is_damage() {
+    for change in [
+        "keys = (SELECT other.keys FROM source AS other WHERE other.id <> source.id)",
+        "config = replace(config, 'github', 'gitlab')",
+        "tenant = 3 - tenant",
+        "id = randomblob(16)",
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = with_tenants(directory.path()).await;
+        for no in 1..=2 {
+            let source = AccountChange::CreateSource(source(no), 1);
+            store.change_account(source, None, Timestamp::from_millis(1)).await.expect("changed");
+        }
+        assert!(store.accounts().await.is_ok());
+        store.close().await;
+        tampered(directory.path(), &format!("UPDATE source SET {change}")).await;
+        let store = SqliteStore::open(config(directory.path())).expect("it opens");
+        let read = store.accounts().await;
+        assert!(matches!(&read, Err(StoreError::Corrupt(_))), "{change}: {read:?}");
+        assert!(!format!("{read:?}").contains("whsec"));
+    }
+}
+
+fn source(no: u8) -> SourceConfig {
+    let config: SourceConfig = serde_json::from_value(json!({
+        "name": "A source",
+        "scheme": "github",
+        "forward": { "endpoint": EndpointId::from_bytes([no; 16]), "url": "https://example.com" },
+        "dedupe_seconds": 60,
+        "status": "active",
+        "created_at": 1,
+        "updated_at": 1,
+    }))
+    .expect("a source");
+    let (id, tenant) = (SourceId::from_bytes([no; 16]), TenantNo::new(no.into()));
+    SourceConfig { id, tenant, keys: vec![key(&format!("whsec_{no}"))], ..config }
 }

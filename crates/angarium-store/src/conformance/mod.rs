@@ -15,6 +15,7 @@ pub mod recovery;
 pub mod replays;
 pub mod restarts;
 pub mod sequence;
+pub mod sources;
 pub mod upkeep;
 mod world;
 
@@ -72,6 +73,14 @@ macro_rules! store_cases {
             accounts: accounts_read_back_as_they_were_made,
                 an_event_type_is_made_once_and_then_replaced,
                 what_is_taken_or_in_use_or_missing_is_said;
+            sources: a_source_reads_back_as_it_was_written,
+                what_is_taken_missing_or_too_many_is_said_and_nothing_is_made,
+                a_tenant_with_sources_is_not_deleted,
+                the_answer_to_a_change_of_a_source_is_kept_and_to_a_refused_one_is_not,
+                rejections_of_one_source_are_read_page_by_page_newest_first,
+                of_each_source_the_newest_rejections_stay,
+                rejections_go_with_their_source,
+                rejections_are_forgotten_after_a_week_in_bounded_steps;
             lists: lists_equal_a_slow_model_while_the_index_grows,
                 pages_stay_stable_while_events_arrive,
                 a_page_reads_a_bounded_number_of_rows, events_are_filtered;
@@ -101,6 +110,7 @@ macro_rules! restart_cases {
             restarts: what_was_committed_is_there_after_a_restart,
                 numbers_read_the_same_after_a_restart,
                 a_job_stands_where_it_stood_after_a_restart,
+                sources_and_what_they_rejected_are_there_after_a_restart,
                 keys_rise_after_a_restart_with_an_earlier_clock,
                 waits_keep_their_length_when_the_clock_was_set_back,
                 waits_keep_their_length_when_shards_are_claimed_again,

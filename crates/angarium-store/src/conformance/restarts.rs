@@ -3,8 +3,9 @@
 use super::Restarts;
 use super::jobs::again;
 use super::sequence::{all_of, numbered};
+use super::sources::{rejection, source};
 use super::world::{SECRET, World, at, begun, environment, event, failed, signing_key, tenant};
-use crate::AccountChange::PutTenantKeys;
+use crate::AccountChange::{CreateSource, PutTenantKeys};
 use angarium_core::batch::{FanoutStart, Guard, GuardAnswer};
 use angarium_core::id::{EventKey, ShardId};
 
@@ -65,6 +66,21 @@ pub async fn a_job_stands_where_it_stood_after_a_restart(harness: &dyn Restarts)
     assert_eq!(world.store.running_jobs().await.expect("jobs"), [job]);
 }
 
+/// Sources with their keys; what they reject goes on where the list ended.
+pub async fn sources_and_what_they_rejected_are_there_after_a_restart(harness: &dyn Restarts) {
+    let mut world = World::around(harness.store().await).await;
+    let source = source(world.tenants[0], 1);
+    world.make_sources([source.clone()]).await;
+    for n in 1..=2 {
+        world.keep(vec![rejection(&source, n)], 1).await;
+        let before = world.rejected(&source, None, 1).await;
+        world.store = harness.restart(world.store).await;
+        assert_eq!(world.rejected(&source, None, 1).await, before);
+        assert_eq!(world.times(&source).await, [n]);
+    }
+    assert_eq!(world.sources().await, [source]);
+}
+
 /// Keys rise although the clock went back while nobody looked.
 pub async fn keys_rise_after_a_restart_with_an_earlier_clock(harness: &dyn Restarts) {
     let mut world = World::around(harness.store().await).await;
@@ -109,12 +125,15 @@ pub async fn waits_keep_their_length_when_shards_are_claimed_again(harness: &dyn
     }
 }
 
-/// No secret stands in the files in the clear: of endpoints, of tenants, of stored answers.
+/// No secret stands in the files in the clear: of endpoints, of tenants, of sources, of stored
+/// answers.
 pub async fn secrets_cannot_be_read_in_the_files(harness: &dyn Restarts) {
     let world = World::around(harness.store().await).await;
     world.endpoint(world.tenants[0], 1).await;
     let keys = PutTenantKeys(world.tenants[0], "aleta".into(), vec![signing_key()]);
     world.store.change_account(keys, None, at(5)).await.expect("put");
+    let source = CreateSource(source(world.tenants[0], 1), 1);
+    world.store.change_account(source, None, at(5)).await.expect("made");
     let guard = Guard {
         scope: [1; 32],
         fingerprint: [2; 32],
@@ -125,7 +144,9 @@ pub async fn secrets_cannot_be_read_in_the_files(harness: &dyn Restarts) {
     world.store.change_account(put, Some(guard), at(6)).await.expect("put");
     let bytes = harness.bytes().await;
     let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(holds("hooks.example.com"), "the URL is there, so this looks in the right place");
+    for url in ["hooks.example.com", "forward.example.com"] {
+        assert!(holds(url), "{url} is there, so this looks in the right place");
+    }
     assert!(!holds(SECRET) && !holds(&SECRET[6..]));
 }
 

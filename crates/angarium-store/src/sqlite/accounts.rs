@@ -1,8 +1,9 @@
-//! Environments, tenants, API keys, event types: few rows, read whole.
+//! Environments, tenants, API keys, event types, sources: few rows, read whole.
 
 use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::readers::View;
+use super::sources;
 use super::writer::Tx;
 use crate::seal::{SealedPlace, Sealer};
 use crate::{AccountChange, AccountChanged, Accounts};
@@ -39,10 +40,16 @@ pub(super) fn change(
         AccountChange::PutTenantKeys(tenant, contract, keys) => {
             put_tenant_keys(tx, *tenant, contract, keys)?
         }
+        AccountChange::CreateSource(source, most) => sources::create(tx, source, *most)?,
+        AccountChange::ReplaceSource(source) => sources::replace(tx, source)?,
+        AccountChange::DeleteSource(id) => sources::delete(tx, *id)?,
     };
     let made = match changed {
         AccountChanged::Created(_) | AccountChanged::Done => true,
-        AccountChanged::NotFound | AccountChanged::Taken | AccountChanged::InUse => false,
+        AccountChanged::NotFound
+        | AccountChanged::Taken
+        | AccountChanged::InUse
+        | AccountChanged::TooMany => false,
     };
     if let Some(guard) = guard.filter(|_| made) {
         guards::insert(tx, guard, Subject::Nothing, now)?;
@@ -50,19 +57,27 @@ pub(super) fn change(
     Ok(changed)
 }
 
-const fn done(rows: usize) -> AccountChanged {
+/// What became of a change of this many rows.
+pub(super) const fn done(rows: usize) -> AccountChanged {
     if rows == 0 { AccountChanged::NotFound } else { AccountChanged::Done }
 }
 
-fn exists(connection: &Connection, select: &str, params: impl Params) -> Result<bool, Fault> {
+/// Whether there is such a row.
+pub(super) fn exists(
+    connection: &Connection,
+    select: &str,
+    params: impl Params,
+) -> Result<bool, Fault> {
     Ok(connection.prepare_cached(select)?.exists(params)?)
 }
 
-fn json<T: Serialize>(place: &str, value: &T) -> Result<String, Fault> {
+/// A value as a column's JSON.
+pub(super) fn json<T: Serialize>(place: &str, value: &T) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|e| Fault::damaged(place, e))
 }
 
-fn from_json<T: DeserializeOwned>(place: &str, text: &str) -> Result<T, Fault> {
+/// Reads a column's JSON back.
+pub(super) fn from_json<T: DeserializeOwned>(place: &str, text: &str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|e| Fault::damaged(place, e))
 }
 
@@ -186,7 +201,8 @@ fn put_tenant(tx: &Tx<'_>, tenant: &Tenant) -> Result<AccountChanged, Fault> {
 }
 
 fn delete_tenant(tx: &Tx<'_>, no: TenantNo, now: Timestamp) -> Result<AccountChanged, Fault> {
-    let in_use = "SELECT 1 FROM endpoint WHERE tenant = ?1 AND deleted_at IS NULL";
+    let in_use = "SELECT 1 FROM endpoint WHERE tenant = ?1 AND deleted_at IS NULL
+                  UNION ALL SELECT 1 FROM source WHERE tenant = ?1";
     if exists(tx.connection, in_use, [no.get()])? {
         return Ok(AccountChanged::InUse);
     }
@@ -299,6 +315,7 @@ pub(super) fn all(view: &View<'_>) -> Result<Accounts, Fault> {
         keys: keys(view)?,
         event_types: event_types(view)?,
         tenant_keys: tenant_keys(view)?,
+        sources: sources::all(view)?,
     })
 }
 

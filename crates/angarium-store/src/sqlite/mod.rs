@@ -20,6 +20,8 @@ mod holds;
 mod replay;
 
 mod accounts;
+mod rejections;
+mod sources;
 
 mod readers;
 mod recovery;
@@ -45,7 +47,7 @@ mod plans;
 use crate::error::{StoreError, StoreResult};
 use crate::read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    JobQuery, Page, RecoverableQuery, SequenceQuery, SequenceRow,
+    JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
 };
 use crate::seal::{MasterKey, Sealer};
 use crate::{
@@ -54,11 +56,13 @@ use crate::{
 use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
-    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, TenantNo,
+    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, SourceId,
+    TenantNo,
 };
 use angarium_core::job::Job;
 use angarium_core::lane::Lane;
 use angarium_core::replay::Replayed;
+use angarium_core::source::Rejection;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent};
 use async_trait::async_trait;
@@ -72,7 +76,7 @@ use rusqlite::params;
 use state::Gauges;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use writer::{Tx, Writer};
+use writer::{Tx, Work, Writer};
 
 /// Threads that read.
 const READERS: usize = 3;
@@ -175,8 +179,25 @@ impl SqliteStore {
         F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
+        self.order(Order::Together, write).await
+    }
+
+    /// Writes in a transaction of its own, after what waits to be written together.
+    async fn write_alone<T, F>(&self, write: F) -> StoreResult<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.order(Order::Alone, write).await
+    }
+
+    async fn order<T, F>(&self, order: fn(Box<dyn Work>) -> Order, write: F) -> StoreResult<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
         let (work, answer) = writer::job(write);
-        self.orders.hand_in(Order::Together(work)).await?;
+        self.orders.hand_in(order(work)).await?;
         // The writer vanished with the work in its hands: nobody knows.
         answer.await.map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
     }
@@ -185,6 +206,17 @@ impl SqliteStore {
     fn free_bytes(&self) -> Option<u64> {
         let disk = rustix::fs::statvfs(self.files.first()?.parent()?).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// Refuses what can be done without while only what is under way has room.
+    fn ensure_room(&self) -> StoreResult<()> {
+        match self.room() {
+            Room::Ample => Ok(()),
+            Room::Scarce => Err(StoreError::NotCommitted(format!(
+                "the disk is full: less than {} MiB are free",
+                RESERVE >> 20
+            ))),
+        }
     }
 
     async fn read<T, F>(&self, read: F) -> StoreResult<T>
@@ -287,6 +319,25 @@ impl Store for SqliteStore {
         self.read(move |view| guards::answer(view, &scope, now)).await
     }
 
+    async fn keep_rejections(&self, rejections: Vec<Rejection>, most: usize) -> StoreResult<()> {
+        self.ensure_room()?;
+        let mut rest = rejections.into_iter().peekable();
+        while rest.peek().is_some() {
+            let slice: Vec<_> = rest.by_ref().take(rejections::SLICE).collect();
+            self.write_alone(move |tx| rejections::keep(tx, &slice, most)).await?;
+        }
+        Ok(())
+    }
+
+    async fn rejections(
+        &self,
+        source: SourceId,
+        before: Option<RejectionNo>,
+        limit: usize,
+    ) -> StoreResult<Page<(RejectionNo, Rejection), RejectionNo>> {
+        self.read(move |view| rejections::page(view, source, before, limit)).await
+    }
+
     async fn endpoint(&self, id: EndpointId) -> StoreResult<Option<EndpointRow>> {
         self.read(move |view| endpoints::find(view, id)).await
     }
@@ -382,9 +433,7 @@ impl Store for SqliteStore {
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
-        let (work, answer) = writer::job(move |tx| upkeep::step(tx, now));
-        self.orders.hand_in(Order::Alone(work)).await?;
-        answer.await.map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
+        self.write_alone(move |tx| upkeep::step(tx, now)).await
     }
 
     async fn depth(&self, _now: Timestamp) -> StoreResult<Depth> {
@@ -406,10 +455,7 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self, now: Timestamp) -> StoreResult<()> {
-        if self.room() == Room::Scarce {
-            let left = format!("the disk is full: less than {} MiB are free", RESERVE >> 20);
-            return Err(StoreError::NotCommitted(left));
-        }
+        self.ensure_room()?;
         self.write(move |tx| {
             let update = "UPDATE meta SET value = ?1 WHERE name = 'pinged_at'";
             tx.connection.prepare_cached(update)?.execute(params![now.as_millis()])?;

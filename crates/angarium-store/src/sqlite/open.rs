@@ -244,7 +244,7 @@ pub(super) fn prepare(connection: &mut Connection, sealer: &Sealer) -> StoreResu
 
 /// Tables whose damage nobody would notice: what lacks in them is not asked for again. In the big
 /// ones, of events and deliveries, every row has a checksum and is asked for by name.
-const INSPECTED: [&str; 15] = [
+const INSPECTED: [&str; 16] = [
     "meta",
     "environment",
     "host",
@@ -260,6 +260,7 @@ const INSPECTED: [&str; 15] = [
     "lane_hold",
     "idempotency",
     "job",
+    "source",
 ];
 
 /// Neither waits for its turn nor is due: it would wait for ever.

@@ -1,5 +1,5 @@
 //! Work in the background, a slice at a time between the group commits: the listing indexes, the
-//! index of publishers' own ids, and records that expire.
+//! index of publishers' own ids, and records and rejected requests that expire.
 //!
 //! Filled in big sorted slices an index costs a seventh of what it costs on each insert
 //! (storage.md, section 2.2).
@@ -7,7 +7,7 @@
 use super::fault::Fault;
 use super::readers::View;
 use super::writer::Tx;
-use super::{codec, commit};
+use super::{codec, commit, rejections};
 use crate::Upkeep;
 use angarium_core::id::{EventKey, TenantNo};
 use angarium_core::time::Timestamp;
@@ -80,9 +80,12 @@ pub(super) fn step(tx: &mut Tx<'_>, now: Timestamp) -> Result<Upkeep, Fault> {
     let room = i64::try_from(SLICE_ROWS.saturating_sub(rows)).unwrap_or_default();
     let forgotten =
         tx.connection.prepare_cached(FORGET)?.execute(params![now.as_millis(), room])?;
+    let rejections = rejections::forget(tx, now)?;
     Ok(Upkeep {
         own_ids_indexed_upto: tx.state.indexed_upto,
-        more: rows + forgotten >= SLICE_ROWS || tx.state.indexed_upto < newest(tx)?,
+        more: rows + forgotten >= SLICE_ROWS
+            || rejections >= rejections::SLICE
+            || tx.state.indexed_upto < newest(tx)?,
     })
 }
 

@@ -5,10 +5,11 @@
 
 use crate::schema::{compile, violation};
 use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant, Validation};
-use angarium_core::id::{ApiKeyId, EnvironmentNo, TenantNo};
+use angarium_core::id::{ApiKeyId, EnvironmentNo, SourceId, TenantNo};
 use angarium_core::notice::OPERATOR;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::SigningKey;
+use angarium_core::source::Source;
 use angarium_store::{AccountChange, AccountChanged, Accounts};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +65,7 @@ struct Tables {
     key_hashes: HashMap<[u8; 32], Arc<ApiKey>>,
     event_types: HashMap<EnvironmentNo, BTreeMap<String, Arc<EventTypeEntry>>>,
     signing_keys: HashMap<TenantNo, BTreeMap<String, Vec<SigningKey>>>,
+    sources: BTreeMap<SourceId, Arc<Source>>,
 }
 
 impl Directory {
@@ -95,7 +97,10 @@ impl Directory {
         let number = match changed {
             AccountChanged::Created(number) => Some(number),
             AccountChanged::Done => None,
-            AccountChanged::NotFound | AccountChanged::Taken | AccountChanged::InUse => return,
+            AccountChanged::NotFound
+            | AccountChanged::Taken
+            | AccountChanged::InUse
+            | AccountChanged::TooMany => return,
         };
         let mut tables = self.write();
         tables.apply(change, number);
@@ -192,6 +197,29 @@ impl Directory {
         types.into_iter().flat_map(BTreeMap::values).cloned().collect()
     }
 
+    /// The source of this id.
+    pub fn source(&self, id: SourceId) -> Option<Arc<Source>> {
+        self.read().sources.get(&id).cloned()
+    }
+
+    /// Sources, newest first, from below `before`, as far as `wanted` says.
+    pub fn sources(
+        &self,
+        before: Option<SourceId>,
+        limit: usize,
+        wanted: impl Fn(&Source) -> bool,
+    ) -> Vec<Arc<Source>> {
+        let tables = self.read();
+        let below = before.unwrap_or(SourceId::from_bytes([0xff; 16]));
+        let sources = tables.sources.range(..below).rev().map(|(_, source)| source);
+        sources.filter(|source| wanted(source)).take(limit).cloned().collect()
+    }
+
+    /// Follows a source that the store has: its scheme was made ready by the caller.
+    pub fn put_source(&self, source: Source) {
+        self.write().sources.insert(source.config.id, Arc::new(source));
+    }
+
     /// A tenant's signing keys, by contract, the current key of each first.
     pub fn signing_keys(&self, tenant: TenantNo) -> Vec<(String, Vec<SigningKey>)> {
         let tables = self.read();
@@ -253,6 +281,11 @@ impl Tables {
             AccountChange::RevokeKey(id) => self.drop_keys(|key| key.id == id),
             AccountChange::PutEventType(environment, config) => {
                 self.put_event_type(environment, config);
+            }
+            // Whoever makes the change puts the source itself, with its scheme.
+            AccountChange::CreateSource(..) | AccountChange::ReplaceSource(_) => {}
+            AccountChange::DeleteSource(id) => {
+                self.sources.remove(&id);
             }
             AccountChange::PutTenantKeys(tenant, contract, keys) => {
                 self.signing_keys.entry(tenant).or_default().insert(contract, keys);

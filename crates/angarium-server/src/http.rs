@@ -3,6 +3,7 @@
 //! `POST /v1/events`, the hot path, is answered before the router is asked.
 
 use crate::api::{App, is_direct, publish_directly};
+use crate::origin::Peer;
 use axum::Router;
 use axum::response::Response;
 use http::Request;
@@ -14,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -66,7 +68,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     listener.local_addr()?;
-    let front = Front { app, router: TowerToHyperService::new(router) };
+    let peer = Peer(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let front = Front { app, router: TowerToHyperService::new(router), peer };
     let places = Arc::new(Semaphore::new(limits.connections));
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -78,9 +81,9 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let (stream, place) = accepted;
+        let (stream, peer, place) = accepted;
         let connection = Connection { limits: limits.clone(), stopped: stopped.clone(), place };
-        connections.spawn(connection.serve(stream, front.clone()));
+        connections.spawn(connection.serve(stream, Front { peer, ..front.clone() }));
     }
     drop(listener);
     // The receivers see the sender go; that is the signal.
@@ -97,12 +100,12 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
+) -> (TcpStream, Peer, OwnedSemaphorePermit) {
     loop {
         let place = Arc::clone(places).acquire_owned().await;
         let place = place.expect("nobody closes the semaphore");
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, peer)) => return (stream, Peer(peer.ip().to_canonical()), place),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -232,13 +235,15 @@ impl Service<Request<Incoming>> for Watched {
 struct Front {
     app: Arc<App>,
     router: TowerToHyperService<Router>,
+    peer: Peer,
 }
 
 impl Front {
-    async fn answer(self, request: Request<Incoming>) -> Response {
+    async fn answer(self, mut request: Request<Incoming>) -> Response {
         if is_direct(&self.app, &request) {
             return publish_directly(&self.app, request).await;
         }
+        request.extensions_mut().insert(self.peer);
         match self.router.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},

@@ -9,7 +9,9 @@ pub mod directory;
 pub mod docs;
 pub mod http;
 pub mod ingest;
+pub mod origin;
 pub mod rates;
+pub mod receive;
 
 pub mod egress;
 pub mod runner;

@@ -35,6 +35,7 @@ pub struct Metrics {
     shards_out: Gauge,
     notices_dropped: Counter,
     requests: Family<RequestLabels, Counter>,
+    received: Family<ReceivedLabels, Counter>,
     panics: Counter,
     progress: Mutex<Option<Progress>>,
 }
@@ -54,6 +55,11 @@ struct RequestLabels {
     method: Name,
     route: String,
     status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReceivedLabels {
+    outcome: Name,
 }
 
 /// A label out of a closed set.
@@ -82,6 +88,7 @@ impl Default for Metrics {
             shards_out: Gauge::default(),
             notices_dropped: Counter::default(),
             requests: Family::default(),
+            received: Family::default(),
             panics: Counter::default(),
             progress: Mutex::default(),
         };
@@ -119,7 +126,14 @@ impl Metrics {
         let dropped = self.notices_dropped.clone();
         registry.register("notices_dropped", "Notices that nobody was told", dropped);
         registry.register("http_requests", "Calls answered", self.requests.clone());
+        let received = self.received.clone();
+        registry.register("received", "Requests of third parties, by outcome", received);
         registry.register("panics", "Calls that panicked", self.panics.clone());
+    }
+
+    /// A third party's request came to this end.
+    pub fn received(&self, outcome: &'static str) {
+        self.received.get_or_create(&ReceivedLabels { outcome: Name(outcome) }).inc();
     }
 
     /// An event was accepted.

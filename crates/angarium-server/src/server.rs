@@ -6,18 +6,22 @@ use crate::api::{self, App};
 use crate::clock::Clock;
 use crate::contract_api::{Collision, first_collision};
 use crate::directory::Directory;
-use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers};
+use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers, Transport};
 use crate::entropy::Entropy;
 use crate::http::{self, ConnectionLimits};
 use crate::notices;
+use crate::origin::Outside;
 use crate::rates::Rates;
+use crate::receive::{self, Certificates, public_roots};
 use crate::recovery_jobs;
 use crate::rotation;
 use crate::runner::{self, Parts, Runner};
 use angarium_core::address::AddressPolicy;
-use angarium_core::contract::{ContractLibrary, ContractMistakes};
+use angarium_core::contract::ContractLibrary;
+use angarium_core::declared::Mistakes;
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::limits::Limits;
+use angarium_core::scheme::SchemeLibrary;
 use angarium_core::secret::SecretText;
 use angarium_store::seal::MasterKey;
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
@@ -49,6 +53,8 @@ pub struct ServerConfig {
     pub addresses: AddressPolicy,
     /// Root certificates beside the public ones, as PEM.
     pub extra_roots: Vec<String>,
+    /// How the server is seen from outside.
+    pub outside: Outside,
     /// The limits in force.
     pub limits: Limits,
     /// How long a stop waits for what is in flight.
@@ -67,7 +73,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// A contract file is wrong.
     #[error(transparent)]
-    Contract(#[from] ContractMistakes),
+    Contract(#[from] Mistakes),
     /// The directory of contracts, or a file in it, cannot be read.
     #[error("contracts cannot be read from {path}")]
     ContractFile {
@@ -126,6 +132,7 @@ pub struct RunningServer {
     rotation: JoinHandle<()>,
     jobs: JoinHandle<()>,
     notices: JoinHandle<()>,
+    rejections: JoinHandle<()>,
     runner: Arc<Runner>,
     store: SharedStore,
     grace: Duration,
@@ -162,6 +169,7 @@ impl RunningServer {
         self.rotation.abort();
         self.jobs.abort();
         self.notices.abort();
+        self.rejections.abort();
         let left = until.saturating_duration_since(Instant::now());
         self.runner.stop(left).await;
         self.store.close().await;
@@ -183,9 +191,11 @@ async fn start_on(
         accounts = store.accounts().await?;
     }
     check_contracts(&accounts, &contracts)?;
+    let sources = std::mem::take(&mut accounts.sources);
+    let transport: Arc<dyn Transport> = Arc::new(egress(&config)?);
     let runner = Runner::start(Parts {
         store: Arc::clone(store),
-        transport: Arc::new(egress(&config)?),
+        transport: Arc::clone(&transport),
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
         contracts: Arc::clone(&contracts),
@@ -194,6 +204,7 @@ async fn start_on(
     })
     .await?;
     let app = Arc::new(App {
+        schemes: Arc::new(SchemeLibrary::built_in()?),
         runner: Arc::clone(&runner),
         store: Arc::clone(store),
         directory: Directory::new(accounts),
@@ -209,7 +220,11 @@ async fn start_on(
         lanes: Default::default(),
         turns: Default::default(),
         jobs: Arc::default(),
+        outside: config.outside,
+        certificates: Certificates::new(transport, Arc::clone(&config.clock), public_roots()),
+        rejections: Arc::default(),
     });
+    receive::make_ready(&app, sources).await?;
     let driver = recovery_jobs::Driver::of(&app);
     Ok(RunningServer {
         address,
@@ -217,6 +232,7 @@ async fn start_on(
         rotation: tokio::spawn(rotation::rotate_for_ever(Arc::clone(&app))),
         jobs: tokio::spawn(recovery_jobs::drive_for_ever(Arc::new(driver))),
         notices: tokio::spawn(notices::publish_for_ever(Arc::clone(&app))),
+        rejections: tokio::spawn(receive::keep_rejections_for_ever(Arc::clone(&app))),
         api: ApiListener::open(listener, app, config.grace),
         runner,
         store: Arc::clone(store),

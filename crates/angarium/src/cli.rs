@@ -4,7 +4,7 @@ use crate::badhost;
 use crate::client::Connection;
 use crate::commands::{
     backup, bench, contract, delivery, doctor, endpoint, environment, event, job, key, notice,
-    publish, serve, settings, tenant,
+    publish, serve, settings, signature, source, tenant,
 };
 use crate::config::{Loaded, Settings};
 use crate::demo;
@@ -37,6 +37,8 @@ enum Command {
     Tenant(CallingGroup<tenant::Action>),
     /// Endpoints: where a tenant's deliveries go.
     Endpoint(CallingGroup<endpoint::Action>),
+    /// Sources: where third parties send what they have to say to a tenant.
+    Source(CallingGroup<source::Action>),
     /// Events that were accepted.
     Event(CallingGroup<event::Action>),
     /// Deliveries and their attempts.
@@ -50,6 +52,10 @@ enum Command {
     /// Contract files.
     #[command(subcommand)]
     Contract(contract::Action),
+    /// Signs a request as a third party or a contract does; no server is needed.
+    Sign(signature::Sign),
+    /// Says whether a request is genuine; no server is needed.
+    Verify(signature::Verify),
     /// Writes a consistent copy of the embedded store to a new file.
     Backup(backup::Backup),
     /// Looks at everything that a server needs, and says how to mend what is wrong.
@@ -100,12 +106,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Environment(c) => call(environment::run(c.connection, c.output, c.action)),
         Command::Tenant(c) => call(tenant::run(c.connection, c.output, c.action)),
         Command::Endpoint(c) => call(endpoint::run(c.connection, c.output, c.action)),
+        Command::Source(c) => call(source::run(c.connection, c.output, c.action)),
         Command::Event(c) => call(event::run(c.connection, c.output, c.action)),
         Command::Delivery(c) => call(delivery::run(c.connection, c.output, c.action)),
         Command::Job(c) => call(job::run(c.connection, c.output, c.action)),
         Command::Notice(c) => call(notice::run(c.connection, c.output, c.action)),
         Command::Key(c) => call(key::run(c.connection, c.output, c.action)),
         Command::Contract(action) => contract::run(action),
+        Command::Sign(sign) => signature::sign(&sign),
+        Command::Verify(verify) => signature::verify(&verify),
         Command::Backup(backup) => backup::run(&Loaded::new(given())?.settings, &backup.file),
         Command::Doctor(_) => doctor::run(&Loaded::new(given())?.settings),
         Command::Bench(options) => bench::run(&options),

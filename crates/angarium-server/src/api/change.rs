@@ -1,7 +1,7 @@
 //! Changes of accounts: committed by the store, then followed by the directory and the runner.
 
-use super::App;
 use super::problem::{Problem, internal};
+use super::{App, sources};
 use angarium_core::batch::Guard;
 use angarium_core::id::TenantNo;
 use angarium_core::refusal::{Code, Refusal};
@@ -50,6 +50,10 @@ impl App {
                 let message = "that name, or one of the hosts, is taken";
                 Err(Refusal::whole(Code::AlreadyExists, message).into())
             }
+            AccountChanged::TooMany => {
+                let message = "there are as many as may be; delete one first";
+                Err(Refusal::whole(Code::TooManySources, message).into())
+            }
             AccountChanged::InUse => {
                 let message = "something still belongs to it; delete that first";
                 Err(Refusal::whole(Code::InUse, message).into())
@@ -73,10 +77,14 @@ impl App {
                 let contract = self.contracts.get(contract);
                 contract.map_or(Ok(()), |c| self.runner.set_tenant_keys(*tenant, c, keys))
             }
+            (
+                AccountChange::CreateSource(config, _) | AccountChange::ReplaceSource(config),
+                AccountChanged::Created(_) | AccountChanged::Done,
+            ) => sources::ready(self, config.clone()).map(|ready| self.directory.put_source(ready)),
             _ => Ok(()),
         };
         if let Err(refusal) = followed {
-            tracing::error!(%refusal, "a tenant's new keys do not sign");
+            tracing::error!(%refusal, "a change is stored and not in force");
         }
         self.directory.apply(change, changed);
         Ok(changed)
@@ -100,6 +108,10 @@ impl App {
             AccountChange::PutEventType(environment, config) => {
                 format!("type {environment} {}", config.name)
             }
+            AccountChange::CreateSource(config, _) | AccountChange::ReplaceSource(config) => {
+                format!("source {}", config.id)
+            }
+            AccountChange::DeleteSource(id) => format!("source {id}"),
             AccountChange::PutTenantKeys(tenant, contract, _) => {
                 format!("keys {tenant} {contract}")
             }

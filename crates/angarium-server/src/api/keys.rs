@@ -3,7 +3,7 @@
 use super::auth::{Caller, Reader, hash, make_key};
 use super::idempotency::Command;
 use super::json::{Answer, Empty, Time};
-use super::page::{self, Cursor, ListName, Listed, Query};
+use super::page::{self, ListName, Listed, Query};
 use super::problem::{Problem, not_found};
 use super::{App, Named};
 use crate::entropy::random;
@@ -288,14 +288,5 @@ fn show(app: &App, key: &ApiKey) -> KeyView {
         scopes: key.scopes.iter().copied().map(ScopeName::from).collect(),
         created_at: Time(key.created_at),
         expires_at: key.expires_at.map(Time),
-    }
-}
-
-impl Cursor for ApiKeyId {
-    fn to_bytes(&self) -> Vec<u8> {
-        ApiKeyId::to_bytes(*self).to_vec()
-    }
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(ApiKeyId::from_bytes)
     }
 }

@@ -23,8 +23,10 @@ mod jobs;
 mod keys;
 mod notices;
 pub(crate) mod signing_keys;
+pub(crate) mod sources;
 mod status;
 mod tenants;
+mod verify;
 
 pub use openapi::document;
 
@@ -34,7 +36,9 @@ use crate::directory::Directory;
 use crate::docs;
 use crate::entropy::Entropy;
 use crate::metrics::Metrics;
+use crate::origin::Outside;
 use crate::rates::Rates;
+use crate::receive::{self, Certificates, Rejections};
 use crate::recovery_jobs::Jobs;
 use crate::runner::Runner;
 use angarium_core::address::AddressPolicy;
@@ -42,6 +46,7 @@ use angarium_core::contract::ContractLibrary;
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::limits::Limits;
 use angarium_core::refusal::{Code, Refusal};
+use angarium_core::scheme::SchemeLibrary;
 use angarium_core::time::Timestamp;
 use angarium_store::SharedStore;
 use axum::extract::{FromRequestParts, MatchedPath, Request};
@@ -67,6 +72,8 @@ pub struct App {
     pub directory: Directory,
     /// The contracts that are loaded.
     pub contracts: Arc<ContractLibrary>,
+    /// The schemes by which third parties sign.
+    pub schemes: Arc<SchemeLibrary>,
     /// The limits in force.
     pub limits: Limits,
     /// Tells the time.
@@ -87,6 +94,12 @@ pub struct App {
     pub lanes: change::Lanes,
     /// Keeps turns of one tenant's signing keys in order.
     pub turns: change::Lanes,
+    /// How the server is seen from outside.
+    pub outside: Outside,
+    /// What the requests of third parties name, and are judged by.
+    pub certificates: Certificates,
+    /// Requests that sources rejected, on their way to the store.
+    pub rejections: Arc<Rejections>,
     /// What calls and the driver of jobs share.
     pub jobs: Arc<Jobs>,
 }
@@ -110,6 +123,7 @@ pub fn router(app: Arc<App>) -> Router {
     router
         .merge(openapi::page(openapi::complete(document)))
         .merge(docs::routes())
+        .merge(receive::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .route_layer(middleware::from_fn(idempotency::see_through))
@@ -159,6 +173,12 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(notices::list))
         .routes(routes!(event_types::list))
         .routes(routes!(event_types::put))
+        .routes(routes!(sources::create, sources::list_of_tenant))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::show, sources::change, sources::delete))
+        .routes(routes!(sources::rotate_secret))
+        .routes(routes!(sources::requests))
+        .routes(routes!(verify::verify))
         .routes(routes!(status::alive))
         .routes(routes!(status::ready))
         .routes(routes!(status::metrics))

@@ -3,7 +3,9 @@
 //! A cursor is opaque and checked: one that another list, environment or tenant gave out is
 //! `invalid_cursor`, never a page of something else.
 
-use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, JobId, TenantNo};
+use angarium_core::id::{
+    ApiKeyId, DeliveryKey, EndpointNo, EventKey, Generation, JobId, SourceId, TenantNo,
+};
 use angarium_core::limits::Limits;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::time::Timestamp;
@@ -107,14 +109,20 @@ macro_rules! number_cursors {
 
 number_cursors!(EventKey, EndpointNo, TenantNo);
 
-impl Cursor for JobId {
-    fn to_bytes(&self) -> Vec<u8> {
-        (*self).to_bytes().to_vec()
-    }
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(JobId::from_bytes)
-    }
+macro_rules! id_cursors {
+    ($($id:ident),*) => {$(
+        impl Cursor for $id {
+            fn to_bytes(&self) -> Vec<u8> {
+                (*self).to_bytes().to_vec()
+            }
+            fn from_bytes(bytes: &[u8]) -> Option<Self> {
+                bytes.try_into().ok().map($id::from_bytes)
+            }
+        }
+    )*};
 }
+
+id_cursors!(ApiKeyId, JobId, SourceId);
 
 impl Cursor for DeliveryKey {
     fn to_bytes(&self) -> Vec<u8> {

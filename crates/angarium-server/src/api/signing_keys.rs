@@ -193,7 +193,7 @@ pub(crate) async fn ensure_tenant_key(
 }
 
 /// A new key: the one that is given, or one made by the contract's rule.
-pub(super) fn new_key(
+pub(crate) fn new_key(
     rule: &KeyRule,
     given: Option<&Secret>,
     now: Timestamp,

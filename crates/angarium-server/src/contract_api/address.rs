@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// What stands before an environment's slug in the path.
 const PREFIX: &str = "/e/";
+/// Where third parties send to sources, at every host.
+const SOURCES: &str = "/in/";
 /// Where the page for an environment's customers stands.
 const DOCS: &str = "/docs/";
 
@@ -47,7 +49,7 @@ impl Path {
 pub(super) fn of<B>(directory: &Directory, request: &Request<B>) -> Result<Address, Refusal> {
     let path = request.uri().path();
     if let Some(environment) = environment_at_host(directory, request)? {
-        if is_docs(path, &environment.slug) {
+        if path.starts_with(SOURCES) || is_docs(path, &environment.slug) {
             return Ok(Address::Native);
         }
         return Ok(Address::Contracts(Path { environment, rest: path.to_owned() }));
@@ -151,6 +153,7 @@ mod tests {
             ("/v1/webhooks", "api.aioka.io.", "/v1/webhooks"),
             ("/e/aioka/v1/webhooks", "api.aioka.io", "/e/aioka/v1/webhooks"),
             ("/v1/events", "api.aioka.io", "/v1/events"),
+            ("/in/src_1", "api.aioka.io", "native"),
             ("/docs/aioka", "api.aioka.io", "native"),
             ("/docs/aioka.md", "api.aioka.io", "native"),
             ("/docs/aioka/openapi.json", "api.aioka.io", "native"),

@@ -8,6 +8,7 @@ use crate::api::auth::Caller;
 use crate::api::idempotency::{self, Idempotency, Opened};
 use crate::api::json;
 use crate::api::problem::Problem;
+use crate::origin::Origin;
 use angarium_core::account::{Environment, Scope};
 use angarium_core::contract::Contract;
 use angarium_core::contract::api::{
@@ -17,6 +18,7 @@ use angarium_core::refusal::Refusal;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
+use http::request::Parts;
 use std::sync::Arc;
 
 /// A call of a contract's route.
@@ -50,15 +52,32 @@ impl ContractCall<'_> {
         path: &Path,
         request: Request,
     ) -> Result<Response, Problem> {
-        let caller = self.caller(app, &path.environment, request.headers())?;
         match self.route.operation.bounds().access {
             Access::Reads => {
-                let operating = Operating { app, call: self, caller: &caller };
+                let (parts, _) = request.into_parts();
+                let caller = self.caller(app, &path.environment, &parts.headers)?;
+                let base_url = self.base_url(app, path, &parts)?;
+                let operating = Operating { app, call: self, caller: &caller, base_url };
                 let read = operating.read().await?;
-                Ok(answer::tagged(read, request.headers()))
+                Ok(answer::tagged(read, &parts.headers))
             }
-            Access::Changes => self.change(app, path, &caller, request).await,
+            Access::Changes => {
+                let caller = self.caller(app, &path.environment, request.headers())?;
+                self.change(app, path, &caller, request).await
+            }
+            Access::Receives => self.take_in(app, &path.environment, request).await,
         }
+    }
+
+    /// The address below which the contract's calls are, as this caller knows it; only what is
+    /// about sources names it.
+    fn base_url(&self, app: &App, path: &Path, head: &Parts) -> Result<String, Refusal> {
+        if !self.route.operation.is_of_source() {
+            return Ok(String::new());
+        }
+        let is_public = |host: &str| app.directory.environment_by_host(host).is_some();
+        let origin = Origin::of(&app.outside, head, is_public)?;
+        Ok(origin.base_url(&path.environment))
     }
 
     async fn change(
@@ -80,7 +99,8 @@ impl ContractCall<'_> {
             }
         };
         let fields = self.fields(app, &parts.headers, &bytes)?;
-        let operating = Operating { app, call: self, caller };
+        let base_url = self.base_url(app, path, &parts)?;
+        let operating = Operating { app, call: self, caller, base_url };
         match operating.change(fields, &idempotency).await {
             Ok(answer) => Ok(answer.into_response()),
             // Only the operation speaks of native members; who read the body named the contract's.
@@ -118,14 +138,27 @@ fn key_text<'a>(auth: &Authentication, headers: &'a HeaderMap) -> Option<&'a str
 /// What a key needs. Who may only read is shown no secret, and signing keys are secrets.
 fn scope(operation: Operation) -> Scope {
     match operation {
-        Operation::EndpointList | Operation::EndpointGet | Operation::DiagnosticsShow => {
-            Scope::Read
-        }
+        Operation::EndpointList
+        | Operation::EndpointGet
+        | Operation::DiagnosticsShow
+        | Operation::SourceList
+        | Operation::SourceGet
+        | Operation::SourceEvents
+        | Operation::SourceDeliveries
+        | Operation::SourceRecent
+        | Operation::SourceVerify => Scope::Read,
         Operation::EndpointCreate
         | Operation::EndpointUpdate
         | Operation::EndpointDelete
         | Operation::EndpointTest
         | Operation::KeysList
-        | Operation::KeysRotate => Scope::Manage,
+        | Operation::KeysRotate
+        | Operation::SourceCreate
+        | Operation::SourceUpdate
+        | Operation::SourceDelete
+        | Operation::SourceRotate
+        | Operation::SourceTest
+        | Operation::SourceReceive
+        | Operation::SourceMatch => Scope::Manage,
     }
 }

@@ -17,7 +17,10 @@ mod call;
 mod collision;
 mod diagnostics;
 mod operate;
+mod received;
 mod route;
+mod sources;
+mod taking_in;
 
 pub(crate) use address::is_of_server;
 pub(crate) use answer::{knows, tag};

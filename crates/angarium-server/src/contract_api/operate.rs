@@ -24,6 +24,8 @@ pub(super) struct Operating<'a> {
     pub(super) app: &'a Arc<App>,
     pub(super) call: &'a ContractCall<'a>,
     pub(super) caller: &'a Caller,
+    /// The address below which the contract's calls are; empty where nothing names it.
+    pub(super) base_url: String,
 }
 
 impl Operating<'_> {
@@ -44,11 +46,24 @@ impl Operating<'_> {
             }
             Operation::DiagnosticsShow => self.diagnostics().await,
             Operation::KeysList => self.list_keys().await,
+            Operation::SourceList => self.list_sources().await,
+            Operation::SourceGet => self.show_source().await,
+            Operation::SourceEvents => self.list_received().await,
+            Operation::SourceRecent => self.list_recent().await,
+            Operation::SourceDeliveries => self.list_forwards().await,
             Operation::EndpointCreate
             | Operation::EndpointUpdate
             | Operation::EndpointDelete
             | Operation::EndpointTest
-            | Operation::KeysRotate => Err(internal().into()),
+            | Operation::KeysRotate
+            | Operation::SourceCreate
+            | Operation::SourceUpdate
+            | Operation::SourceDelete
+            | Operation::SourceRotate
+            | Operation::SourceTest
+            | Operation::SourceVerify
+            | Operation::SourceReceive
+            | Operation::SourceMatch => Err(internal().into()),
         }
     }
 
@@ -76,10 +91,26 @@ impl Operating<'_> {
             }
             Operation::EndpointTest => self.test(fields, idempotency).await,
             Operation::KeysRotate => self.rotate(fields, idempotency).await,
+            Operation::SourceCreate => self.create_source(fields, idempotency).await,
+            Operation::SourceUpdate => self.change_source(fields, idempotency).await,
+            Operation::SourceDelete => {
+                let answer = self.print(&Subject::Nothing);
+                self.sources()?.delete(id, idempotency, answer).await
+            }
+            Operation::SourceRotate => self.rotate_source(fields, idempotency).await,
+            Operation::SourceTest => self.test_source(fields, idempotency).await,
+            Operation::SourceVerify => Ok(self.verify_request(fields)?),
             Operation::EndpointList
             | Operation::EndpointGet
             | Operation::DiagnosticsShow
-            | Operation::KeysList => Err(internal().into()),
+            | Operation::KeysList
+            | Operation::SourceList
+            | Operation::SourceGet
+            | Operation::SourceEvents
+            | Operation::SourceDeliveries
+            | Operation::SourceRecent
+            | Operation::SourceReceive
+            | Operation::SourceMatch => Err(internal().into()),
         }
     }
 
@@ -145,7 +176,7 @@ impl Operating<'_> {
     }
 
     /// The id in the path; a path without one names nothing.
-    fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         self.call.id.unwrap_or_default()
     }
 
@@ -193,6 +224,6 @@ fn changed(fields: Fields) -> EndpointChange {
 }
 
 /// What cannot be absent is refused where it is cleared, as an empty value is.
-fn unless_silent<T: Default>(given: Given<T>) -> Option<T> {
+pub(super) fn unless_silent<T: Default>(given: Given<T>) -> Option<T> {
     given.change().map(Option::unwrap_or_default)
 }

@@ -5,14 +5,13 @@
 //! were asked for, so every command on them runs as it is.
 
 mod html;
-mod origin;
 
 pub use html::{HtmlPage, Links, render};
-pub use origin::Origin;
 
 use crate::api::problem::{Problem, not_found};
 use crate::api::{App, Named};
 use crate::contract_api::{knows, tag};
+use crate::origin::Origin;
 use angarium_core::account::Environment;
 use angarium_core::contract::page::Page;
 use axum::Router;
@@ -79,7 +78,8 @@ pub fn answer(
     form: Form,
     head: &Parts,
 ) -> Result<Response, Problem> {
-    let origin = Origin::of(environment, head)?;
+    let is_public = |authority: &str| environment.hosts.iter().any(|host| host == authority);
+    let origin = Origin::of(&app.outside, head, is_public)?;
     let contracts = environment.contracts.iter().filter_map(|name| app.contracts.get(name));
     let contracts: Vec<_> = contracts.cloned().collect();
     let base_url = origin.base_url(environment);

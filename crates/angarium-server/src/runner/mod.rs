@@ -202,6 +202,11 @@ impl Runner {
         self.shards.look(ShardId::of(tenant), |shard| shard.health(no)).flatten()
     }
 
+    /// How many deliveries an endpoint was given, if its shard has it.
+    pub fn deliveries_of(&self, tenant: TenantNo, no: EndpointNo) -> Option<u64> {
+        self.shards.look(ShardId::of(tenant), |shard| shard.deliveries_of(no)).flatten()
+    }
+
     /// Gives the sender a tenant's signing keys under a contract, after the store has them.
     ///
     /// # Errors

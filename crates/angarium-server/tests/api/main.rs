@@ -10,4 +10,5 @@ mod listener;
 mod look;
 mod rates;
 mod recover;
+mod sources;
 mod stage;

@@ -7,6 +7,7 @@ use angarium_core::id::EndpointNo;
 use angarium_core::limits::Limits;
 use angarium_core::outcome::Outcome;
 use angarium_core::request::OutgoingRequest;
+use angarium_core::scheme::SchemeLibrary;
 use angarium_core::secret::SecretText;
 use angarium_server::api::{App, auth, router};
 use angarium_server::clock::{Clock, SystemClock};
@@ -14,7 +15,9 @@ use angarium_server::directory::Directory;
 use angarium_server::egress::{Exchange, Transport};
 use angarium_server::entropy::OsEntropy;
 use angarium_server::metrics::Metrics;
+use angarium_server::origin::Outside;
 use angarium_server::rates::Rates;
+use angarium_server::receive::{Certificates, public_roots};
 use angarium_server::runner::{Parts, Runner};
 use angarium_store::SharedStore;
 use angarium_store::seal::MasterKey;
@@ -107,7 +110,11 @@ impl Stage {
     }
 
     /// With a clock of the API's own.
-    pub(crate) async fn by(api_clock: Arc<dyn Clock>) -> Self {
+    pub(crate) async fn by(clock: Arc<dyn Clock>) -> Self {
+        Self::with_clocks(Arc::new(SystemClock), clock).await
+    }
+
+    async fn with_clocks(of_runner: Arc<dyn Clock>, clock: Arc<dyn Clock>) -> Self {
         let store: SharedStore = Arc::new(
             SqliteStore::open(SqliteConfig {
                 path: None,
@@ -119,28 +126,31 @@ impl Stage {
         );
         let limits = Limits::default();
         let contracts = Arc::new(ContractLibrary::built_in(&limits).expect("contracts"));
-        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(OsEntropy));
+        let entropy = Arc::new(OsEntropy);
+        let transport: Arc<dyn Transport> = Arc::new(AlwaysOk);
         let given = SecretText::new(ADMIN);
         let printed = auth::ensure_admin_key(&*store, Some(&given), &SystemClock, &OsEntropy).await;
         assert_eq!(printed.expect("an admin key"), None);
         let runner = Runner::start(Parts {
             store: Arc::clone(&store),
-            transport: Arc::new(AlwaysOk),
-            clock,
+            transport: Arc::clone(&transport),
+            clock: of_runner,
             entropy: entropy.clone(),
             contracts: Arc::clone(&contracts),
             limits: limits.clone(),
             plain_http: PlainHttp::Allowed,
         });
-        let rates = Rates::new(&limits, Arc::clone(&api_clock));
+        let rates = Rates::new(&limits, Arc::clone(&clock));
+        let certificates = Certificates::new(transport, Arc::clone(&clock), public_roots());
         let app = Arc::new(App {
+            schemes: Arc::new(SchemeLibrary::built_in().expect("schemes")),
             rates,
             runner: runner.await.expect("a runner"),
             directory: Directory::new(store.accounts().await.expect("accounts")),
             store,
             contracts,
             limits,
-            clock: api_clock,
+            clock,
             entropy,
             addresses: AddressPolicy::default(),
             plain_http: PlainHttp::Allowed,
@@ -149,6 +159,9 @@ impl Stage {
             lanes: Default::default(),
             turns: Default::default(),
             jobs: Default::default(),
+            outside: Outside::default(),
+            certificates,
+            rejections: Arc::default(),
         });
         let router = router(Arc::clone(&app));
         Self { app, router }
@@ -156,7 +169,12 @@ impl Stage {
 
     /// With the environment `prod` of the standard contract and the tenant `acme`.
     pub(crate) async fn ready() -> Self {
-        let stage = Self::new().await;
+        Self::ready_by(Arc::new(SystemClock)).await
+    }
+
+    /// The same, with another clock than the system's.
+    pub(crate) async fn ready_by(clock: Arc<dyn Clock>) -> Self {
+        let stage = Self::with_clocks(Arc::clone(&clock), clock).await;
         let environment = json!({"slug": "prod", "contracts": ["standard", "aleta"]});
         let made = stage.post("/v1/environments").json(environment).send().await;
         assert_eq!(made.status, 201, "{}", made.text);

@@ -14,6 +14,8 @@ pub(crate) mod notice;
 pub(crate) mod publish;
 pub(crate) mod serve;
 pub(crate) mod settings;
+pub(crate) mod signature;
+pub(crate) mod source;
 pub(crate) mod tenant;
 
 use anyhow::Context;

@@ -7,6 +7,7 @@ use angarium_core::address::AddressPolicy;
 use angarium_core::endpoint::PlainHttp;
 use angarium_server::clock::SteadyClock;
 use angarium_server::entropy::OsEntropy;
+use angarium_server::origin::Outside;
 use angarium_server::server::{Server, ServerConfig};
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
 use anyhow::Context;
@@ -113,6 +114,10 @@ fn server_config(
         },
         addresses: AddressPolicy { allowed: settings.allow_cidr.clone() },
         extra_roots: roots.collect::<anyhow::Result<_>>()?,
+        outside: Outside {
+            public_url: settings.public_url.clone(),
+            trusted_proxies: settings.trusted_proxy.clone(),
+        },
         limits: settings.limits(descriptors),
         grace: settings.grace,
         clock: Arc::new(SteadyClock::start()),

@@ -18,6 +18,7 @@ pub(crate) use secrets::{
 use crate::logs::LogFormat;
 use angarium_core::limits::Limits;
 use angarium_core::time::parse_span;
+use angarium_server::origin::Origin;
 use clap::{Args, builder::BoolishValueParser};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -71,6 +72,16 @@ pub(crate) struct Settings {
     /// File of root certificates (PEM) that are trusted beside the public ones; repeatable.
     #[arg(long, env = "ANGARIUM_TRUST_CA", value_name = "PEM", value_delimiter = ',')]
     pub(crate) trust_ca: Vec<PathBuf>,
+
+    /// Address by which third parties and customers know the server, such as
+    /// https://hooks.example.com; else that of each request.
+    #[arg(long, env = "ANGARIUM_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<Origin>,
+
+    /// Address range of proxies whose X-Forwarded-Host and X-Forwarded-Proto are believed;
+    /// repeatable.
+    #[arg(long, env = "ANGARIUM_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) trusted_proxy: Vec<IpNet>,
 
     /// How long a stop waits for what is in flight (`500ms`, `30s`, `2m`).
     #[arg(long, env = "ANGARIUM_GRACE", value_name = "SPAN", default_value = "30s")]

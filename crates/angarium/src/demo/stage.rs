@@ -13,6 +13,7 @@ use angarium_core::secret::SecretText;
 use angarium_core::time::Timestamp;
 use angarium_server::clock::{Clock, SteadyClock, SystemClock};
 use angarium_server::entropy::{OsEntropy, random};
+use angarium_server::origin::Outside;
 use angarium_server::server::{RunningServer, Server, ServerConfig};
 use angarium_store::seal::MasterKey;
 use anyhow::Context;
@@ -134,6 +135,7 @@ fn config(data: &TempDir, ca: String) -> ServerConfig {
         plain_http: PlainHttp::Allowed,
         addresses: AddressPolicy { allowed: vec![loopback] },
         extra_roots: vec![ca],
+        outside: Outside::default(),
         limits,
         grace: GRACE,
         clock: Arc::new(SteadyClock::start()),

@@ -129,6 +129,16 @@ pub(crate) struct EndpointChange {
     pub(crate) status: Option<EndpointStatus>,
 }
 
+impl EndpointChange {
+    /// Whether it is for other events, or for another place, from now on.
+    pub(crate) fn moves(&self) -> bool {
+        self.url.is_some()
+            || self.types.is_some()
+            || self.subjects.is_some()
+            || self.attributes.is_some()
+    }
+}
+
 /// A limit: of an endpoint's attempts, or of a tenant's events.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the document's shape of core's RateSpec")]

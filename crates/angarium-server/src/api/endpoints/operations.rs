@@ -144,6 +144,9 @@ impl<'a> Endpoints<'a> {
         idempotency: &Idempotency,
         print: impl Fn(&EndpointFacts<'_>) -> Answer,
     ) -> Result<Answer, Problem> {
+        if change.moves() {
+            self.find(id).await.and_then(|row| Ok(self.check_is_nobodys(&row.config)?))?;
+        }
         let own_types = configure::own_types(self.app, self.environment);
         let apply = |config: &mut EndpointConfig| {
             let contract = configure::contract(self.app, &config.contract)?;
@@ -176,7 +179,7 @@ impl<'a> Endpoints<'a> {
     /// Deletes an endpoint: no attempt starts after the answer, what waits is cancelled.
     ///
     /// # Errors
-    /// `not_found`, and the store's.
+    /// `not_found`, `invalid_state` for one that forwards for a source, and the store's.
     pub(crate) async fn delete(
         &self,
         id: &str,
@@ -184,6 +187,7 @@ impl<'a> Endpoints<'a> {
         answer: Answer,
     ) -> Result<Answer, Problem> {
         let row = self.find(id).await?;
+        self.check_is_nobodys(&row.config)?;
         let guard = idempotency.keep(&answer);
         self.app.runner.delete_endpoint(row.config.tenant, row.no, guard).await?;
         Ok(answer)
@@ -253,6 +257,20 @@ impl<'a> Endpoints<'a> {
         Err(Refusal::whole(Code::Conflict, message).into())
     }
 
+    /// An endpoint that forwards for a source follows that alone.
+    fn check_is_nobodys(&self, config: &EndpointConfig) -> Result<(), Refusal> {
+        let subjects = config.subscription.subjects.iter().flatten();
+        let mut sources =
+            subjects.filter_map(|subject| self.app.directory.source(subject.parse().ok()?));
+        match sources.find(|source| source.config.forward.endpoint == config.id) {
+            None => Ok(()),
+            Some(source) => {
+                let message = format!("it forwards for {}; change that", source.config.id);
+                Err(Refusal::whole(Code::InvalidState, message))
+            }
+        }
+    }
+
     fn sees(&self, config: &EndpointConfig) -> bool {
         let tenant = self.app.directory.tenant_by_no(config.tenant);
         tenant.is_some_and(|tenant| tenant.environment == self.environment)
@@ -270,7 +288,10 @@ pub(crate) fn facts<'a>(app: &App, row: &'a EndpointRow) -> EndpointFacts<'a> {
 }
 
 /// Makes an endpoint ready: its URL canonical, its host one that may be dialled.
-fn prepare(app: &App, config: EndpointConfig) -> Result<Endpoint, Refusal> {
+///
+/// # Errors
+/// What is wrong with it, by its member.
+pub(crate) fn prepare(app: &App, config: EndpointConfig) -> Result<Endpoint, Refusal> {
     let contract = Arc::clone(configure::contract(app, &config.contract)?);
     let mut endpoint = Endpoint::prepare(config, contract, &app.limits, app.plain_http)?;
     app.addresses.judge_host(&endpoint.destination.host)?;

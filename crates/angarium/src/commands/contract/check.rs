@@ -2,7 +2,8 @@
 
 use super::text_of;
 use crate::output::Output;
-use angarium_core::contract::{Contract, ContractError, ContractWarning};
+use angarium_core::contract::{Contract, ContractWarning};
+use angarium_core::declared::Mistake;
 use angarium_core::limits::Limits;
 use angarium_server::schema;
 use anyhow::Context;
@@ -70,7 +71,7 @@ struct Checked {
     contract: Option<Contract>,
     /// Why the file cannot be read at all.
     unreadable: Option<String>,
-    mistakes: Vec<ContractError>,
+    mistakes: Vec<Mistake>,
     warnings: Vec<ContractWarning>,
 }
 
@@ -117,7 +118,7 @@ impl Checked {
 
     fn findings(&self) -> Vec<Finding> {
         let place = |line: usize, column: usize| format!("{}:{line}:{column}", self.file);
-        let mistake = |mistake: &ContractError| Finding {
+        let mistake = |mistake: &Mistake| Finding {
             place: place(mistake.line, mistake.column),
             kind: "error",
             reason: mistake.reason.clone(),
@@ -165,8 +166,8 @@ impl Checked {
     }
 
     fn to_json(&self) -> Value {
-        let mistake = |mistake: &ContractError| {
-            let ContractError { line, column, reason, cure, .. } = mistake;
+        let mistake = |mistake: &Mistake| {
+            let Mistake { line, column, reason, cure, .. } = mistake;
             json!({"line": line, "column": column, "reason": reason, "cure": cure})
         };
         let warning = |warning: &ContractWarning| {
@@ -196,7 +197,7 @@ fn refuse_shared_names(checked: &mut [Checked]) {
             Some(first) => {
                 let reason = format!("`{name}` is the name of {first} already");
                 let cure = "give each contract a name of its own";
-                checked.mistakes.push(ContractError::at(contract, &["contract"], reason, cure));
+                checked.mistakes.push(contract.mistake(&["contract"], reason, cure));
             }
         }
     }

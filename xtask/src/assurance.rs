@@ -22,7 +22,8 @@ const PROMISES: [&str; 2] = [
 ];
 
 /// The smallest build that has the tests.
-pub(crate) const ALONE: &[&str] = &["-p", "angarium", "--test", "promises"];
+pub(crate) const ALONE: &[&str] =
+    &["-p", "angarium", "-p", "angarium-core", "--test", "promises", "--lib"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

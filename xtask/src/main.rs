@@ -3,11 +3,13 @@
 //! `cargo xtask check` is exactly what CI runs; `cargo xtask tidy` keeps the rules that neither the
 //! compiler nor clippy can; `cargo xtask bench` compares the release binary with the relay floor;
 //! `cargo xtask sim` breaks simulated processes, stores and receivers and checks what was promised;
+//! `cargo xtask fuzz` feeds parsers what nobody would send;
 //! `cargo xtask assurance` says which promise which test shows, and with which figures.
 
 mod assurance;
 mod bench;
 mod check;
+mod fuzz;
 mod sim;
 mod tidy;
 
@@ -37,6 +39,8 @@ enum Command {
     Assurance,
     /// Simulated crashes, store faults and bad receivers, each run decided by a seed
     Sim(sim::Options),
+    /// Random input for everything that reads what outsiders send
+    Fuzz(fuzz::Options),
     /// Cost and speed of the release binary, alternating with the relay floor
     Bench(bench::Options),
 }
@@ -59,6 +63,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(&root),
         Command::Assurance => assurance::run(&root, assurance::ALONE),
         Command::Sim(options) => sim::run(&root, &options),
+        Command::Fuzz(options) => fuzz::run(&root, &options),
         Command::Bench(options) => bench::run(&root, &options),
     }
 }

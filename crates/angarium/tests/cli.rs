@@ -160,7 +160,7 @@ fn every_built_in_contract_can_be_shown() {
     let directory = tempfile::tempdir().expect("a directory");
     let listed = angarium(directory.path(), &["contract", "list"]);
     let listed = String::from_utf8(listed.stdout).expect("it is text");
-    assert_eq!(listed.lines().count(), 7, "{listed}");
+    assert_eq!(listed.lines().count(), 8, "{listed}");
     for line in listed.lines() {
         let name = line.split_whitespace().next().expect("a name");
         let shown = angarium(directory.path(), &["contract", "show", name]);

@@ -128,6 +128,10 @@ fn function_name(line: &str) -> Option<&str> {
 /// Source files that no `mod` line names: dead text that looks like code.
 fn unnamed_modules(sources: &[(&Path, &str)]) -> Vec<Finding> {
     let unnamed = |(path, _): &&(&Path, &str)| {
+        // Each fuzz target is a program, which its manifest names.
+        if path.starts_with("fuzz") {
+            return false;
+        }
         let Some(module) = Module::of(path) else {
             return false;
         };

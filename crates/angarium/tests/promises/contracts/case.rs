@@ -34,6 +34,9 @@ pub(super) struct Setting {
     /// Headers of every `call`, where a step does not say otherwise.
     #[serde(default)]
     pub(super) headers: Texts,
+    /// Proxies whose word for the address of a call is taken.
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<String>,
     /// A header of GET requests that the receiver sends back.
     pub(super) echo: Option<String>,
     #[serde(default)]

@@ -50,6 +50,20 @@ rows! { aleta:
     a10_the_body_has_its_members_in_order_and_no_entity_where_there_is_none "A10",
 }
 
+rows! { alumia:
+    l1_the_thirteen_routes_answer_with_the_printed_records "L1",
+    l2_a_webhook_is_created_within_the_printed_limits_and_its_secret_told_once "L2",
+    l3_the_receive_url_is_of_the_requests_origin_and_stands_for_no_forwarding "L3",
+    l4_any_subset_is_patched_and_status_and_enabled_are_in_step "L4",
+    l5_old_signatures_stop_verifying_at_once "L5",
+    l6_what_is_genuine_is_recorded_routed_and_forwarded_without_a_key "L6",
+    l7_the_source_says_how_is_signed_and_forwards_are_as_received "L7",
+    l8_events_and_deliveries_are_listed_tests_made_and_requests_verified "L8",
+    l9_linear_is_received_by_the_secret_that_signed "L9",
+    l10_errors_have_the_pages_codes_and_another_orgs_webhook_is_not_there "L10",
+    l11_nothing_of_a_deleted_webhook_can_be_read_again "L11",
+}
+
 rows! { anduin:
     n1_webhooks_are_registered_updated_and_deleted_by_rest "N1",
     n2_a_url_is_accepted_after_it_echoed_a_random_key "N2",
@@ -96,6 +110,7 @@ mod every {
         g6_plans_are_ordered_and_an_unknown_one_is_refused "G6",
         g7_an_idempotency_key_repeats_the_first_answer "G7",
         g8_an_endpoint_may_have_a_schedule_of_its_own "G8",
+        g9_a_contract_says_how_refused_receives_are_answered "G9",
     }
 
     #[test]

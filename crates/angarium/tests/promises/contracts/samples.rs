@@ -8,6 +8,8 @@ use crate::support::receiver::{Receiver, Reply};
 use crate::support::server::{Server, Start};
 use crate::support::shop::text;
 use crate::support::{eventually, tls};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -92,10 +94,11 @@ impl Platform {
         commands.filter(|command| command.starts_with("curl ")).map(str::to_owned).collect()
     }
 
-    /// The id of the only endpoint, in the contract's form; none if there is none.
-    fn only_endpoint(&self) -> Option<String> {
-        let endpoints = self.api.get("/v1/endpoints?tenant=acme").expect(200);
-        endpoints["data"][0]["id"].as_str().map(str::to_owned)
+    /// The id of the only webhook; none if there is none. A source's own endpoint is not one.
+    fn only_webhook(&self) -> Option<String> {
+        let kind = if self.contract == "alumia" { "sources" } else { "endpoints" };
+        let webhooks = self.api.get(&format!("/v1/{kind}?tenant=acme")).expect(200);
+        webhooks["data"][0]["id"].as_str().map(str::to_owned)
     }
 }
 
@@ -117,6 +120,43 @@ fn k1_the_printed_curl_registers_and_answers_the_printed_members() {
     assert!(text(&made, "secret").starts_with("whsec_"));
     let created = text(&made, "created_at");
     assert_eq!(created.len(), text(&printed, "created_at").len(), "{created}");
+}
+
+#[test]
+fn l2_the_printed_curl_creates_a_webhook_and_its_secret_is_stored_encrypted() {
+    let platform = Platform::open("alumia");
+    let key = "alm_live_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    let made = platform.run_printed("create.sh", "https://alumia.com", key);
+    let members = [
+        "id",
+        "name",
+        "url",
+        "source",
+        "description",
+        "events",
+        "status",
+        "enabled",
+        "deliveryCount",
+        "lastDeliveryAt",
+        "createdAt",
+        "updatedAt",
+        "receiveUrl",
+        "secret",
+    ];
+    assert_eq!(names(&made), members);
+    let secret = text(&made, "secret");
+    let decoded = STANDARD.decode(&secret["whsec_".len()..]).expect("base64");
+    let mut bytes_read = 0;
+    for entry in std::fs::read_dir(platform.folder.path().join("data")).expect("the data") {
+        let path = entry.expect("readable").path();
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        for clear in [secret.as_bytes(), &secret.as_bytes()["whsec_".len()..], &decoded] {
+            let stands = bytes.windows(clear.len()).any(|window| window == clear);
+            assert!(!stands, "{}", path.display());
+        }
+        bytes_read += bytes.len();
+    }
+    assert!(bytes_read > 4_096, "only {bytes_read} bytes of data");
 }
 
 #[test]
@@ -200,9 +240,14 @@ fn sample_id(commands: &[String]) -> Option<String> {
 
 #[test]
 fn page_every_curl_command_of_every_made_page_runs_as_printed() {
-    for (contract, expected) in
-        [("aioka", 4), ("aleta", 8), ("anduin-legacy", 6), ("anduin", 6), ("tidewater", 8)]
-    {
+    for (contract, expected) in [
+        ("aioka", 4),
+        ("aleta", 8),
+        ("alumia", 11),
+        ("anduin-legacy", 6),
+        ("anduin", 6),
+        ("tidewater", 8),
+    ] {
         let platform = Platform::open(contract);
         let receiver = Receiver::secured(|request| {
             let name = "x-anduin-webhook-validation-key";
@@ -223,10 +268,10 @@ fn page_every_curl_command_of_every_made_page_runs_as_printed() {
         for command in &commands {
             let mut command = put_in(command);
             if command.contains(&sample) {
-                if platform.only_endpoint().is_none() {
+                if platform.only_webhook().is_none() {
                     platform.run(&registering);
                 }
-                let id = platform.only_endpoint().expect("it was registered");
+                let id = platform.only_webhook().expect("it was registered");
                 command = command.replace(&sample, &id);
             }
             platform.run(&command);

@@ -15,6 +15,7 @@ use angarium_core::secret::SecretText;
 use angarium_core::time::{Jitter, Timestamp};
 use angarium_server::clock::Clock;
 use angarium_server::entropy::{Entropy, OsEntropy};
+use angarium_server::origin::Outside;
 use angarium_server::server::{RunningServer, Server, ServerConfig};
 use angarium_store::seal::MasterKey;
 use async_trait::async_trait;
@@ -118,6 +119,7 @@ impl Stage {
             plain_http: PlainHttp::Allowed,
             addresses: AddressPolicy { allowed: vec!["127.0.0.0/8".parse().expect("a range")] },
             extra_roots: vec![tls::of_the_run().authority.clone()],
+            outside: outside(setting),
             limits: Limits::default(),
             grace: Duration::from_millis(500),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -204,6 +206,13 @@ fn contracts(case: &Case, data: &Path) -> Option<PathBuf> {
     std::fs::create_dir(&contracts).expect("a folder");
     std::fs::copy(folder.join(file), contracts.join("contract.toml")).expect("a contract");
     Some(contracts)
+}
+
+/// How the server is seen from outside.
+fn outside(setting: &Setting) -> Outside {
+    let range = |range: &String| range.parse().expect("a range of addresses");
+    let trusted_proxies = setting.trusted_proxies.iter().map(range).collect();
+    Outside { trusted_proxies, ..Outside::default() }
 }
 
 fn receiver(script: &Script, echo: Option<String>) -> Receiver {

@@ -8,6 +8,7 @@ pub(crate) mod injector;
 pub(crate) mod lanes;
 pub(crate) mod message;
 pub(crate) mod receiver;
+pub(crate) mod sender;
 pub(crate) mod server;
 pub(crate) mod shop;
 pub(crate) mod tls;

@@ -110,6 +110,9 @@ pub struct SourceConfig {
     pub contract: Option<String>,
     /// Where accepted requests are forwarded to, beside the tenant's endpoints.
     pub forward: Forward,
+    /// Headers that are kept of a request beside those that the scheme reads, in lower case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
     /// For so long a request is known when it comes again.
     pub dedupe_seconds: u64,
     /// The answer to an accepted request.
@@ -276,6 +279,7 @@ mod tests {
             types: Vec::new(),
             contract: None,
             forward: Forward { endpoint: EndpointId::from_bytes([n; 16]), url: None },
+            headers: Vec::new(),
             dedupe_seconds: DEDUPE_SECONDS,
             reply: None,
             description: None,

@@ -224,7 +224,7 @@ async fn start_on(
         certificates: Certificates::new(transport, Arc::clone(&config.clock), public_roots()),
         rejections: Arc::default(),
     });
-    receive::make_ready(&app, sources).await?;
+    receive::make_ready(&app, sources).await;
     let driver = recovery_jobs::Driver::of(&app);
     Ok(RunningServer {
         address,

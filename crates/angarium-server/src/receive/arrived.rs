@@ -10,7 +10,7 @@ use angarium_core::source::{Rejection, Source};
 use angarium_core::time::Timestamp;
 use axum::extract::Request;
 use bytes::Bytes;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 /// Bytes of a rejected body that are kept: enough to see whose it is.
 const KEPT_BODY: usize = 4 * 1024;
@@ -49,11 +49,29 @@ impl Arrived {
         Incoming { method: &self.method, url: &self.url, headers: &self.headers, body: &self.body }
     }
 
+    /// The headers that are kept: those that the scheme reads and those that the source names, but
+    /// no passwords.
+    pub(super) fn kept<'a>(
+        &'a self,
+        source: &'a Source,
+    ) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
+        let named = |name: &HeaderName| {
+            source.config.headers.iter().any(|kept| kept == name.as_str())
+                && !source.scheme.is_password(name)
+        };
+        let read = source.scheme.kept(&self.headers);
+        let is_new = move |name: &HeaderName| {
+            !source.scheme.kept(&self.headers).any(|(read, _)| read == name)
+        };
+        let beside = self.headers.iter().filter(move |(name, _)| named(name) && is_new(name));
+        read.chain(beside)
+    }
+
     /// What is kept of it when it is rejected. Passwords are not, wherever they stand.
     pub(super) fn rejection(&self, source: &Source, why: &Why, at: Timestamp) -> Rejection {
         let usual = [header::CONTENT_TYPE, header::USER_AGENT];
         let usual = usual.iter().filter_map(|name| Some((name, self.headers.get(name)?)));
-        let kept = usual.chain(source.scheme.kept(&self.headers)).map(|(name, value)| {
+        let kept = usual.chain(self.kept(source)).map(|(name, value)| {
             (name.to_string(), cut(&String::from_utf8_lossy(value.as_bytes())).to_owned())
         });
         let target = self.url.splitn(4, '/').nth(3).unwrap_or_default();

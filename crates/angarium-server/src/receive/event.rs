@@ -45,7 +45,7 @@ fn attributes(
     let content_type = arrived.headers.get(header::CONTENT_TYPE).and_then(text);
     let facts = [(CONTENT_TYPE, content_type), (ID, verified.id.as_deref().map(Box::from))];
     let facts = facts.into_iter().filter_map(|(name, value)| Some((name.into(), value?)));
-    let headers = source.scheme.kept(&arrived.headers).filter_map(|(name, value)| {
+    let headers = arrived.kept(source).filter_map(|(name, value)| {
         Some((format!("{RECEIVED_HEADER}{name}").into(), text(value)?))
     });
     let fits = |(name, value): &(Box<str>, Box<str>)| {

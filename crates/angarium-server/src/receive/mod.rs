@@ -33,7 +33,6 @@ use crate::api::problem::Problem;
 use crate::api::sources::ready;
 use crate::api::{App, Named};
 use crate::entropy::random;
-use crate::server::StartError;
 use angarium_core::id::SourceId;
 use angarium_core::scheme::Answer;
 use angarium_core::source::{Source, SourceConfig, event_type};
@@ -67,13 +66,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 
 /// After a start: sources are ready before anybody is answered, and what a crash left half done of
 /// their forwarding is done.
-///
-/// # Errors
-/// The store's.
-pub(crate) async fn make_ready(
-    app: &Arc<App>,
-    sources: Vec<SourceConfig>,
-) -> Result<(), StartError> {
+pub(crate) async fn make_ready(app: &Arc<App>, sources: Vec<SourceConfig>) {
     for config in sources {
         let id = config.id;
         match ready(app, config.clone()) {
@@ -84,7 +77,6 @@ pub(crate) async fn make_ready(
             tracing::error!(%id, %refusal, "a source's forwarding is not as it says");
         }
     }
-    Ok(())
 }
 
 /// What a source forwards, and where, is what it says.

@@ -116,6 +116,7 @@ impl<'a> Samples<'a> {
             types: endpoint.subscription.types.clone(),
             contract: Some(self.contract.name().to_owned()),
             forward: Forward { endpoint: endpoint.id, url: Some(endpoint.url.clone()) },
+            headers: Vec::new(),
             dedupe_seconds: DEDUPE_SECONDS,
             reply: None,
             description: None,

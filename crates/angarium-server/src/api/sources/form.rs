@@ -8,6 +8,7 @@ use angarium_core::refusal::{Code, Refusal};
 use angarium_core::source::{SchemeChoice, SourceConfig, SourceReply, SourceStatus};
 use angarium_core::subscription::TypePattern;
 use angarium_core::time::parse_span;
+use http::HeaderName;
 use serde::Deserialize;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -15,6 +16,10 @@ use utoipa::ToSchema;
 /// A request is known for at least and at most so long when it comes again.
 const DEDUPE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(90 * 24 * 3_600);
+/// Headers that a source may keep beside those of its scheme.
+const KEPT_HEADERS: usize = 32;
+/// Headers that are never kept.
+const PASSWORDS: &[&str] = &["authorization", "cookie", "proxy-authorization"];
 /// Bytes of a reply.
 const REPLY_BYTES: usize = 4 * 1024;
 
@@ -41,6 +46,9 @@ pub(crate) struct NewSource {
     /// What an accepted request is answered; as the scheme says if absent.
     #[schema(value_type = Option<Reply>)]
     pub(crate) reply: Option<SourceReply>,
+    /// Headers that are kept and forwarded beside those that the scheme reads.
+    #[schema(max_items = 32, example = json!(["x-request-id"]))]
+    pub(crate) headers: Option<Vec<String>>,
     /// For how long a request is known when it comes again; `7d` if absent.
     #[schema(example = "7d")]
     pub(crate) dedupe: Option<String>,
@@ -77,6 +85,9 @@ pub(crate) struct SourceChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Reply>)]
     pub(crate) reply: Option<Option<SourceReply>>,
+    /// Headers that are kept beside those that the scheme reads, all of them anew.
+    #[schema(max_items = 32, example = json!(["x-request-id"]))]
+    pub(crate) headers: Option<Vec<String>>,
     /// For how long a request is known when it comes again.
     #[schema(example = "7d")]
     pub(crate) dedupe: Option<String>,
@@ -120,6 +131,9 @@ pub(super) fn apply(
     if let Some(reply) = &change.reply {
         config.reply.clone_from(reply);
     }
+    if let Some(headers) = &change.headers {
+        config.headers = kept_headers(headers)?;
+    }
     if let Some(dedupe) = &change.dedupe {
         config.dedupe_seconds = known_for(dedupe)?.as_secs();
     }
@@ -149,6 +163,7 @@ impl NewSource {
             name: Some(self.name.clone()),
             types: Some(self.types.clone()),
             reply: Some(self.reply.clone()),
+            headers: self.headers.clone(),
             dedupe: self.dedupe.clone(),
             description: Some(self.description.clone()),
             status: self.status,
@@ -184,6 +199,26 @@ fn patterns(types: &[String], limits: &Limits) -> Result<Vec<TypePattern>, Refus
         TypePattern::try_new(text, limits).map_err(|refusal| refusal.below(&format!("types[{i}]")))
     };
     types.iter().enumerate().map(pattern).collect()
+}
+
+/// Names of headers; those that hold passwords are not kept, whoever asks.
+fn kept_headers(names: &[String]) -> Result<Vec<String>, Refusal> {
+    let wrong = |i: usize, message: &str| {
+        Refusal::field(Code::InvalidHeader, format!("headers[{i}]"), message)
+    };
+    if names.len() > KEPT_HEADERS {
+        let message = format!("at most {KEPT_HEADERS} headers");
+        return Err(Refusal::field(Code::TooManyHeaders, "headers", message));
+    }
+    let name = |(i, name): (usize, &String)| {
+        let name: HeaderName =
+            name.parse().map_err(|_| wrong(i, "a header's name, such as x-request-id"))?;
+        match PASSWORDS.contains(&name.as_str()) {
+            true => Err(wrong(i, "it may hold a password, and what is kept can be seen")),
+            false => Ok(name.to_string()),
+        }
+    };
+    names.iter().enumerate().map(name).collect()
 }
 
 fn check_reply(reply: Option<&SourceReply>) -> Result<(), Refusal> {

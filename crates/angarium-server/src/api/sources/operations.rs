@@ -266,6 +266,7 @@ impl<'a> Sources<'a> {
             scheme,
             types: Vec::new(),
             forward: Forward { endpoint: new_endpoint(app), url: None },
+            headers: Vec::new(),
             dedupe_seconds: DEDUPE_SECONDS,
             reply: None,
             description: None,

@@ -41,6 +41,8 @@ pub(in crate::api) struct SourceView {
     /// What an accepted request is answered, where that is not the scheme's.
     #[schema(value_type = Option<super::form::Reply>)]
     reply: Option<SourceReply>,
+    /// Headers that are kept beside those that the scheme reads.
+    headers: Vec<String>,
     /// For how long a request is known when it comes again.
     #[schema(example = "7d")]
     dedupe: String,
@@ -88,6 +90,7 @@ pub(super) fn of(app: &App, origin: &Origin, source: &Source) -> SourceView {
         forward_url: config.forward.url.clone(),
         forward_endpoint: forwards.then(|| config.forward.endpoint.to_string()),
         reply: config.reply.clone(),
+        headers: config.headers.clone(),
         dedupe: print_span(Duration::from_secs(config.dedupe_seconds)),
         description: config.description.clone(),
         status: config.status,

@@ -83,6 +83,25 @@ fn any_bytes_pass_through_and_what_is_not_json_is_none() {
 }
 
 #[test]
+fn headers_that_a_source_names_are_kept_and_forwarded_and_no_others() {
+    let receiver = Receiver::kind();
+    let shop = Shop::open();
+    let headers = json!(["X-Request-Id", "x-hub-signature-256"]);
+    let sender = Sender::to(&shop, &json!({"forward_url": receiver.url("/"), "headers": headers}));
+    let caller = sender.signed("push", b"{}", SECRET).with("x-request-id", "r-1");
+    let caller = caller.with("x-other", "o").with("authorization", "Bearer canary-8");
+    assert_eq!(caller.call("POST", &format!("/in/{}", sender.id()), Some(b"{}")).status, 200);
+    let forward = &receiver.wait_for(1, SOON)[0];
+    assert_eq!(forward.header("x-request-id"), Some("r-1"));
+    let twice = forward.headers.iter().filter(|(name, _)| name == "x-hub-signature-256");
+    assert_eq!(twice.count(), 1);
+    assert_eq!((forward.header("x-other"), forward.header("authorization")), (None, None));
+    let kept = &sender.requests(&shop)[0]["headers"];
+    assert_eq!(kept["x-request-id"], "r-1");
+    assert!(kept.get("authorization").is_none() && kept.get("x-other").is_none());
+}
+
+#[test]
 fn from_outside_an_unknown_and_a_disabled_source_and_a_wrong_signature_are_the_same() {
     let shop = Shop::open();
     let sender = Sender::to(&shop, &json!({}));

@@ -37,6 +37,7 @@ fn source() -> SourceConfig {
         types: vec![TypePattern::try_new("payment_intent.succeeded", &limits).expect("a type")],
         contract: Some("alumia".into()),
         forward: Forward { endpoint: EndpointId::from_parts(NOW, [1; 10]), url: None },
+        headers: Vec::new(),
         dedupe_seconds: DEDUPE_SECONDS,
         reply: None,
         description: None,

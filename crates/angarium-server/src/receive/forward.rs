@@ -118,18 +118,16 @@ fn endpoint(
     Ok((prepared(app, config).map_err(about_forwarding)?, made))
 }
 
-/// Changes the endpoint to what the source says; anew if the shard changed it meanwhile.
+/// Changes the endpoint to what the source says; anew if somebody changed it meanwhile. It takes no
+/// turn: its caller has the source's, and turns are shared by chance, so it might wait for itself.
 async fn follow(app: &Arc<App>, source: &SourceConfig, url: &str) -> Result<(), Problem> {
-    let _turn = app.turns.turn(&source.forward.endpoint).await;
     for _ in 0..TRIES {
-        let Some(mut row) = app.store.endpoint(source.forward.endpoint).await? else {
+        let Some(row) = app.store.endpoint(source.forward.endpoint).await? else {
             return Err(Refusal::whole(Code::Conflict, "its endpoint was just deleted").into());
         };
         let mut wanted = row.config.clone();
         wanted.name = Some(source.name.clone());
-        if row.config.url != url {
-            url.clone_into(&mut wanted.url);
-        }
+        url.clone_into(&mut wanted.url);
         if source.contract.is_some() {
             wanted.secrets.keys.clone_from(&source.keys);
         }
@@ -139,7 +137,6 @@ async fn follow(app: &Arc<App>, source: &SourceConfig, url: &str) -> Result<(), 
         wanted.version += 1;
         wanted.updated_at = app.now();
         let endpoint = prepared(app, wanted).map_err(about_forwarding)?;
-        row.config = endpoint.config.clone();
         match app.runner.replace_endpoint(row.no, Arc::new(endpoint), None).await {
             Err(Refusal { code: Code::Conflict, .. }) => {}
             done => return done.map_err(Problem),

@@ -97,3 +97,23 @@ async fn a_replaced_secret_is_believed_until_its_overlap_ends() {
     scene.clock.pass(HOUR);
     assert_eq!((scene.send("4", "first").await, scene.send("5", "second").await), (401, 200));
 }
+
+#[tokio::test]
+async fn a_source_that_forwards_is_changed_without_waiting_for_itself() {
+    let stage = Stage::ready().await;
+    // Turns are shared by chance: with so many sources it would be one of them.
+    for tenant in ["a", "b", "c", "d"] {
+        stage.call("PUT", &format!("/v1/tenants/{tenant}")).json(json!({})).send().await;
+        for n in 0..100 {
+            let new = json!({"name": "n", "scheme": "github", "forward_url": "https://a.example/"});
+            let path = format!("/v1/tenants/{tenant}/sources");
+            let made = stage.post(&path).json(new).header("host", "h").send().await;
+            assert_eq!(made.status, 201, "{}", made.text);
+            let path = format!("/v1/sources/{}", made.json()["id"].as_str().expect("an id"));
+            let change = stage.call("PATCH", &path).json(json!({"name": "another"}));
+            let changing = change.header("host", "h").send();
+            let changed = tokio::time::timeout(Duration::from_secs(5), changing).await;
+            assert!(changed.is_ok_and(|answer| answer.status == 200), "source {n} of {tenant}");
+        }
+    }
+}

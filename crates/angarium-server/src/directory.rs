@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+/// Sources that are looked at under one lock.
+const AT_ONCE: usize = 256;
+
 /// An event type of an environment, its schema compiled.
 #[derive(Debug)]
 pub struct EventTypeEntry {
@@ -202,17 +205,29 @@ impl Directory {
         self.read().sources.get(&id).cloned()
     }
 
-    /// Sources, newest first, from below `before`, as far as `wanted` says.
+    /// Sources, newest first, from below `before`, as far as `wanted` says. It is asked while
+    /// nothing is locked, so it may look at the directory, and take its time.
     pub fn sources(
         &self,
         before: Option<SourceId>,
         limit: usize,
         wanted: impl Fn(&Source) -> bool,
     ) -> Vec<Arc<Source>> {
+        let mut found = Vec::new();
+        let mut below = before.unwrap_or(SourceId::from_bytes([0xff; 16]));
+        while found.len() < limit {
+            let some = self.sources_below(below);
+            let Some(last) = some.last() else { break };
+            below = last.config.id;
+            let left = limit - found.len();
+            found.extend(some.into_iter().filter(|source| wanted(source)).take(left));
+        }
+        found
+    }
+
+    fn sources_below(&self, id: SourceId) -> Vec<Arc<Source>> {
         let tables = self.read();
-        let below = before.unwrap_or(SourceId::from_bytes([0xff; 16]));
-        let sources = tables.sources.range(..below).rev().map(|(_, source)| source);
-        sources.filter(|source| wanted(source)).take(limit).cloned().collect()
+        tables.sources.range(..id).rev().take(AT_ONCE).map(|(_, source)| source.clone()).collect()
     }
 
     /// Follows a source that the store has: its scheme was made ready by the caller.
@@ -331,6 +346,9 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use angarium_core::id::EndpointId;
+    use angarium_core::scheme::SchemeLibrary;
+    use angarium_core::source::{Forward, SchemeChoice, SourceConfig, SourceStatus};
     use angarium_core::time::Timestamp;
     use serde_json::json;
 
@@ -401,6 +419,46 @@ mod tests {
         let deleted = AccountChange::DeleteEnvironment(EnvironmentNo::new(1));
         directory.apply(deleted, AccountChanged::Done);
         assert!(!directory.has_hosts() && !leads("c.io"));
+    }
+
+    fn source(byte: u8) -> Source {
+        let schemes = SchemeLibrary::built_in().expect("the built-in schemes");
+        let scheme = schemes.get("github").expect("a scheme").clone();
+        let config = SourceConfig {
+            id: SourceId::from_bytes([byte; 16]),
+            tenant: TenantNo::new(1),
+            name: "n".into(),
+            contract: None,
+            scheme: SchemeChoice::Named("github".into()),
+            types: Vec::new(),
+            forward: Forward { endpoint: EndpointId::from_bytes([byte; 16]), url: None },
+            headers: Vec::new(),
+            dedupe_seconds: 60,
+            reply: None,
+            description: None,
+            status: SourceStatus::Active,
+            created_at: NOW,
+            updated_at: NOW,
+            keys: Vec::new(),
+        };
+        Source::new(config, scheme, NOW)
+    }
+
+    #[test]
+    fn sources_are_listed_newest_first_and_nothing_is_locked_while_each_is_looked_at() {
+        let directory = Arc::new(Directory::default());
+        (1..=9).for_each(|byte| directory.put_source(source(byte)));
+        let (done, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let wanted = |found: &Source| {
+                directory.apply(AccountChange::PutTenant(tenant("a")), AccountChanged::Created(1));
+                found.config.id.to_bytes()[0] % 2 == 1
+            };
+            let listed = directory.sources(Some(SourceId::from_bytes([8; 16])), 2, wanted);
+            done.send(listed.iter().map(|s| s.config.id.to_bytes()[0]).collect::<Vec<_>>())
+        });
+        let listed = ended.recv_timeout(std::time::Duration::from_secs(10));
+        assert_eq!(listed.expect("it waits for nobody"), [7, 5]);
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub(super) async fn publish(
     };
     let span = config.spans(first.time(), app.now());
     // One that came shortly before the span began is known too.
-    for earlier in [span.saturating_sub(1)].into_iter().filter(|earlier| *earlier > 0) {
-        let event = of_span(earlier);
+    if span > 1 {
+        let event = of_span(span - 1);
         let own_id = event.own_id.as_deref().unwrap_or_default();
         let known = app.store.find_own_id(config.tenant, own_id).await?;
         if known.is_some_and(|known| config.still_knows(known.time(), app.now())) {

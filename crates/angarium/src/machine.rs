@@ -25,6 +25,11 @@ pub(crate) fn node_window(descriptors: usize, most: usize) -> usize {
     (connections / 4 * 3).clamp(64, most.max(64))
 }
 
+/// How many threads can run at a time.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Bytes that an unprivileged user may still write below `path`.
 ///
 /// # Errors

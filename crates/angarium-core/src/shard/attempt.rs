@@ -31,6 +31,9 @@ impl<T> Shard<T> {
             }
             self.run(no, now, fx);
         }
+        if self.line_moves_at.is_some_and(|at| at <= now) {
+            self.move_up(now, fx);
+        }
         self.write_rowless(now);
         self.write_due_counters(now);
     }

@@ -36,6 +36,7 @@ mod outcome;
 mod own_ids;
 mod portions;
 mod publish;
+mod publishers;
 mod queue;
 mod recovery;
 mod replay;
@@ -52,6 +53,7 @@ pub use look::EndpointInForce;
 pub use outcome::EndedAttempt;
 pub use own_ids::Lookup;
 pub use publish::{Audience, Publish};
+pub use publishers::Publishers;
 pub use replay::Replay;
 pub use turns::Room;
 
@@ -62,6 +64,7 @@ use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
 use crate::lane::Lane;
 use crate::limits::Limits;
 use crate::notice::Notice;
+use crate::rate::RateLimit;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use checkpoint::{Move, OpenEvents};
@@ -84,6 +87,10 @@ pub struct Shard<T> {
     tenants: BTreeMap<TenantNo, TenantState<T>>,
     /// Tenants with publishes that wait for a later commit than the next.
     in_line: BTreeSet<TenantNo>,
+    /// How fast a tenant's publishes go into commits while others publish too; none for any rate.
+    commit_rate: Option<RateLimit>,
+    /// When the first in line may go on that only its tenant's rate keeps.
+    line_moves_at: Option<Timestamp>,
     queues: BTreeMap<EndpointNo, Queue>,
     /// When each endpoint next needs a look, earliest first.
     timers: BTreeSet<(Timestamp, EndpointNo)>,
@@ -165,6 +172,8 @@ pub struct Effects<T> {
     pub crowded: bool,
     /// Whether the node takes events in, set by the caller.
     pub room: Room,
+    /// Who publishes on this node, set by the caller.
+    pub publishers: Publishers,
 }
 
 impl<T> Effects<T> {
@@ -183,6 +192,7 @@ impl<T> Effects<T> {
             goes_by: false,
             crowded: false,
             room: Room::Free,
+            publishers: Publishers::default(),
         }
     }
 
@@ -264,6 +274,8 @@ impl<T> Shard<T> {
             epoch,
             tenants: BTreeMap::new(),
             in_line: BTreeSet::new(),
+            commit_rate: turns::commit_rate(&limits),
+            line_moves_at: None,
             queues: BTreeMap::new(),
             timers: BTreeSet::new(),
             memory: Memory::new(limits.shard_ready_bytes),
@@ -305,7 +317,10 @@ impl<T> Shard<T> {
     /// When [`Shard::tick`] has something to do.
     pub fn wake_at(&self) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        [timer, self.rowless_at(), self.counters_at()].into_iter().flatten().min()
+        [timer, self.line_moves_at, self.rowless_at(), self.counters_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Gives up what is in memory and answers everyone who waits. Used when the result of a commit

@@ -40,7 +40,7 @@ pub enum Audience {
 impl<T> Shard<T> {
     /// Takes an event in, in its tenant's turn. The reply follows at once, or after a commit.
     pub fn publish(&mut self, ticket: T, call: Publish, now: Timestamp, fx: &mut Effects<T>) {
-        if let Some((ticket, call)) = self.take_turn(ticket, call, fx) {
+        if let Some((ticket, call)) = self.take_turn(ticket, call, now, fx) {
             self.enter(ticket, call, now, fx);
         }
     }

@@ -67,6 +67,7 @@ struct Bench {
     slots: usize,
     crowded: bool,
     room: Room,
+    publishers: Publishers,
     pending: BTreeMap<DeliveryKey, Row>,
     events: BTreeMap<EventKey, Arc<Event>>,
     ended: Vec<(DeliveryKey, DeliveryState)>,
@@ -96,6 +97,7 @@ impl Bench {
             slots: 1_000,
             crowded: false,
             room: Room::Free,
+            publishers: Publishers::default(),
             pending: BTreeMap::new(),
             events: BTreeMap::new(),
             ended: Vec::new(),
@@ -115,7 +117,8 @@ impl Bench {
 
     /// Gives the machine an input and keeps what it asks for.
     fn act<R>(&mut self, input: impl FnOnce(&mut Shard<u32>, &mut Effects<u32>) -> R) -> R {
-        let mut fx = Effects { room: self.room, ..Effects::new(self.slots, self.slots) };
+        let (room, publishers) = (self.room, self.publishers);
+        let mut fx = Effects { room, publishers, ..Effects::new(self.slots, self.slots) };
         let result = input(&mut self.shard, &mut fx);
         self.slots = fx.slots;
         self.crowded |= fx.crowded;

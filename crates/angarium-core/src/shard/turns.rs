@@ -3,13 +3,17 @@
 //!
 //! One that does not fit waits in its tenant's line, before anything is known or promised of it: it
 //! has no number and matches no endpoint yet. So a tenant that publishes as fast as it can makes a
-//! commit longer by its share and no more, and its own line is where it waits.
+//! commit longer by its share and no more, and its own line is where it waits. So does one that
+//! goes faster than its rate while others publish too: a commit follows upon the other, and who
+//! fills each of them to its share would still have the whole machine.
 
 use super::lanes::BatchNo;
 use super::publish::Publish;
+use super::publishers::Company;
 use super::{Effects, Shard};
 use crate::id::TenantNo;
 use crate::limits::Limits;
+use crate::rate::{Gcra, RateLimit, RateSpec};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -32,12 +36,32 @@ pub(super) struct Turn<T> {
     batch: BatchNo,
     events: usize,
     bytes: usize,
+    /// What has gone into commits of late.
+    paced: Gcra,
+}
+
+/// The commit that is being filled, for one tenant.
+struct Door<'a> {
+    filling: BatchNo,
+    limits: &'a Limits,
+    rate: Option<&'a RateLimit>,
+    company: Company,
+    now: Timestamp,
+}
+
+/// How fast a tenant's publishes go into commits while others publish too.
+pub(super) fn commit_rate(limits: &Limits) -> Option<RateLimit> {
+    let within = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let burst = Some(within(limits.tenant_commit_events));
+    let per_second = within(limits.tenant_commit_rate).into();
+    // None for 0, and for what no rate may be.
+    RateLimit::try_new(RateSpec { per_second, burst }).ok()
 }
 
 impl<T> Default for Turn<T> {
     fn default() -> Self {
         let (line, batch) = (VecDeque::new(), BatchNo::default());
-        Self { line, line_bytes: 0, batch, events: 0, bytes: 0 }
+        Self { line, line_bytes: 0, batch, events: 0, bytes: 0, paced: Gcra::default() }
     }
 }
 
@@ -53,12 +77,33 @@ impl<T> Turn<T> {
         has_room.then_some(()).ok_or_else(|| Refusal::whole(Code::Overloaded, message))
     }
 
-    /// Whether one more goes into the batch that is being filled.
-    fn fits(&self, filling: BatchNo, weight: usize, limits: &Limits) -> bool {
-        let (events, bytes) = self.in_batch(filling);
+    /// Whether one more goes into the batch that is being filled; it is counted if so.
+    fn admit(&mut self, weight: usize, door: &Door<'_>) -> bool {
+        if !self.fits(weight, door) {
+            return false;
+        }
+        let Some(rate) = door.rate else {
+            return true;
+        };
+        // Counted also where it does not matter: company may come at any moment.
+        self.paced.admit(rate, door.now).is_ok() || door.company == Company::Alone
+    }
+
+    fn fits(&self, weight: usize, door: &Door<'_>) -> bool {
+        let (events, bytes) = self.in_batch(door.filling);
         events == 0
-            || (events < limits.tenant_commit_events
-                && bytes + weight <= limits.tenant_commit_bytes)
+            || (events < door.limits.tenant_commit_events
+                && bytes + weight <= door.limits.tenant_commit_bytes)
+    }
+
+    /// When some of those in line may go on, if only the rate keeps them.
+    fn paced_until(&self, door: &Door<'_>) -> Option<Timestamp> {
+        let (_, first) = self.line.front()?;
+        let rate = door.rate.filter(|_| self.fits(first.event.weight(), door))?;
+        // Some at a time: a commit and a look at the clock for each would cost more than it.
+        let some = self.line.len().min(usize::try_from(rate.burst().div_ceil(2)).unwrap_or(1));
+        let some = u32::try_from(some).unwrap_or(1);
+        Some({ self.paced }.admit_all(some, rate, door.now).err().unwrap_or(door.now))
     }
 
     /// Counts an event of the batch that is being filled.
@@ -76,9 +121,9 @@ impl<T> Turn<T> {
         self.line.push_back((ticket, call));
     }
 
-    fn next(&mut self, filling: BatchNo, limits: &Limits) -> Option<(T, Publish)> {
-        let (_, first) = self.line.front()?;
-        if !self.fits(filling, first.event.weight(), limits) {
+    fn next(&mut self, door: &Door<'_>) -> Option<(T, Publish)> {
+        let weight = self.line.front()?.1.event.weight();
+        if !self.admit(weight, door) {
             return None;
         }
         let next = self.line.pop_front()?;
@@ -99,11 +144,15 @@ impl<T> Shard<T> {
         &mut self,
         ticket: T,
         call: Publish,
+        now: Timestamp,
         fx: &mut Effects<T>,
     ) -> Option<(T, Publish)> {
-        let (filling, weight) = (self.filling, call.event.weight());
+        let weight = call.event.weight();
+        let company = fx.publishers.beside(call.tenant, now);
+        let rate = self.commit_rate.as_ref();
+        let door = Door { filling: self.filling, limits: &self.limits, rate, company, now };
         let turn = &mut self.tenants.entry(call.tenant).or_default().turn;
-        let room = turn.check(filling, weight, &self.limits).and_then(|()| match fx.room {
+        let room = turn.check(door.filling, weight, &self.limits).and_then(|()| match fx.room {
             Room::Free => Ok(()),
             Room::Full => {
                 let message = "too many events of all tenants wait to be stored; come back \
@@ -115,27 +164,47 @@ impl<T> Shard<T> {
             fx.refuse(ticket, refusal);
             return None;
         }
-        if turn.line.is_empty() && turn.fits(filling, weight, &self.limits) {
+        if turn.line.is_empty() && turn.admit(weight, &door) {
             return Some((ticket, call));
         }
         self.in_line.insert(call.tenant);
         turn.wait(ticket, call);
+        self.line_moves_at = earlier(self.line_moves_at, turn.paced_until(&door));
         None
     }
 
-    /// A commit has ended: everyone in line moves up, as far as there is room in the next.
+    /// A commit has ended, or time has passed: everyone in line moves up, as far as there is room
+    /// in the next.
     pub(super) fn move_up(&mut self, now: Timestamp, fx: &mut Effects<T>) {
+        self.line_moves_at = None;
         for tenant in std::mem::take(&mut self.in_line) {
-            while let Some((ticket, call)) = self.next_in_line(tenant) {
+            let company = fx.publishers.beside(tenant, now);
+            while let Some((ticket, call)) = self.next_in_line(tenant, company, now) {
                 self.enter(ticket, call, now, fx);
-            }
-            if self.tenants.get(&tenant).is_some_and(|state| !state.turn.line.is_empty()) {
-                self.in_line.insert(tenant);
             }
         }
     }
 
-    fn next_in_line(&mut self, tenant: TenantNo) -> Option<(T, Publish)> {
-        self.tenants.get_mut(&tenant)?.turn.next(self.filling, &self.limits)
+    /// Takes the tenant's next one out of the line; if it has to wait, notes for what.
+    fn next_in_line(
+        &mut self,
+        tenant: TenantNo,
+        company: Company,
+        now: Timestamp,
+    ) -> Option<(T, Publish)> {
+        let rate = self.commit_rate.as_ref();
+        let door = Door { filling: self.filling, limits: &self.limits, rate, company, now };
+        let turn = &mut self.tenants.get_mut(&tenant)?.turn;
+        let next = turn.next(&door);
+        if next.is_none() && !turn.line.is_empty() {
+            self.in_line.insert(tenant);
+            self.line_moves_at = earlier(self.line_moves_at, turn.paced_until(&door));
+        }
+        next
     }
+}
+
+/// The earlier of two times, where there are two.
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }

@@ -12,7 +12,7 @@ use angarium_core::shard::{
     Audience, DeliveryAction, Effects, Lookup, Publish, Replay, Reply, Seen,
 };
 use angarium_core::time::Timestamp;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// What became of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,7 @@ impl Runner {
         guard: Option<Guard>,
     ) -> Result<Published, Refusal> {
         self.check_recording()?;
+        self.note_publisher(tenant);
         loop {
             let (event, guard) = (Arc::clone(&event), guard.clone());
             let audience = audience.clone();
@@ -65,6 +66,11 @@ impl Runner {
                 reply => return published(reply),
             }
         }
+    }
+
+    fn note_publisher(&self, tenant: TenantNo) {
+        let mut publishers = self.publishers.lock().unwrap_or_else(PoisonError::into_inner);
+        publishers.note(tenant, self.now());
     }
 
     /// Looks up whether the tenant has an event of this id, so that the events of a batch can then

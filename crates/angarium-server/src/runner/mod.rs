@@ -35,6 +35,7 @@ use angarium_core::limits::Limits;
 use angarium_core::outcome::Class;
 use angarium_core::refusal::Refusal;
 use angarium_core::secret::SigningKey;
+use angarium_core::shard::Publishers;
 use angarium_core::time::Timestamp;
 use angarium_store::SharedStore;
 use budget::Budget;
@@ -77,6 +78,7 @@ pub struct Runner {
     /// Rings when attempts are to start to many endpoints.
     crowd: Notify,
     uncommitted: Arc<Uncommitted>,
+    publishers: std::sync::Mutex<Publishers>,
     recording: Recording,
     signers: RwLock<HashMap<(TenantNo, String), Arc<TenantSigner>>>,
     counts: Counts,
@@ -126,6 +128,7 @@ impl Runner {
             budget: Budget::new(parts.limits.node_window),
             crowd: Notify::new(),
             uncommitted: Uncommitted::new(&parts.limits),
+            publishers: std::sync::Mutex::default(),
             recording: Recording::default(),
             signers: RwLock::default(),
             counts: Counts::default(),
@@ -228,6 +231,11 @@ impl Runner {
         contract.key_rule().filter(|rule| rule.scope == KeyScope::Tenant)?;
         let signers = self.signers.read().unwrap_or_else(PoisonError::into_inner);
         signers.get(&(tenant, contract.name().to_owned())).cloned()
+    }
+
+    /// Who publishes on this node.
+    fn publishers(&self) -> Publishers {
+        *self.publishers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Timestamp {

@@ -191,6 +191,7 @@ impl Runner {
         let slow_slots = self.budget.free_for_slow().min(slots);
         let mut fx = Effects::new(slots, slow_slots);
         fx.room = self.uncommitted.room();
+        fx.publishers = self.publishers();
         let (result, epoch) = {
             let mut guard = self.shards.lock(id);
             let owned = guard.as_mut().ok_or(ShardOut)?;

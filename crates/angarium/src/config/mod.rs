@@ -103,10 +103,12 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The limits in force. The node's window follows the descriptors unless it was set.
+    /// The limits in force. The node's window follows the descriptors and a tenant's rate beside
+    /// others the cores, unless they were set.
     pub(crate) fn limits(&self, descriptors: usize) -> Limits {
         let mut limits = Limits::default();
         limits.node_window = crate::machine::node_window(descriptors, limits.node_window);
+        limits.tenant_commit_rate *= crate::machine::cores();
         for setting in &self.limit {
             limits
                 .set(&setting.name, setting.value)

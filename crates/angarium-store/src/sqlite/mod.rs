@@ -7,6 +7,7 @@
 mod log;
 mod open;
 mod private;
+mod settings;
 
 mod orders;
 mod writer;
@@ -81,6 +82,7 @@ use orders::{Order, Orders};
 use readers::{Readers, View, lock};
 use recovery::DueQuery;
 use rusqlite::params;
+pub use settings::{Mode, SqliteConfig, Synchronous};
 use state::Gauges;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -90,41 +92,6 @@ use writer::{Tx, Work, Writer};
 const READERS: usize = 3;
 /// Free bytes that are kept for the records of what is under way: below this nothing new is begun.
 const RESERVE: u64 = 16 * 1024 * 1024;
-
-/// How durable a commit is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Synchronous {
-    /// Synced before it is answered (D1).
-    #[default]
-    Full,
-    /// Synced at checkpoints only: for the test that shows that a power cut is noticed.
-    Normal,
-}
-
-/// Who runs the store's code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// Threads of the store's own.
-    #[default]
-    Threads,
-    /// The caller; no call ever waits.
-    InPlace,
-}
-
-/// How to open a store.
-#[derive(Debug, Clone)]
-pub struct SqliteConfig {
-    /// The data directory; none for a store in memory, which ends with its process.
-    pub path: Option<PathBuf>,
-    /// What data keys are encrypted with.
-    pub master_key: MasterKey,
-    /// The one that may have taken its place, or is to: a store that is under either opens.
-    pub next_master_key: Option<MasterKey>,
-    /// How durable a commit is.
-    pub synchronous: Synchronous,
-    /// Who runs the code.
-    pub mode: Mode,
-}
 
 /// The embedded store.
 pub struct SqliteStore {

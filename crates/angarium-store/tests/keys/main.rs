@@ -9,6 +9,9 @@ use rusqlite::Connection;
 use secrets::{Secrets, at, config, furnished, settle};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 fn key(byte: u8) -> MasterKey {
     MasterKey::from_bytes([byte; 32])
@@ -32,6 +35,66 @@ async fn a_store_opens_with_the_master_key_that_it_was_put_under_and_no_more_wit
         assert_eq!(Secrets::of(&store).await, before);
         store.close().await;
     }
+}
+
+/// Tenants of the run that measures a rotation.
+fn tenants() -> usize {
+    let chosen = std::env::var("ROTATION_TENANTS").ok();
+    chosen.map_or(300, |text| text.parse().expect("ROTATION_TENANTS is a number"))
+}
+
+/// How long the store takes, and whoever writes meanwhile waits at most.
+async fn measured(store: &Arc<SqliteStore>, work: impl Future<Output = ()>) -> [Duration; 2] {
+    let (over, store) = (Arc::new(AtomicBool::new(false)), Arc::clone(store));
+    let waiter = {
+        let over = Arc::clone(&over);
+        tokio::spawn(async move {
+            let mut longest = Duration::ZERO;
+            while !over.load(Ordering::SeqCst) {
+                let asked = Instant::now();
+                store.ping(at(9)).await.expect("written");
+                longest = longest.max(asked.elapsed());
+            }
+            longest
+        })
+    };
+    let begun = Instant::now();
+    work.await;
+    let took = begun.elapsed();
+    over.store(true, Ordering::SeqCst);
+    [took, waiter.await.expect("it ends")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_many_tenants_are_rotated_in_one_commit_and_their_secrets_in_many() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = Arc::new(furnished(directory.path()).await);
+    secrets::add_tenants(&store, tenants()).await;
+    let before = store.accounts().await.expect("read").tenant_keys;
+    assert_eq!(before.len(), tenants() + 3);
+    let [master, held_by_master] = measured(&store, async {
+        store.rotate_master_key(key(2), None, at(5)).await.expect("rotated");
+    })
+    .await;
+    let [data, held_by_data] = measured(&store, async {
+        store.rotate_data_keys(None, None, at(5)).await.expect("rotated");
+    })
+    .await;
+    let [sealed, held_by_sealing] = measured(&store, settle(&store)).await;
+    let now = store.encryption().await.expect("read");
+    assert_eq!((now.data_keys, now.retired_data_keys), (tenants() as u64 + 2, 0));
+    store.close().await;
+    let opened = Instant::now();
+    let config = SqliteConfig { master_key: key(2), ..config(directory.path()) };
+    let store = SqliteStore::open(config).expect("it opens");
+    assert_eq!(store.accounts().await.expect("read").tenant_keys, before);
+    println!(
+        "{} tenants: master key in {master:?} (a writer waits {held_by_master:?}), data keys \
+         retired in {data:?} ({held_by_data:?}), all secrets sealed anew in {sealed:?} \
+         ({held_by_sealing:?}), opened and read in {:?}",
+        tenants(),
+        opened.elapsed(),
+    );
 }
 
 /// The store of the version before: the schema without data keys, and each value sealed with the

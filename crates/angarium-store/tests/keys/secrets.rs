@@ -13,7 +13,7 @@ use angarium_core::subscription::Subscription;
 use angarium_core::time::Timestamp;
 use angarium_store::seal::MasterKey;
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
-use angarium_store::{AccountChange, Answered, Store as _, StoreResult};
+use angarium_store::{AccountChange, AccountChanged, Answered, Store as _, StoreResult};
 use rusqlite::Connection;
 use serde_json::json;
 use std::path::Path;
@@ -64,6 +64,29 @@ pub(crate) async fn furnished(directory: &Path) -> SqliteStore {
         change(&store, keys, Some(guard(n))).await;
     }
     store
+}
+
+/// More tenants, each with a signing key.
+pub(crate) async fn add_tenants(store: &Arc<SqliteStore>, count: usize) {
+    /// What one commit may take together.
+    const AT_ONCE: usize = 500;
+    for first in (0..count).step_by(AT_ONCE) {
+        let add = |n: usize| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let put = AccountChange::PutTenant(tenant(&format!("tenant-{n}")));
+                let made = store.change_account(put, None, at(1)).await.expect("made");
+                let AccountChanged::Created(no) = made else { panic!("{made:?}") };
+                let keys = vec![key(1, "tenant")];
+                let keys = AccountChange::PutTenantKeys(TenantNo::new(no), "aleta".into(), keys);
+                change(&store, keys, None).await;
+            })
+        };
+        let added: Vec<_> = (first..count.min(first + AT_ONCE)).map(add).collect();
+        for added in added {
+            added.await.expect("added");
+        }
+    }
 }
 
 async fn change(store: &SqliteStore, change: AccountChange, guard: Option<Guard>) {

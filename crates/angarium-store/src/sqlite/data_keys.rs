@@ -74,18 +74,18 @@ fn page(connection: &Connection, after: Option<DataKeyId>) -> Result<Vec<Wrapped
 }
 
 /// Retires the current data key of a tenant, or of all: what is sealed from now on is sealed with a
-/// new one, and upkeep does the same with what was sealed before. Answers how many were retired.
-pub(super) fn retire(tx: &mut Tx<'_>, tenant: Option<TenantNo>) -> Result<usize, Fault> {
-    let retired = match tenant {
+/// new one, and upkeep does the same with what was sealed before.
+pub(super) fn retire(tx: &mut Tx<'_>, tenant: Option<TenantNo>) -> Result<(), Fault> {
+    match tenant {
         Some(tenant) => tx.connection.prepare_cached(RETIRE_OF_TENANT)?.execute([tenant.get()])?,
         None => tx.connection.prepare_cached(RETIRE_ALL)?.execute([])?,
     };
     tx.state.resealing = Progress::default();
-    Ok(retired)
+    Ok(())
 }
 
 /// Deletes every data key of a tenant. Whatever was sealed with them, wherever a copy of it may
-/// still lie, can no longer be decrypted by anybody; kept answers that were go too.
+/// still lie, can no longer be decrypted; kept answers that were sealed with them go too.
 pub(super) fn shred(tx: &mut Tx<'_>, tenant: TenantNo) -> Result<(), Fault> {
     let keys: Vec<DataKeyId> = tx
         .connection

@@ -412,7 +412,9 @@ impl Store for SqliteStore {
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
         let done = self.write_alone(move |tx| upkeep::step(tx, now)).await?;
-        self.orders.scrub().await?;
+        if !done.more {
+            self.orders.scrub().await?;
+        }
         Ok(done)
     }
 

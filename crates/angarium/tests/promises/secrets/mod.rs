@@ -110,7 +110,7 @@ fn keys_are_rotated_under_load_and_nobody_notices() {
     platform.deliver_to_all(&server);
     figure(format_args!(
         "{turns} rotations of the master key and {turns} of data keys in {took:.1?}: {} calls, {} \
-         endpoints made meanwhile, {} genuine deliveries; failures 0; slowest rotation {slowest:.0?}",
+         endpoints made meanwhile, {} genuine deliveries; failures 0; slowest {slowest:.0?}",
         done.calls,
         done.endpoints,
         platform.genuine(),

@@ -84,6 +84,23 @@ fn furnish(server: &Server) {
 }
 
 #[test]
+fn a_secret_that_is_moved_under_a_running_server_is_told_by_the_calls_about_it() {
+    let keyed = Keyed::new();
+    let server = keyed.start().run();
+    furnish(&server);
+    let api = server.admin().with("angarium-environment", "shop");
+    let file = Connection::open(keyed.folder.path().join("data/angarium.db")).expect("the file");
+    let [change, ..] = &COLUMNS[0].changes()[..] else { panic!("there are changes") };
+    assert_eq!(file.execute(change, []).expect(change), 1);
+    let refused = api.get("/v1/endpoints?tenant=t0");
+    assert_eq!((refused.status, refused.code()), (500, "internal"));
+    assert_eq!(api.get("/v1/endpoints?tenant=t1").status, 200);
+    assert_eq!(make_endpoint(&server, "t0", 3).status, 201);
+    let log = server.log();
+    assert!(log.contains("endpoint.secrets of ep_") && !log.contains("panicked"), "{log}");
+}
+
+#[test]
 fn a_secret_that_was_moved_in_the_file_is_told_and_never_decrypted() {
     let keyed = Keyed::new();
     let [file, first, log] =

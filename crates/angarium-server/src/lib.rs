@@ -17,6 +17,7 @@ pub mod egress;
 pub mod runner;
 
 pub mod metrics;
+pub mod next_master_key;
 
 mod in_order;
 mod notices;

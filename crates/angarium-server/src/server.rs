@@ -9,6 +9,7 @@ use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers, Transport};
 use crate::entropy::Entropy;
 use crate::http::{self, ConnectionLimits};
+use crate::next_master_key::NextMasterKey;
 use crate::notices;
 use crate::origin::Outside;
 use crate::rates::Rates;
@@ -25,7 +26,7 @@ use angarium_core::scheme::SchemeLibrary;
 use angarium_core::secret::SecretText;
 use angarium_store::seal::MasterKey;
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
-use angarium_store::{Accounts, SharedStore, StoreError};
+use angarium_store::{Accounts, SharedStore, Store, StoreError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,8 +40,10 @@ use tokio::task::JoinHandle;
 pub struct ServerConfig {
     /// Directory of the embedded store.
     pub data: PathBuf,
-    /// What secrets are encrypted with.
+    /// What data keys are encrypted with.
     pub master_key: MasterKey,
+    /// Where the next master key is found: one that is there opens the store too.
+    pub next_master_key: NextMasterKey,
     /// The instance's admin key; without one the first start makes one.
     pub admin_key: Option<SecretText>,
     /// Where the API listens.
@@ -145,12 +148,7 @@ impl Server {
     /// [`StartError`]; the store is closed again.
     pub async fn start(config: ServerConfig) -> Result<RunningServer, StartError> {
         let contracts = Arc::new(load_contracts(config.contracts.as_deref(), &config.limits)?);
-        let store: SharedStore = Arc::new(SqliteStore::open(SqliteConfig {
-            path: Some(config.data.clone()),
-            master_key: config.master_key.clone(),
-            synchronous: Synchronous::Full,
-            mode: Mode::Threads,
-        })?);
+        let store: SharedStore = Arc::new(open_store(&config)?);
         let started = start_on(&store, config, contracts).await;
         if started.is_err() {
             store.close().await;
@@ -181,6 +179,7 @@ async fn start_on(
     config: ServerConfig,
     contracts: Arc<ContractLibrary>,
 ) -> Result<RunningServer, StartError> {
+    tell_master_key(&**store, &config).await?;
     let clock = Arc::clone(&config.clock);
     let entropy = Arc::clone(&config.entropy);
     let (listener, address) = listen(config.listen).await?;
@@ -223,6 +222,7 @@ async fn start_on(
         outside: config.outside,
         certificates: Certificates::new(transport, Arc::clone(&config.clock), public_roots()),
         rejections: Arc::default(),
+        next_master_key: config.next_master_key,
     });
     receive::make_ready(&app, sources).await;
     let driver = recovery_jobs::Driver::of(&app);
@@ -238,6 +238,34 @@ async fn start_on(
         store: Arc::clone(store),
         grace: config.grace,
     })
+}
+
+fn open_store(config: &ServerConfig) -> Result<SqliteStore, StoreError> {
+    // The store may well open without it; a rotation says what is wrong.
+    let next_master_key = config.next_master_key.find().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the next master key is left aside");
+        None
+    });
+    SqliteStore::open(SqliteConfig {
+        path: Some(config.data.clone()),
+        master_key: config.master_key.clone(),
+        next_master_key,
+        synchronous: Synchronous::Full,
+        mode: Mode::Threads,
+    })
+}
+
+/// Says so where a rotation was not followed by its last step.
+async fn tell_master_key(store: &dyn Store, config: &ServerConfig) -> Result<(), StoreError> {
+    let used = store.encryption().await?.master_key;
+    if used != config.master_key.id() {
+        let from = config.next_master_key.place().unwrap_or_default();
+        tracing::warn!(
+            master_key = %used, %from,
+            "the store is under the next master key: put it in the place of the one before"
+        );
+    }
+    Ok(())
 }
 
 /// The task that answers calls, and the way to end it.

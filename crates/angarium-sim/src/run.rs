@@ -86,6 +86,7 @@ pub fn run(seed: u64, lines: usize) -> Result<Report> {
     let store = SqliteStore::open(SqliteConfig {
         path: None,
         master_key: MasterKey::from_bytes([7; 32]),
+        next_master_key: None,
         synchronous: Synchronous::Normal,
         mode: Mode::InPlace,
     })?;

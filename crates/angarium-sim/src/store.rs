@@ -18,9 +18,10 @@ use angarium_store::read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
     JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
 };
+use angarium_store::seal::MasterKey;
 use angarium_store::{
-    AccountChange, AccountChanged, Accounts, ShardState, Store, StoreError, StoreResult,
-    StoredAnswer, Upkeep,
+    AccountChange, AccountChanged, Accounts, Encryption, MasterKeyRotated, ShardState, Store,
+    StoreError, StoreResult, StoredAnswer, Upkeep,
 };
 use async_trait::async_trait;
 use std::path::Path;
@@ -358,6 +359,30 @@ impl Store for FaultyStore {
 
     async fn running_jobs(&self) -> StoreResult<Vec<Job>> {
         self.read("running_jobs", self.0.store.running_jobs()).await
+    }
+
+    async fn rotate_master_key(
+        &self,
+        next: MasterKey,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<MasterKeyRotated> {
+        let failure = self.draw_failure();
+        self.write(failure, self.0.store.rotate_master_key(next, guard, now)).await
+    }
+
+    async fn rotate_data_keys(
+        &self,
+        tenant: Option<TenantNo>,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        let failure = self.draw_failure();
+        self.write(failure, self.0.store.rotate_data_keys(tenant, guard, now)).await
+    }
+
+    async fn encryption(&self) -> StoreResult<Encryption> {
+        self.0.store.encryption().await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

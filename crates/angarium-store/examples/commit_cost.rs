@@ -38,6 +38,7 @@ async fn measure(size: usize) -> Result<(), Box<dyn std::error::Error>> {
     let store = SqliteStore::open(SqliteConfig {
         path: Some(directory.path().to_owned()),
         master_key: MasterKey::from_bytes([1; 32]),
+        next_master_key: None,
         synchronous: Synchronous::Full,
         mode: Mode::Threads,
     })?;

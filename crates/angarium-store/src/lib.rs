@@ -35,6 +35,7 @@ use read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
     JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
 };
+use seal::{MasterKey, MasterKeyId};
 use std::sync::Arc;
 
 /// A store. One process owns an embedded one; several nodes may share a server's.
@@ -229,10 +230,35 @@ pub trait Store: Send + Sync + 'static {
     /// Every job that runs.
     async fn running_jobs(&self) -> StoreResult<Vec<Job>>;
 
+    // Keys. --------------------------------------------------------------------------------------
+
+    /// Puts the store under another master key, in one commit, with the idempotency record of the
+    /// call; the earlier one opens it no more. Reading and writing go on before and after.
+    async fn rotate_master_key(
+        &self,
+        next: MasterKey,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<MasterKeyRotated>;
+
+    /// Begins a new data key for a tenant, or for everybody and for what belongs to nobody. What
+    /// is written from now on is sealed with it; upkeep seals the rest anew, then deletes the
+    /// earlier key.
+    async fn rotate_data_keys(
+        &self,
+        tenant: Option<TenantNo>,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<()>;
+
+    /// What secrets are encrypted with.
+    async fn encryption(&self) -> StoreResult<Encryption>;
+
     // Upkeep. ------------------------------------------------------------------------------------
 
     /// One bounded step of background work: fills listing and id indexes, forgets expired
-    /// idempotency records and requests that were rejected more than a week ago.
+    /// idempotency records and requests that were rejected more than a week ago, seals anew what
+    /// was sealed with keys on their way out.
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep>;
 
     /// What waits, for `/readyz` and `/metrics`.
@@ -317,7 +343,8 @@ pub enum AccountChange {
     DeleteEnvironment(EnvironmentNo),
     /// Makes or replaces a tenant, by environment and id.
     PutTenant(Tenant),
-    /// Deletes a tenant whose endpoints and sources are all deleted.
+    /// Deletes a tenant whose endpoints and sources are all deleted, with its data keys: nothing
+    /// that is left of its secrets anywhere can be decrypted.
     DeleteTenant(TenantNo),
     /// A new key.
     CreateKey(ApiKey),
@@ -375,6 +402,29 @@ pub enum Answered {
     Event(EventKey),
     /// The delivery that was made or changed.
     Delivery(DeliveryKey),
+}
+
+/// What the secrets of a store are encrypted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encryption {
+    /// The master key that the store is under.
+    pub master_key: MasterKeyId,
+    /// Data keys, those too that are on their way out.
+    pub data_keys: u64,
+    /// Data keys that another is taking the place of.
+    pub retired_data_keys: u64,
+    /// Whether secrets are there that are sealed with the master key itself, as all were before
+    /// there were data keys.
+    pub has_earlier_form: bool,
+}
+
+/// What became of a rotation of the master key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MasterKeyRotated {
+    /// The store is under the new one.
+    Done,
+    /// It was before.
+    Same,
 }
 
 /// How much room a store has.

@@ -1,60 +1,31 @@
 //! Secrets at rest (reliability-security.md, K2).
 //!
-//! A sealed value is a version byte, the id of the key, a random nonce and AES-256-GCM over the
-//! rest. The place it stands in (table, tenant, row, column) is bound to it as associated data, so
-//! that a sealed value cannot be read under another row.
+//! A sealed value names the form and the key, then come a random nonce and AES-256-GCM over the
+//! rest:
+//!
+//! ```text
+//!  1  master key (4)  nonce (12)  ciphertext, tag   data keys; secrets in stores before schema 9
+//!  2  data key (8)    nonce (12)  ciphertext, tag   secrets
+//! ```
+//!
+//! The place it stands in (table, tenant, row, column) is bound to it as associated data, so that
+//! a sealed value cannot be read under another row.
+
+mod data_key;
+mod master_key;
+
+pub use data_key::{DataKey, DataKeyId};
+pub use master_key::{KEY_LEN, MasterKey, MasterKeyId, NotAMasterKey};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use zeroize::{Zeroize, Zeroizing};
+use std::fmt;
+use zeroize::Zeroizing;
 
-const VERSION: u8 = 1;
-const KEY_ID_LEN: usize = 4;
-const HEAD_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
+/// The longest beginning that names a key.
+pub const HEAD_LEN: usize = 1 + DataKeyId::LEN;
 
-/// The key that everything secret in a store is encrypted with: 256 bits.
-#[derive(Clone)]
-pub struct MasterKey([u8; 32]);
-
-/// The text is not 32 bytes in base64.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a master key is 32 bytes in base64")]
-pub struct NotAMasterKey;
-
-impl MasterKey {
-    /// From random bytes.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// From standard base64, with or without white space around it.
-    ///
-    /// # Errors
-    /// [`NotAMasterKey`], which does not repeat the text.
-    pub fn from_base64(text: &str) -> Result<Self, NotAMasterKey> {
-        let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| NotAMasterKey)?);
-        bytes.as_slice().try_into().map(Self).map_err(|_| NotAMasterKey)
-    }
-
-    /// As base64, for the file that it is kept in.
-    pub fn to_base64(&self) -> Zeroizing<String> {
-        Zeroizing::new(STANDARD.encode(self.0))
-    }
-}
-
-impl Drop for MasterKey {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl std::fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MasterKey(…)")
-    }
-}
+const BY_MASTER_KEY: u8 = 1;
+const BY_DATA_KEY: u8 = 2;
 
 /// Where a sealed value stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,51 +50,99 @@ impl SealedPlace<'_> {
 /// Why a sealed value cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnsealError {
-    /// It is too short, or of a version that this program does not know.
-    #[error("not a sealed value of a known version")]
+    /// It is too short, or of a form that this program does not know.
+    #[error("not a sealed value of a known form")]
     UnknownForm,
-    /// It was sealed with another key.
+    /// It was sealed with another master key.
     #[error("sealed with another master key")]
     OtherKey,
+    /// It was sealed with a data key that is not in the store.
+    #[error("sealed with a data key that is not there")]
+    NoDataKey,
     /// It was changed, or stands in a place that it was not sealed for.
     #[error("changed or moved after it was sealed")]
     Forged,
 }
 
-/// Seals and unseals with one master key.
-pub struct Sealer {
-    key: RandomizedNonceKey,
-    key_id: [u8; KEY_ID_LEN],
+/// The key that a sealed value names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyName {
+    /// A master key.
+    Master(MasterKeyId),
+    /// A data key.
+    Data(DataKeyId),
 }
 
-impl std::fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sealer(…)")
+impl KeyName {
+    /// The key that a value was sealed with, by its own word.
+    ///
+    /// # Errors
+    /// [`UnsealError::UnknownForm`].
+    pub fn of(sealed: &[u8]) -> Result<Self, UnsealError> {
+        let named = sealed.split_first().and_then(|(form, rest)| match *form {
+            BY_MASTER_KEY => {
+                rest.first_chunk().copied().map(MasterKeyId::from_bytes).map(Self::Master)
+            }
+            BY_DATA_KEY => rest.first_chunk().copied().map(DataKeyId::from_bytes).map(Self::Data),
+            _ => None,
+        });
+        named.ok_or(UnsealError::UnknownForm)
+    }
+
+    fn head(self) -> Vec<u8> {
+        match self {
+            Self::Master(id) => [&[BY_MASTER_KEY], id.to_bytes().as_slice()].concat(),
+            Self::Data(id) => [&[BY_DATA_KEY], id.to_bytes().as_slice()].concat(),
+        }
     }
 }
 
-impl Sealer {
+/// From the least to the greatest first [`HEAD_LEN`] bytes of what was sealed with a data key, or
+/// with a master key whichever it was.
+pub fn heads(sealed_with: Option<DataKeyId>) -> (Vec<u8>, Vec<u8>) {
+    match sealed_with {
+        Some(id) => (KeyName::Data(id).head(), KeyName::Data(id).head()),
+        None => (vec![BY_MASTER_KEY], [[BY_MASTER_KEY].as_slice(), &[0xff; HEAD_LEN - 1]].concat()),
+    }
+}
+
+/// Seals and unseals with one key.
+pub struct Cipher {
+    key: RandomizedNonceKey,
+    head: Vec<u8>,
+}
+
+impl fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cipher(…)")
+    }
+}
+
+impl Cipher {
     /// Prepares a master key for use.
-    pub fn new(master: &MasterKey) -> Self {
-        let mut named = digest::Context::new(&digest::SHA256);
-        named.update(b"angarium master key");
-        named.update(&master.0);
-        let mut key_id = [0; KEY_ID_LEN];
-        key_id.copy_from_slice(&named.finish().as_ref()[..KEY_ID_LEN]);
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &master.0)
+    pub fn of_master_key(key: &MasterKey) -> Self {
+        Self::new(key.bytes(), KeyName::Master(key.id()))
+    }
+
+    /// Prepares a data key for use.
+    pub fn of_data_key(key: &DataKey) -> Self {
+        Self::new(key.expose(), KeyName::Data(key.id))
+    }
+
+    fn new(bytes: &[u8; KEY_LEN], name: KeyName) -> Self {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes)
             .expect("AES-256 takes every key of 32 bytes");
-        Self { key, key_id }
+        Self { key, head: name.head() }
     }
 
     /// Encrypts a value for its place.
     pub fn seal(&self, place: SealedPlace<'_>, plain: &[u8]) -> Vec<u8> {
-        let head = self.head();
         let mut text = plain.to_vec();
         let nonce = self
             .key
-            .seal_in_place_append_tag(Aad::from(place.associated_data(&head)), &mut text)
+            .seal_in_place_append_tag(Aad::from(place.associated_data(&self.head)), &mut text)
             .expect("AES-GCM takes values far longer than a request's limit");
-        [&head[..], nonce.as_ref(), &text].concat()
+        [&self.head[..], nonce.as_ref(), &text].concat()
     }
 
     /// Decrypts a value in its place.
@@ -135,29 +154,19 @@ impl Sealer {
         place: SealedPlace<'_>,
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
-        let head = self.head();
-        if sealed.len() < HEAD_LEN || sealed[0] != VERSION {
-            return Err(UnsealError::UnknownForm);
-        }
-        if sealed[..head.len()] != head {
-            return Err(UnsealError::OtherKey);
-        }
-        let nonce = Nonce::try_assume_unique_for_key(&sealed[head.len()..HEAD_LEN])
-            .map_err(|_| UnsealError::UnknownForm)?;
-        let mut text = Zeroizing::new(sealed[HEAD_LEN..].to_vec());
-        let plain = self
-            .key
-            .open_in_place(nonce, Aad::from(place.associated_data(&head)), &mut text)
-            .map_err(|_| UnsealError::Forged)?
-            .len();
+        let Some(rest) = sealed.strip_prefix(&self.head[..]) else {
+            return Err(
+                KeyName::of(sealed).map_or_else(|unknown| unknown, |_| UnsealError::OtherKey)
+            );
+        };
+        let (nonce, rest) =
+            rest.split_first_chunk::<NONCE_LEN>().ok_or(UnsealError::UnknownForm)?;
+        let mut text = Zeroizing::new(rest.to_vec());
+        let place = Aad::from(place.associated_data(&self.head));
+        let plain = self.key.open_in_place(Nonce::assume_unique_for_key(*nonce), place, &mut text);
+        let plain = plain.map_err(|_| UnsealError::Forged)?.len();
         text.truncate(plain);
         Ok(text)
-    }
-
-    fn head(&self) -> [u8; 1 + KEY_ID_LEN] {
-        let mut head = [VERSION; 1 + KEY_ID_LEN];
-        head[1..].copy_from_slice(&self.key_id);
-        head
     }
 }
 
@@ -168,46 +177,59 @@ mod tests {
     const PLACE: SealedPlace<'_> =
         SealedPlace { table: "endpoint", tenant: 7, row: "ep_1", column: "secrets" };
 
+    fn ciphers() -> [Cipher; 2] {
+        let master = Cipher::of_master_key(&MasterKey::from_bytes([1; 32]));
+        [master, Cipher::of_data_key(&DataKey::generate())]
+    }
+
     #[test]
     fn a_sealed_value_opens_only_whole_in_its_place_and_under_its_key() {
-        let sealer = Sealer::new(&MasterKey::from_bytes([1; 32]));
-        let sealed = sealer.seal(PLACE, b"whsec_abc");
-        assert_eq!(
-            sealer.unseal(PLACE, &sealed).as_deref().map(Vec::as_slice),
-            Ok(&b"whsec_abc"[..])
-        );
-        let elsewhere = [
-            SealedPlace { table: "tenant_key", ..PLACE },
-            SealedPlace { tenant: 8, ..PLACE },
-            SealedPlace { row: "ep_2", ..PLACE },
-            SealedPlace { column: "config", ..PLACE },
-        ];
-        for place in elsewhere {
-            assert_eq!(sealer.unseal(place, &sealed), Err(UnsealError::Forged), "{place:?}");
+        for cipher in ciphers() {
+            let sealed = cipher.seal(PLACE, b"whsec_abc");
+            let opened = cipher.unseal(PLACE, &sealed).expect("as it was sealed");
+            assert_eq!(*opened, b"whsec_abc");
+            let elsewhere = [
+                SealedPlace { table: "tenant_key", ..PLACE },
+                SealedPlace { tenant: 8, ..PLACE },
+                SealedPlace { row: "ep_2", ..PLACE },
+                SealedPlace { column: "config", ..PLACE },
+            ];
+            for place in elsewhere {
+                assert_eq!(cipher.unseal(place, &sealed), Err(UnsealError::Forged), "{place:?}");
+            }
+            for at in 0..sealed.len() {
+                let mut changed = sealed.clone();
+                changed[at] ^= 1;
+                assert!(cipher.unseal(PLACE, &changed).is_err(), "byte {at}");
+                assert!(cipher.unseal(PLACE, &sealed[..at]).is_err(), "{at} bytes");
+            }
+            let [master, data] = ciphers().map(|other| other.seal(PLACE, b"whsec_abc"));
+            assert_eq!(cipher.unseal(PLACE, &data), Err(UnsealError::OtherKey));
+            let is_other = cipher.unseal(PLACE, &master) == Err(UnsealError::OtherKey);
+            assert_eq!(is_other, cipher.head[0] == BY_DATA_KEY, "the master key is the same");
+            assert_eq!(cipher.unseal(PLACE, b"\x07any"), Err(UnsealError::UnknownForm));
         }
-        for at in HEAD_LEN - NONCE_LEN..sealed.len() {
-            let mut changed = sealed.clone();
-            changed[at] ^= 1;
-            assert_eq!(sealer.unseal(PLACE, &changed), Err(UnsealError::Forged), "byte {at}");
-        }
-        let other = Sealer::new(&MasterKey::from_bytes([2; 32]));
-        assert_eq!(other.unseal(PLACE, &sealed), Err(UnsealError::OtherKey));
-        assert_eq!(sealer.unseal(PLACE, b"\x01short"), Err(UnsealError::UnknownForm));
     }
 
     #[test]
     fn a_value_is_sealed_differently_each_time() {
-        let sealer = Sealer::new(&MasterKey::from_bytes([1; 32]));
-        assert_ne!(sealer.seal(PLACE, b"same"), sealer.seal(PLACE, b"same"));
+        for cipher in ciphers() {
+            assert_ne!(cipher.seal(PLACE, b"same"), cipher.seal(PLACE, b"same"));
+        }
     }
 
     #[test]
-    fn a_master_key_is_32_bytes_in_base64_and_hidden_when_printed() {
-        let key = MasterKey::from_bytes([9; 32]);
-        assert!(MasterKey::from_base64(&format!(" {}\n", *key.to_base64())).is_ok());
-        assert_eq!(format!("{key:?}"), "MasterKey(…)");
-        for bad in ["", "AAAA", "not base64!"] {
-            assert!(MasterKey::from_base64(bad).is_err(), "{bad}");
-        }
+    fn what_was_sealed_with_a_key_is_found_by_its_beginning() {
+        let key = DataKey::generate();
+        let by_data_key = Cipher::of_data_key(&key).seal(PLACE, b"x");
+        let by_master = Cipher::of_master_key(&MasterKey::from_bytes([9; 32])).seal(PLACE, b"x");
+        let is_within = |sealed: &[u8], (least, greatest): (Vec<u8>, Vec<u8>)| {
+            (&least[..]..=&greatest[..]).contains(&&sealed[..HEAD_LEN])
+        };
+        assert!(is_within(&by_data_key, heads(Some(key.id))));
+        assert!(is_within(&by_master, heads(None)));
+        assert!(!is_within(&by_data_key, heads(None)));
+        assert!(!is_within(&by_master, heads(Some(key.id))));
+        assert!(!is_within(&by_data_key, heads(Some(DataKey::generate().id))));
     }
 }

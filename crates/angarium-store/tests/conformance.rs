@@ -13,6 +13,7 @@ fn open(path: Option<PathBuf>, mode: Mode) -> SharedStore {
     let config = SqliteConfig {
         path,
         master_key: MasterKey::from_bytes([5; 32]),
+        next_master_key: None,
         synchronous: Synchronous::Full,
         mode,
     };

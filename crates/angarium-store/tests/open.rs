@@ -15,6 +15,7 @@ fn config(directory: &Path) -> SqliteConfig {
     SqliteConfig {
         path: Some(directory.to_owned()),
         master_key: MasterKey::from_bytes([1; 32]),
+        next_master_key: None,
         synchronous: Synchronous::Full,
         mode: Mode::Threads,
     }

@@ -47,7 +47,7 @@ enum Command {
     Job(CallingGroup<job::Action>),
     /// What the operator was told: endpoints that were disabled or fail, dead letters, new keys.
     Notice(CallingGroup<notice::Action>),
-    /// API keys; and a new master key.
+    /// API keys, and the keys that secrets are encrypted with.
     Key(CallingGroup<key::Action>),
     /// Contract files.
     #[command(subcommand)]

@@ -24,6 +24,9 @@ pub enum KeyPresence {
     Optional,
 }
 
+/// Retired keys that are kept, at most: each that still signs makes a header longer.
+const MOST_RETIRED: usize = 10;
+
 /// What a contract says about its signing keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRule {
@@ -50,7 +53,7 @@ impl KeyRule {
     }
 
     /// The keys after a rotation, newest first: the new one, as many retired ones as stay known,
-    /// and those that still sign.
+    /// and those that still sign, but for the oldest of more than [`MOST_RETIRED`].
     pub fn succeed(&self, keys: &[SigningKey], new: SigningKey, now: Timestamp) -> Vec<SigningKey> {
         let retired = keys.iter().enumerate().filter_map(|(age, key)| {
             let mut key = key.clone();
@@ -60,7 +63,7 @@ impl KeyRule {
             }
             (age < self.priors || key.signs(now)).then_some(key)
         });
-        std::iter::once(new).chain(retired).collect()
+        std::iter::once(new).chain(retired.take(MOST_RETIRED)).collect()
     }
 
     /// Of a tenant's keys, newest first, those that it may know: the current one and the priors.

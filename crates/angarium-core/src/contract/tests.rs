@@ -136,6 +136,19 @@ fn a_rotation_keeps_the_priors_and_whatever_still_signs() {
 }
 
 #[test]
+fn no_more_than_ten_retired_keys_sign_however_often_one_is_rotated() {
+    let library = ContractLibrary::built_in(&Limits::default()).expect("built-in contracts");
+    let rule = library.get("standard").and_then(|c| c.key_rule()).expect("keys");
+    let now = Timestamp::from_millis(0);
+    let mut keys = vec![signing_key(0, now)];
+    for byte in 1..100 {
+        keys = rule.succeed(&keys, signing_key(byte, now), now);
+    }
+    let left: Vec<u8> = keys.iter().map(|key| key.id.to_bytes()[0]).collect();
+    assert_eq!(left, (89..100).rev().collect::<Vec<_>>());
+}
+
+#[test]
 fn a_key_is_due_when_it_is_as_old_as_the_contract_lets_it_get() {
     let library = ContractLibrary::built_in(&Limits::default()).expect("built-in contracts");
     let rule = library.get("aleta").and_then(|c| c.key_rule()).expect("keys");

@@ -14,6 +14,7 @@ pub mod problem;
 mod quota;
 
 mod deliveries;
+mod encryption;
 pub(crate) mod endpoints;
 mod environments;
 mod event_types;
@@ -36,6 +37,7 @@ use crate::directory::Directory;
 use crate::docs;
 use crate::entropy::Entropy;
 use crate::metrics::Metrics;
+use crate::next_master_key::NextMasterKey;
 use crate::origin::Outside;
 use crate::rates::Rates;
 use crate::receive::{self, Certificates, Rejections};
@@ -102,6 +104,8 @@ pub struct App {
     pub rejections: Arc<Rejections>,
     /// What calls and the driver of jobs share.
     pub jobs: Arc<Jobs>,
+    /// Where the next master key is found.
+    pub next_master_key: NextMasterKey,
 }
 
 impl App {
@@ -179,6 +183,9 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sources::rotate_secret))
         .routes(routes!(sources::requests))
         .routes(routes!(verify::verify))
+        .routes(routes!(encryption::show))
+        .routes(routes!(encryption::rotate_master_key))
+        .routes(routes!(encryption::rotate_data_keys))
         .routes(routes!(status::alive))
         .routes(routes!(status::ready))
         .routes(routes!(status::metrics))

@@ -67,6 +67,11 @@ impl Runner {
         }
     }
 
+    /// Sees to it that the store is looked after soon, although no event asks for it.
+    pub fn look_after_store(&self) {
+        self.stir.note();
+    }
+
     pub(super) async fn keep_up_for_ever(self: Arc<Self>) {
         let mut quiet = 0;
         for turn in 0u32.. {

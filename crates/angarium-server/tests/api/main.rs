@@ -3,6 +3,7 @@
 mod accounts;
 mod contracts;
 mod docs;
+mod encryption;
 mod endpoints;
 mod events;
 mod idempotency;

@@ -15,6 +15,7 @@ use angarium_server::directory::Directory;
 use angarium_server::egress::{Exchange, Transport};
 use angarium_server::entropy::OsEntropy;
 use angarium_server::metrics::Metrics;
+use angarium_server::next_master_key::NextMasterKey;
 use angarium_server::origin::Outside;
 use angarium_server::rates::Rates;
 use angarium_server::receive::{Certificates, public_roots};
@@ -97,6 +98,9 @@ pub(crate) fn with(object: &Value, members: &Value) -> Value {
     Value::Object(object)
 }
 
+/// What a rotation puts in the place of the master key.
+pub(crate) const NEXT_MASTER_KEY: MasterKey = MasterKey::from_bytes([8; 32]);
+
 /// A call that is being put together.
 pub(crate) struct Call {
     stage: Stage,
@@ -119,6 +123,7 @@ impl Stage {
             SqliteStore::open(SqliteConfig {
                 path: None,
                 master_key: MasterKey::from_bytes([7; 32]),
+                next_master_key: None,
                 synchronous: Synchronous::Full,
                 mode: Mode::InPlace,
             })
@@ -162,6 +167,7 @@ impl Stage {
             outside: Outside::default(),
             certificates,
             rejections: Arc::default(),
+            next_master_key: NextMasterKey::Given(NEXT_MASTER_KEY, "the test"),
         });
         let router = router(Arc::clone(&app));
         Self { app, router }

@@ -9,6 +9,7 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod guards;
 pub mod jobs;
+pub mod keys;
 pub mod lanes;
 pub mod lists;
 pub mod recovery;
@@ -96,6 +97,9 @@ macro_rules! store_cases {
                 a_job_of_a_tenant_reads_back_at_the_endpoint_that_it_is_at,
                 a_job_reads_back_as_it_stands_and_never_moves_once_it_has_ended,
                 no_more_jobs_run_than_may_and_each_list_has_its_own;
+            keys: secrets_read_the_same_whichever_key_is_rotated,
+                data_keys_are_replaced_in_bounded_steps,
+                the_data_keys_of_a_tenant_end_with_it;
             upkeep: own_ids_are_found_in_the_tail_and_in_the_index,
                 upkeep_goes_in_bounded_steps, the_depth_counts_what_waits;
         }

@@ -1,11 +1,12 @@
 //! Environments, tenants, API keys, event types, sources: few rows, read whole.
 
+use super::data_keys;
 use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::readers::View;
 use super::sources;
 use super::writer::Tx;
-use crate::seal::{SealedPlace, Sealer};
+use crate::seal::SealedPlace;
 use crate::{AccountChange, AccountChanged, Accounts};
 use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Scope, Tenant};
 use angarium_core::batch::Guard;
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 /// Makes a change, with the record of the call that asked for it.
 pub(super) fn change(
-    tx: &Tx<'_>,
+    tx: &mut Tx<'_>,
     change: &AccountChange,
     guard: Option<&Guard>,
     now: Timestamp,
@@ -52,9 +53,28 @@ pub(super) fn change(
         | AccountChanged::TooMany => false,
     };
     if let Some(guard) = guard.filter(|_| made) {
-        guards::insert(tx, guard, Subject::Nothing, now)?;
+        guards::insert(tx, guard, owner(change), Subject::Nothing, now)?;
     }
     Ok(changed)
+}
+
+/// Whose secret the answer to a change may hold.
+fn owner(change: &AccountChange) -> TenantNo {
+    match change {
+        AccountChange::CreateKey(key) => key.tenant.unwrap_or(guards::NOBODY),
+        AccountChange::PutTenantKeys(tenant, ..) => *tenant,
+        AccountChange::CreateSource(source, _) | AccountChange::ReplaceSource(source) => {
+            source.tenant
+        }
+        AccountChange::CreateEnvironment(_)
+        | AccountChange::ReplaceEnvironment(_)
+        | AccountChange::DeleteEnvironment(_)
+        | AccountChange::PutTenant(_)
+        | AccountChange::DeleteTenant(_)
+        | AccountChange::RevokeKey(_)
+        | AccountChange::PutEventType(..)
+        | AccountChange::DeleteSource(_) => guards::NOBODY,
+    }
 }
 
 /// What became of a change of this many rows.
@@ -200,7 +220,7 @@ fn put_tenant(tx: &Tx<'_>, tenant: &Tenant) -> Result<AccountChanged, Fault> {
     Ok(AccountChanged::Created(no))
 }
 
-fn delete_tenant(tx: &Tx<'_>, no: TenantNo, now: Timestamp) -> Result<AccountChanged, Fault> {
+fn delete_tenant(tx: &mut Tx<'_>, no: TenantNo, now: Timestamp) -> Result<AccountChanged, Fault> {
     let in_use = "SELECT 1 FROM endpoint WHERE tenant = ?1 AND deleted_at IS NULL
                   UNION ALL SELECT 1 FROM source WHERE tenant = ?1";
     if exists(tx.connection, in_use, [no.get()])? {
@@ -215,6 +235,7 @@ fn delete_tenant(tx: &Tx<'_>, no: TenantNo, now: Timestamp) -> Result<AccountCha
     {
         tx.connection.execute(delete, [no.get()])?;
     }
+    data_keys::shred(tx, no)?;
     Ok(done(tx.connection.execute("DELETE FROM tenant WHERE no = ?1", [no.get()])?))
 }
 
@@ -285,7 +306,7 @@ fn put_tenant_keys(
     if !exists(tx.connection, "SELECT 1 FROM tenant WHERE no = ?1", [no])? {
         return Ok(AccountChanged::NotFound);
     }
-    let sealed = tx.sealer.seal(key_place(no, contract), &SigningKey::to_sealed_form(keys));
+    let sealed = tx.vault().seal(key_place(no, contract), &SigningKey::to_sealed_form(keys))?;
     tx.connection.execute(
         "INSERT INTO tenant_key (tenant, contract, keys) VALUES (?1, ?2, ?3)
          ON CONFLICT (tenant, contract) DO UPDATE SET keys = excluded.keys",
@@ -296,14 +317,12 @@ fn put_tenant_keys(
 
 /// Reads a tenant's keys under a contract back.
 pub(super) fn unseal_keys(
-    sealer: &Sealer,
+    view: &View<'_>,
     tenant: i64,
     contract: &str,
     sealed: &[u8],
 ) -> Result<Vec<SigningKey>, Fault> {
-    let plain = sealer
-        .unseal(key_place(tenant, contract), sealed)
-        .map_err(Fault::sealed("tenant_key.keys"))?;
+    let plain = view.vault().unseal(key_place(tenant, contract), sealed)?;
     SigningKey::from_sealed_form(&plain).map_err(|e| Fault::damaged("tenant_key.keys", e))
 }
 
@@ -412,7 +431,7 @@ fn tenant_keys(view: &View<'_>) -> Result<Vec<(TenantNo, String, Vec<SigningKey>
         let tenant: i64 = row.get(0)?;
         let contract: String = row.get(1)?;
         let sealed: Vec<u8> = row.get(2)?;
-        let keys = unseal_keys(view.sealer, tenant, &contract, &sealed)?;
+        let keys = unseal_keys(view, tenant, &contract, &sealed)?;
         all.push((TenantNo::new(tenant), contract, keys));
     }
     Ok(all)

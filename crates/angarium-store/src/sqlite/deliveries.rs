@@ -377,7 +377,7 @@ pub(super) fn act(
         RowActionKind::Replay(made) => replay(tx, shard, made)?.then_some(alone(key)),
     };
     if let (Some(guard), Some(ActionResult { key, .. })) = (&action.guard, done) {
-        guards::insert(tx, guard, Subject::Delivery(key), now)?;
+        guards::insert(tx, guard, guards::NOBODY, Subject::Delivery(key), now)?;
     }
     Ok(done)
 }

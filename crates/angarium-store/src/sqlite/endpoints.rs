@@ -9,7 +9,7 @@ use super::holds;
 use super::readers::View;
 use super::writer::Tx;
 use crate::read::{EndpointRow, Page};
-use crate::seal::{SealedPlace, Sealer};
+use crate::seal::SealedPlace;
 use angarium_core::batch::{EndpointResult, EndpointWrite, Guard};
 use angarium_core::delivery::EndReason;
 use angarium_core::endpoint::{
@@ -90,19 +90,19 @@ pub(super) fn write(
     let (no, rows) = match write {
         EndpointWrite::Create { config, guard } => {
             let no = create(tx, shard, config)?;
-            keep(tx, guard.as_ref(), now)?;
+            keep(tx, config.tenant, guard.as_ref(), now)?;
             (no, 0)
         }
         EndpointWrite::Replace { no, config, guard } => {
             replace(tx, *no, config)?;
-            keep(tx, guard.as_ref(), now)?;
+            keep(tx, config.tenant, guard.as_ref(), now)?;
             (*no, 0)
         }
         EndpointWrite::Delete { no, at, guard } => {
             let delete = params![no.get(), at.as_millis()];
             tx.connection.prepare_cached(DELETE)?.execute(delete)?;
             holds::forget(tx, *no)?;
-            keep(tx, guard.as_ref(), now)?;
+            keep(tx, guards::NOBODY, guard.as_ref(), now)?;
             (*no, 0)
         }
         EndpointWrite::CancelWaiting { no, at, limit } => {
@@ -120,9 +120,9 @@ pub(super) fn write(
     Ok(EndpointResult { no, rows })
 }
 
-fn keep(tx: &Tx<'_>, guard: Option<&Guard>, now: Timestamp) -> Result<(), Fault> {
+fn keep(tx: &Tx<'_>, owner: TenantNo, guard: Option<&Guard>, now: Timestamp) -> Result<(), Fault> {
     match guard {
-        Some(guard) => guards::insert(tx, guard, Subject::Nothing, now),
+        Some(guard) => guards::insert(tx, guard, owner, Subject::Nothing, now),
         None => Ok(()),
     }
 }
@@ -139,7 +139,7 @@ fn create(tx: &Tx<'_>, shard: ShardId, config: &EndpointConfig) -> Result<Endpoi
         config.tenant.get(),
         config.status.as_str(),
         text,
-        sealed_secrets(tx.sealer, config),
+        sealed_secrets(tx, config)?,
         config.made_by.map(ApiKeyId::to_bytes),
         config.created_at.as_millis(),
         checksum(config.id, config.tenant, &text),
@@ -159,7 +159,7 @@ fn replace(tx: &Tx<'_>, no: EndpointNo, config: &EndpointConfig) -> Result<(), F
         no.get(),
         config.status.as_str(),
         text,
-        sealed_secrets(tx.sealer, config),
+        sealed_secrets(tx, config)?,
         checksum(config.id, config.tenant, &text),
     ])?;
     Ok(())
@@ -199,9 +199,9 @@ fn config_text(config: &EndpointConfig) -> Result<String, Fault> {
     serde_json::to_string(config).map_err(|e| Fault::damaged("endpoint.config", e))
 }
 
-fn sealed_secrets(sealer: &Sealer, config: &EndpointConfig) -> Vec<u8> {
+fn sealed_secrets(tx: &Tx<'_>, config: &EndpointConfig) -> Result<Vec<u8>, Fault> {
     let row = config.id.to_string();
-    sealer.seal(place(config.tenant, &row), &config.secrets.to_sealed_form())
+    tx.vault().seal(place(config.tenant, &row), &config.secrets.to_sealed_form())
 }
 
 fn place(tenant: TenantNo, row: &str) -> SealedPlace<'_> {
@@ -212,7 +212,7 @@ fn place(tenant: TenantNo, row: &str) -> SealedPlace<'_> {
 pub(super) fn find(view: &View<'_>, id: EndpointId) -> Result<Option<EndpointRow>, Fault> {
     view.connection
         .prepare_cached(SELECT_BY_ID)?
-        .query_row([id.to_bytes()], |row| Ok(read(view.sealer, row)))
+        .query_row([id.to_bytes()], |row| Ok(read(view, row)))
         .optional()?
         .transpose()
 }
@@ -246,7 +246,7 @@ pub(super) fn list(
     ])?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
-        items.push(read(view.sealer, row)?);
+        items.push(read(view, row)?);
     }
     let more = items.len() > query.limit;
     items.truncate(query.limit);
@@ -255,7 +255,7 @@ pub(super) fn list(
 }
 
 /// Reads a row whose first columns are those of [`SELECT_BY_ID`].
-pub(super) fn read(sealer: &Sealer, row: &Row<'_>) -> Result<EndpointRow, Fault> {
+pub(super) fn read(view: &View<'_>, row: &Row<'_>) -> Result<EndpointRow, Fault> {
     let no = EndpointNo::new(row.get(0)?);
     crc::check("endpoint", row.get(16)?, [row.get_ref(1)?, row.get_ref(2)?, row.get_ref(3)?])?;
     let text = row.get_ref(3)?.as_str().map_err(|e| Fault::damaged("endpoint.config", e))?;
@@ -266,9 +266,8 @@ pub(super) fn read(sealer: &Sealer, row: &Row<'_>) -> Result<EndpointRow, Fault>
     config.made_by = row.get::<_, Option<[u8; 16]>>(5)?.map(ApiKeyId::from_bytes);
     config.created_at = Timestamp::from_millis(row.get(6)?);
     if let Some(sealed) = row.get::<_, Option<Vec<u8>>>(4)? {
-        let plain = sealer
-            .unseal(place(config.tenant, &config.id.to_string()), &sealed)
-            .map_err(Fault::sealed("endpoint.secrets"))?;
+        let row = config.id.to_string();
+        let plain = view.vault().unseal(place(config.tenant, &row), &sealed)?;
         config.secrets = EndpointSecrets::from_sealed_form(&plain)
             .map_err(|e| Fault::damaged("endpoint.secrets", e))?;
     }

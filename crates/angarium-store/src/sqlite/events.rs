@@ -80,7 +80,7 @@ pub(super) fn insert(
         }
     }
     if let Some(guard) = &write.guard {
-        guards::insert(tx, guard, Subject::Event(key), now)?;
+        guards::insert(tx, guard, write.tenant, Subject::Event(key), now)?;
     }
     Ok(key)
 }

@@ -2,12 +2,13 @@
 //! (reliability-security.md, D16).
 
 use super::fault::Fault;
+use super::keyring::Keyring;
 use super::open::{self, Database};
 use super::state::Gauges;
 use super::writer::{Tx, Work, Writer, job};
 use super::{Mode, SqliteConfig, Synchronous};
 use crate::error::{StoreError, StoreResult};
-use crate::seal::{MasterKey, Sealer};
+use crate::seal::MasterKey;
 use angarium_core::id::EventKey;
 use angarium_core::time::Timestamp;
 use rusqlite::ffi;
@@ -19,15 +20,16 @@ fn writer(directory: &Path) -> Writer {
     let config = SqliteConfig {
         path: Some(directory.to_owned()),
         master_key: MasterKey::from_bytes([1; 32]),
+        next_master_key: None,
         synchronous: Synchronous::Full,
         mode: Mode::InPlace,
     };
-    let sealer = Arc::new(Sealer::new(&config.master_key));
+    let keyring = Arc::new(Keyring::new([&config.master_key]));
     let database = Database::acquire(&config).expect("the directory");
     let mut connection = database.connect_writer().expect("a connection");
     open::migrate(&mut connection).expect("the schema");
-    open::prepare(&mut connection, &sealer).expect("its rows");
-    Writer::new(database, connection, sealer, Arc::new(Gauges::default())).expect("a writer")
+    open::prepare(&mut connection, &keyring, config.master_key.id()).expect("its rows");
+    Writer::new(database, connection, keyring, Arc::new(Gauges::default())).expect("a writer")
 }
 
 /// Notes something under a name; large enough to need new pages.

@@ -1,7 +1,7 @@
 //! What can go wrong inside, and what that means to a caller.
 
 use crate::error::StoreError;
-use crate::seal::UnsealError;
+use crate::seal::{SealedPlace, UnsealError};
 use rusqlite::ErrorCode;
 
 /// Something went wrong inside a transaction; nothing of it will stay.
@@ -10,6 +10,9 @@ pub(super) enum Fault {
     /// SQLite said so.
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
+    /// The file system said so.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
     /// A stored value is not what was written. Names the place, not the value.
     #[error("{0}")]
     Damaged(String),
@@ -22,8 +25,9 @@ impl Fault {
     }
 
     /// A sealed value that cannot be read.
-    pub(super) fn sealed(place: &str) -> impl Fn(UnsealError) -> Self {
-        move |error| Fault::damaged(place, error)
+    pub(super) fn sealed(place: SealedPlace<'_>) -> impl Fn(UnsealError) -> Self + Copy {
+        let SealedPlace { table, row, column, .. } = place;
+        move |error| Fault::damaged(&format!("{table}.{column} of {row}"), error)
     }
 
     /// Whether the file itself failed, after which its handle is not to be trusted.
@@ -45,7 +49,7 @@ impl Fault {
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Fault::Sql(error) => error.sqlite_error_code(),
-            Fault::Damaged(_) => None,
+            Fault::File(_) | Fault::Damaged(_) => None,
         }
     }
 
@@ -61,6 +65,7 @@ impl Fault {
     pub(super) fn is_damage(&self) -> bool {
         match self {
             Fault::Damaged(_) => true,
+            Fault::File(_) => false,
             Fault::Sql(error) => is_damage(error),
         }
     }

@@ -3,27 +3,32 @@
 
 use super::fault::Fault;
 use super::readers::View;
+use super::reseal::hex;
 use super::writer::Tx;
 use crate::seal::SealedPlace;
 use crate::{Answered, StoredAnswer};
 use angarium_core::batch::{Guard, GuardAnswer};
-use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation};
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, TenantNo};
 use angarium_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 pub(super) const INSERT: &str = "
     INSERT INTO idempotency (scope, fingerprint, expires_at, kind, status, body,
-                             event, endpoint, generation)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                             event, endpoint, generation, tenant)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11)
     ON CONFLICT (scope) DO UPDATE SET
         fingerprint = excluded.fingerprint, expires_at = excluded.expires_at,
         kind = excluded.kind, status = excluded.status, body = excluded.body,
-        event = excluded.event, endpoint = excluded.endpoint, generation = excluded.generation
+        event = excluded.event, endpoint = excluded.endpoint, generation = excluded.generation,
+        tenant = excluded.tenant
     WHERE idempotency.expires_at <= ?10";
 
 pub(super) const SELECT: &str = "
-    SELECT fingerprint, kind, status, body, event, endpoint, generation
+    SELECT fingerprint, kind, status, body, event, endpoint, generation, tenant
     FROM idempotency WHERE scope = ?1 AND expires_at > ?2";
+
+/// Whose answers are that hold nobody's secret.
+pub(super) const NOBODY: TenantNo = TenantNo::new(0);
 
 /// What the guarded change made, for answers that derive from it.
 #[derive(Debug, Clone, Copy)]
@@ -36,11 +41,13 @@ pub(super) enum Subject {
     Delivery(DeliveryKey),
 }
 
-/// Keeps the answer to a call. One that should derive from something that was not made is left
-/// out: the call changed nothing, and may be repeated.
+/// Keeps the answer to a call, sealed as `owner`'s: it may hold a secret of theirs. One that should
+/// derive from something that was not made is left out: the call changed nothing, and may be
+/// repeated.
 pub(super) fn insert(
     tx: &Tx<'_>,
     guard: &Guard,
+    owner: TenantNo,
     subject: Subject,
     now: Timestamp,
 ) -> Result<(), Fault> {
@@ -50,7 +57,7 @@ pub(super) fn insert(
     let kind = match (&guard.answer, subject) {
         (GuardAnswer::Given { status: given, body }, _) => {
             status = Some(*given);
-            sealed = Some(tx.sealer.seal(place(&row_name(&guard.scope)), body));
+            sealed = Some(tx.vault().seal(place(owner.get(), &hex(&guard.scope)), body)?);
             1
         }
         (GuardAnswer::Event, Subject::Event(event)) => {
@@ -75,6 +82,7 @@ pub(super) fn insert(
         delivery.1,
         delivery.2,
         now.as_millis(),
+        owner.get(),
     ])?;
     Ok(())
 }
@@ -96,10 +104,7 @@ fn read(view: &View<'_>, scope: &[u8; 32], row: &Row<'_>) -> Result<StoredAnswer
     let answer = match row.get::<_, i64>(1)? {
         1 => {
             let sealed: Vec<u8> = row.get(3)?;
-            let body = view
-                .sealer
-                .unseal(place(&row_name(scope)), &sealed)
-                .map_err(Fault::sealed("idempotency.body"))?;
+            let body = view.vault().unseal(place(row.get(7)?, &hex(scope)), &sealed)?;
             Answered::Given { status: row.get(2)?, body: body.to_vec() }
         }
         2 => Answered::Event(EventKey::new(row.get(4)?)),
@@ -113,10 +118,6 @@ fn read(view: &View<'_>, scope: &[u8; 32], row: &Row<'_>) -> Result<StoredAnswer
     Ok(StoredAnswer { fingerprint: row.get(0)?, answer })
 }
 
-fn row_name(scope: &[u8; 32]) -> String {
-    scope.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn place(row: &str) -> SealedPlace<'_> {
-    SealedPlace { table: "idempotency", tenant: 0, row, column: "body" }
+fn place(tenant: i64, row: &str) -> SealedPlace<'_> {
+    SealedPlace { table: "idempotency", tenant, row, column: "body" }
 }

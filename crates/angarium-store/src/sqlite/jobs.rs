@@ -96,7 +96,7 @@ pub(super) fn create(
         job.ended_at.map(Timestamp::as_millis),
         left_out_text(&job.reach),
     ])?;
-    keep(tx, guard, now)?;
+    keep(tx, job, guard, now)?;
     Ok(true)
 }
 
@@ -121,13 +121,13 @@ pub(super) fn advance(
         stored(job.total),
     ])?;
     if moved > 0 {
-        keep(tx, guard, now)?;
+        keep(tx, job, guard, now)?;
     }
     Ok(moved > 0)
 }
 
-fn keep(tx: &Tx<'_>, guard: Option<&Guard>, now: Timestamp) -> Result<(), Fault> {
-    guard.map_or(Ok(()), |guard| guards::insert(tx, guard, Subject::Nothing, now))
+fn keep(tx: &Tx<'_>, job: &Job, guard: Option<&Guard>, now: Timestamp) -> Result<(), Fault> {
+    guard.map_or(Ok(()), |guard| guards::insert(tx, guard, job.tenant, Subject::Nothing, now))
 }
 
 /// One job.

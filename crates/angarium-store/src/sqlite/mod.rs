@@ -6,9 +6,15 @@
 
 mod log;
 mod open;
+mod private;
+mod settings;
 
 mod orders;
 mod writer;
+
+mod data_keys;
+mod keyring;
+mod reseal;
 
 mod commit;
 mod events;
@@ -49,9 +55,10 @@ use crate::read::{
     DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
     JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
 };
-use crate::seal::{MasterKey, Sealer};
+use crate::seal::MasterKey;
 use crate::{
-    AccountChange, AccountChanged, Accounts, Room, ShardState, Store, StoredAnswer, Upkeep,
+    AccountChange, AccountChanged, Accounts, Encryption, MasterKeyRotated, Room, ShardState, Store,
+    StoredAnswer, Upkeep,
 };
 use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
@@ -68,11 +75,14 @@ use angarium_core::waiting::{DuePage, RecoveredEvent};
 use async_trait::async_trait;
 use endpoints::EndpointQuery;
 use fault::Fault;
+use guards::Subject;
+use keyring::Keyring;
 use open::Database;
 use orders::{Order, Orders};
 use readers::{Readers, View, lock};
 use recovery::DueQuery;
 use rusqlite::params;
+pub use settings::{Mode, SqliteConfig, Synchronous};
 use state::Gauges;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -82,39 +92,6 @@ use writer::{Tx, Work, Writer};
 const READERS: usize = 3;
 /// Free bytes that are kept for the records of what is under way: below this nothing new is begun.
 const RESERVE: u64 = 16 * 1024 * 1024;
-
-/// How durable a commit is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Synchronous {
-    /// Synced before it is answered (D1).
-    #[default]
-    Full,
-    /// Synced at checkpoints only: for the test that shows that a power cut is noticed.
-    Normal,
-}
-
-/// Who runs the store's code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// Threads of the store's own.
-    #[default]
-    Threads,
-    /// The caller; no call ever waits.
-    InPlace,
-}
-
-/// How to open a store.
-#[derive(Debug, Clone)]
-pub struct SqliteConfig {
-    /// The data directory; none for a store in memory, which ends with its process.
-    pub path: Option<PathBuf>,
-    /// What secrets are encrypted with.
-    pub master_key: MasterKey,
-    /// How durable a commit is.
-    pub synchronous: Synchronous,
-    /// Who runs the code.
-    pub mode: Mode,
-}
 
 /// The embedded store.
 pub struct SqliteStore {
@@ -143,12 +120,13 @@ impl SqliteStore {
     /// [`StoreError::DivergentSchema`], [`StoreError::Corrupt`] or [`StoreError::CannotOpen`].
     pub fn open(config: SqliteConfig) -> StoreResult<Self> {
         let database = Database::acquire(&config)?;
-        let sealer = Arc::new(Sealer::new(&config.master_key));
+        let masters = std::iter::once(&config.master_key).chain(&config.next_master_key);
+        let keyring = Arc::new(Keyring::new(masters));
         database.settle()?;
         let cannot = |fault: Fault| database.cannot_open(fault);
         let mut connection = database.connect_writer().map_err(cannot)?;
         open::migrate(&mut connection)?;
-        open::prepare(&mut connection, &sealer)?;
+        open::prepare(&mut connection, &keyring, config.master_key.id())?;
         open::inspect(&connection)?;
         let mut connections = Vec::new();
         if config.mode == Mode::Threads {
@@ -158,7 +136,7 @@ impl SqliteStore {
         }
         let files = database.files();
         let gauges = Arc::new(Gauges::default());
-        let writer = Writer::new(database, connection, Arc::clone(&sealer), Arc::clone(&gauges));
+        let writer = Writer::new(database, connection, Arc::clone(&keyring), Arc::clone(&gauges));
         let writer = Arc::new(Mutex::new(writer.map_err(Fault::of_reading)?));
         let no_thread = |error: std::io::Error| StoreError::CannotOpen {
             path: "a thread".into(),
@@ -167,7 +145,7 @@ impl SqliteStore {
         let reads = if connections.is_empty() {
             Reads::WithWriter(Arc::clone(&writer))
         } else {
-            Reads::Threads(Readers::start(connections, &sealer).map_err(no_thread)?)
+            Reads::Threads(Readers::start(connections, &keyring).map_err(no_thread)?)
         };
         let orders = Orders::open(writer, config.mode).map_err(no_thread)?;
         Ok(Self { orders, reads, gauges, files })
@@ -433,7 +411,47 @@ impl Store for SqliteStore {
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
-        self.write_alone(move |tx| upkeep::step(tx, now)).await
+        let done = self.write_alone(move |tx| upkeep::step(tx, now)).await?;
+        if !done.more {
+            self.orders.scrub().await?;
+        }
+        Ok(done)
+    }
+
+    async fn rotate_master_key(
+        &self,
+        next: MasterKey,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<MasterKeyRotated> {
+        self.write_alone(move |tx| {
+            let rotated = data_keys::rotate_master(tx, &next)?;
+            if let (MasterKeyRotated::Done, Some(guard)) = (rotated, &guard) {
+                guards::insert(tx, guard, guards::NOBODY, Subject::Nothing, now)?;
+            }
+            Ok(rotated)
+        })
+        .await
+    }
+
+    async fn rotate_data_keys(
+        &self,
+        tenant: Option<TenantNo>,
+        guard: Option<Guard>,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        self.write_alone(move |tx| {
+            data_keys::retire(tx, tenant)?;
+            match &guard {
+                Some(guard) => guards::insert(tx, guard, guards::NOBODY, Subject::Nothing, now),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn encryption(&self) -> StoreResult<Encryption> {
+        self.read(data_keys::encryption).await
     }
 
     async fn depth(&self, _now: Timestamp) -> StoreResult<Depth> {

@@ -1,14 +1,15 @@
 //! Opens the database: the directory's lock, the settings, the schema, the master key's check.
 
 use super::fault::{self, Fault};
-use super::{SqliteConfig, Synchronous, log};
+use super::keyring::{Keyring, Vault};
+use super::{SqliteConfig, Synchronous, log, private};
 use crate::error::{StoreError, StoreResult};
-use crate::seal::{SealedPlace, Sealer};
+use crate::seal::MasterKeyId;
 use angarium_core::id::ShardId;
 use refinery::embed_migrations;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-use std::fs::{self, File, TryLockError};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 embed_migrations!("migrations/sqlite");
@@ -77,7 +78,10 @@ impl Database {
     pub(super) fn connect_writer(&self) -> Result<Connection, Fault> {
         let connection = match &self.place {
             Place::Memory => Connection::open_in_memory()?,
-            Place::Directory { file, .. } => Connection::open(file)?,
+            Place::Directory { file, .. } => {
+                private::keep(file)?;
+                Connection::open(file)?
+            }
         };
         connection.execute_batch(WRITER)?;
         connection.execute_batch(match self.synchronous {
@@ -154,20 +158,8 @@ fn lock(directory: &Path) -> StoreResult<File> {
         path: path.clone(),
         reason: error.to_string(),
     };
-    if !directory.exists() {
-        fs::create_dir_all(directory).map_err(cannot)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).map_err(cannot)?;
-        }
-    }
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join("angarium.lock"))
-        .map_err(cannot)?;
+    private::make_directory(directory).map_err(cannot)?;
+    let file = private::open(&directory.join("angarium.lock")).map_err(cannot)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
@@ -215,24 +207,23 @@ fn applied(connection: &Connection) -> StoreResult<Option<i64>> {
     read().map_err(unavailable)
 }
 
-const KEY_CHECK: SealedPlace<'_> =
-    SealedPlace { table: "meta", tenant: 0, row: "key_check", column: "value" };
-
-/// Makes the rows that a new store needs; refuses a master key that the store was not made with.
-pub(super) fn prepare(connection: &mut Connection, sealer: &Sealer) -> StoreResult<()> {
+/// Makes the rows that a new store needs, under `master`; refuses a store that is under a master
+/// key that the keyring does not know.
+pub(super) fn prepare(
+    connection: &mut Connection,
+    keyring: &Keyring,
+    master: MasterKeyId,
+) -> StoreResult<()> {
     let tx = connection.transaction().map_err(unavailable)?;
     let check: Option<Vec<u8>> = tx
         .query_row("SELECT value FROM meta WHERE name = 'key_check'", [], |row| row.get(0))
         .optional()
         .map_err(unavailable)?;
+    let vault = Vault { connection: &tx, keyring };
     match check {
-        Some(sealed) if sealer.unseal(KEY_CHECK, &sealed).is_ok() => {}
+        Some(check) if vault.is_opened(&check) => {}
         Some(_) => return Err(StoreError::WrongMasterKey),
-        None => {
-            let sealed = sealer.seal(KEY_CHECK, b"angarium");
-            let insert = "INSERT INTO meta (name, value) VALUES ('key_check', ?1)";
-            tx.execute(insert, params![sealed]).map_err(unavailable)?;
-        }
+        None => vault.put_key_check(master).map_err(Fault::of_reading)?,
     }
     for shard in ShardId::all() {
         let insert = "INSERT INTO shard (shard, epoch, checkpoint) VALUES (?1, 0, 0)
@@ -244,8 +235,9 @@ pub(super) fn prepare(connection: &mut Connection, sealer: &Sealer) -> StoreResu
 
 /// Tables whose damage nobody would notice: what lacks in them is not asked for again. In the big
 /// ones, of events and deliveries, every row has a checksum and is asked for by name.
-const INSPECTED: [&str; 16] = [
+const INSPECTED: [&str; 17] = [
     "meta",
+    "data_key",
     "environment",
     "host",
     "tenant",
@@ -287,6 +279,17 @@ pub(super) fn inspect(connection: &Connection) -> StoreResult<()> {
         Some(()) => damaged("pending", "a state that no waiting delivery has"),
         None => Ok(()),
     }
+}
+
+/// Moves everything from the log into the database and cuts the log off; whether it could. It waits
+/// for nobody.
+pub(super) fn empty_log(connection: &Connection) -> Result<bool, Fault> {
+    connection.execute_batch("PRAGMA busy_timeout = 0")?;
+    let is_busy = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
+        .map_err(Fault::from);
+    connection.execute_batch("PRAGMA busy_timeout = 5000")?;
+    is_busy.map(|is_busy| !is_busy)
 }
 
 fn unavailable(error: rusqlite::Error) -> StoreError {

@@ -17,6 +17,8 @@ pub(super) enum Order {
     Together(Box<dyn Work>),
     /// To be written in a transaction of its own, after that.
     Alone(Box<dyn Work>),
+    /// What was deleted for good is to leave the log too, where that takes no waiting.
+    Scrub(oneshot::Sender<()>),
     /// The last one.
     Close(oneshot::Sender<()>),
 }
@@ -62,6 +64,15 @@ impl Orders {
         }
     }
 
+    /// Lets what was deleted for good leave the log too, unless somebody reads it.
+    pub(super) async fn scrub(&self) -> StoreResult<()> {
+        let (end, ended) = oneshot::channel();
+        self.hand_in(Order::Scrub(end)).await?;
+        // The sender is dropped when it is over: the error is the news.
+        drop(ended.await);
+        Ok(())
+    }
+
     /// Lets the writer end; what comes later is refused.
     pub(super) async fn close(&self) {
         let (end, ended) = oneshot::channel();
@@ -78,10 +89,12 @@ impl Orders {
 /// One group commit, then what wants a transaction of its own.
 fn carry_out(writer: &mut Writer, orders: Vec<Order>) {
     let (mut together, mut alone, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    let mut scrubs = Vec::new();
     for order in orders {
         match order {
             Order::Together(work) => together.push(work),
             Order::Alone(work) => alone.push(work),
+            Order::Scrub(end) => scrubs.push(end),
             Order::Close(end) => ends.push(end),
         }
     }
@@ -90,6 +103,9 @@ fn carry_out(writer: &mut Writer, orders: Vec<Order>) {
     }
     for work in alone {
         writer.run(vec![work]);
+    }
+    if !scrubs.is_empty() {
+        writer.scrub();
     }
     if !ends.is_empty() {
         writer.close();

@@ -3,8 +3,8 @@
 
 use super::{Mode, SqliteConfig, Synchronous};
 use super::{
-    commit, deliveries, endpoints, events, guards, holds, jobs, lists, open, recoverable, recovery,
-    rejections, rows, sequence, sources, upkeep,
+    commit, data_keys, deliveries, endpoints, events, guards, holds, jobs, keyring, lists, open,
+    recoverable, recovery, rejections, reseal, rows, sequence, sources, upkeep,
 };
 use crate::seal::MasterKey;
 use rusqlite::{Connection, StatementStatus};
@@ -78,6 +78,17 @@ const HOT: &[(&str, &str)] = &[
     (rejections::DELETE, "INDEX rejection_by_source (source=?)"),
     (rejections::FORGET, "INDEX rejection_by_age (at<?)"),
     (rejections::PAGE, "INDEX rejection_by_source (source=? AND no<?)"),
+    (keyring::SELECT, "SEARCH data_key USING PRIMARY KEY (id=?)"),
+    (keyring::CURRENT, "INDEX current_data_key (tenant=?)"),
+    (data_keys::AFTER, "SEARCH data_key USING PRIMARY KEY (id>?)"),
+    (data_keys::RETIRE_OF_TENANT, "INDEX current_data_key (tenant=?)"),
+    (data_keys::OF_TENANT, "INDEX data_key_by_tenant (tenant=?)"),
+    (data_keys::FORGET_ANSWERS, "INDEX idempotency_by_data_key (<expr>=?)"),
+    (reseal::NEXT_RETIRED, "INDEX retired_data_key (id>?)"),
+    (reseal::COLUMNS[0].select, "INDEX endpoint_by_data_key (<expr>>? AND <expr><?)"),
+    (reseal::COLUMNS[1].select, "INDEX tenant_key_by_data_key (<expr>>? AND <expr><?)"),
+    (reseal::COLUMNS[2].select, "INDEX source_by_data_key (<expr>>? AND <expr><?)"),
+    (reseal::COLUMNS[3].select, "INDEX idempotency_by_data_key (<expr>>? AND <expr><?)"),
     (upkeep::UNINDEXED, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (upkeep::FORGET, "INDEX idempotency_by_expiry (expires_at<?)"),
     (upkeep::OWN_ID_TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
@@ -90,6 +101,7 @@ fn database() -> Connection {
     let config = SqliteConfig {
         path: None,
         master_key: MasterKey::from_bytes([0; 32]),
+        next_master_key: None,
         synchronous: Synchronous::Full,
         mode: Mode::InPlace,
     };

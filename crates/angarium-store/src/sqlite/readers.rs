@@ -2,8 +2,9 @@
 //! reader keeps the log from being reused (storage.md, section 6d).
 
 use super::fault::Fault;
+use super::keyring::{Keyring, Vault};
+use super::private;
 use crate::error::{StoreError, StoreResult};
-use crate::seal::Sealer;
 use rusqlite::Connection;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -18,11 +19,17 @@ const QUEUE: usize = 256;
 pub(super) struct View<'a> {
     /// Inside a read transaction.
     pub(super) connection: &'a Connection,
-    /// For secrets.
-    pub(super) sealer: &'a Sealer,
+    keyring: &'a Keyring,
 }
 
-type Read = Box<dyn FnOnce(&Connection, &Sealer) + Send>;
+impl<'a> View<'a> {
+    /// For secrets.
+    pub(super) const fn vault(&self) -> Vault<'a> {
+        Vault { connection: self.connection, keyring: self.keyring }
+    }
+}
+
+type Read = Box<dyn FnOnce(&Connection, &Keyring) + Send>;
 
 /// Threads that read.
 #[derive(Debug)]
@@ -35,7 +42,7 @@ impl Readers {
     /// Starts a thread for each connection.
     pub(super) fn start(
         connections: Vec<Connection>,
-        sealer: &Arc<Sealer>,
+        keyring: &Arc<Keyring>,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel::<Read>(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
@@ -44,10 +51,10 @@ impl Readers {
             let (end, at_end) = oneshot::channel::<()>();
             ended.push(at_end);
             let waiting = Arc::clone(&waiting);
-            let sealer = Arc::clone(sealer);
+            let keyring = Arc::clone(keyring);
             let serve = move || {
                 while let Some(read) = next(&waiting) {
-                    read(&connection, &sealer);
+                    read(&connection, &keyring);
                 }
                 drop(connection);
                 drop(end);
@@ -63,20 +70,20 @@ impl Readers {
         F: FnOnce(&View<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
-        self.hand_in(move |connection, sealer| look(connection, sealer, read)).await
+        self.hand_in(move |connection, keyring| look(connection, keyring, read)).await
     }
 
     async fn hand_in<T, F>(&self, work: F) -> StoreResult<T>
     where
-        F: FnOnce(&Connection, &Sealer) -> StoreResult<T> + Send + 'static,
+        F: FnOnce(&Connection, &Keyring) -> StoreResult<T> + Send + 'static,
         T: Send + 'static,
     {
         let closed = || StoreError::Unavailable("the store is closed".into());
         let queue = lock(&self.queue).clone().ok_or_else(closed)?;
         let (reply, answer) = oneshot::channel();
-        let job: Read = Box::new(move |connection, sealer| {
+        let job: Read = Box::new(move |connection, keyring| {
             // A caller that went away needs no answer.
-            drop(reply.send(work(connection, sealer)));
+            drop(reply.send(work(connection, keyring)));
         });
         queue.send(job).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -110,12 +117,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Reads in one transaction, so that all of it is of one moment.
 pub(super) fn look<T>(
     connection: &Connection,
-    sealer: &Sealer,
+    keyring: &Keyring,
     read: impl FnOnce(&View<'_>) -> Result<T, Fault>,
 ) -> StoreResult<T> {
     let looked = || {
         let moment = connection.unchecked_transaction()?;
-        let found = read(&View { connection, sealer })?;
+        let found = read(&View { connection, keyring })?;
         moment.finish()?;
         Ok(found)
     };
@@ -132,9 +139,12 @@ pub(super) fn copy(connection: &Connection, to: &Path) -> StoreResult<()> {
     let mut unfinished = to.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let unfinished = PathBuf::from(unfinished);
-    let written = connection
-        .execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])
+    let written = private::make(&unfinished)
         .map_err(|error| error.to_string())
+        .and_then(|()| {
+            let copied = connection.execute("VACUUM INTO ?1", [unfinished.to_string_lossy()]);
+            copied.map_err(|error| error.to_string())
+        })
         .and_then(|_| sync_and_name(&unfinished, to).map_err(|error| error.to_string()));
     written.map_err(|reason| {
         // What is left of it is worthless; the first error is the one to report.

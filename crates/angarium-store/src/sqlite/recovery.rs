@@ -112,7 +112,7 @@ fn tenant_keys(
         let tenant: i64 = row.get(0)?;
         let contract: String = row.get(1)?;
         let sealed: Vec<u8> = row.get(2)?;
-        let keys = accounts::unseal_keys(view.sealer, tenant, &contract, &sealed)?;
+        let keys = accounts::unseal_keys(view, tenant, &contract, &sealed)?;
         all.push((TenantNo::new(tenant), contract, keys));
     }
     Ok(all)
@@ -126,7 +126,7 @@ fn load_endpoints(view: &View<'_>, shard: ShardId) -> Result<Vec<LoadedEndpoint>
     let mut rows = select.query([shard.get()])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        let endpoint = endpoints::read(view.sealer, row)?;
+        let endpoint = endpoints::read(view, row)?;
         let no = endpoint.no.get();
         let due = next_due.query_row([no], |row| row.get::<_, Option<i64>>(0))?;
         all.push(LoadedEndpoint {

@@ -7,7 +7,7 @@ use super::readers::View;
 use super::rejections;
 use super::writer::Tx;
 use crate::AccountChanged;
-use crate::seal::{SealedPlace, Sealer};
+use crate::seal::SealedPlace;
 use angarium_core::id::{SourceId, TenantNo};
 use angarium_core::secret::SigningKey;
 use angarium_core::source::SourceConfig;
@@ -66,7 +66,7 @@ fn write(tx: &Tx<'_>, sql: &str, source: &SourceConfig) -> Result<usize, Fault> 
             source.id.to_bytes(),
             source.tenant.get(),
             config,
-            tx.sealer.seal(place(source.tenant, &row), &keys),
+            tx.vault().seal(place(source.tenant, &row), &keys)?,
             checksum(source.id, source.tenant, &config),
         ],
     )?)
@@ -88,20 +88,18 @@ pub(super) fn all(view: &View<'_>) -> Result<Vec<SourceConfig>, Fault> {
     let mut rows = select.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        all.push(read(view.sealer, row)?);
+        all.push(read(view, row)?);
     }
     Ok(all)
 }
 
-fn read(sealer: &Sealer, row: &Row<'_>) -> Result<SourceConfig, Fault> {
+fn read(view: &View<'_>, row: &Row<'_>) -> Result<SourceConfig, Fault> {
     crc::check("source", row.get(4)?, [row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?])?;
     let mut source: SourceConfig = from_json("source.config", &row.get::<_, String>(2)?)?;
     source.id = SourceId::from_bytes(row.get(0)?);
     source.tenant = TenantNo::new(row.get(1)?);
     let sealed: Vec<u8> = row.get(3)?;
-    let keys = sealer
-        .unseal(place(source.tenant, &source.id.to_string()), &sealed)
-        .map_err(Fault::sealed("source.keys"))?;
+    let keys = view.vault().unseal(place(source.tenant, &source.id.to_string()), &sealed)?;
     source.keys =
         SigningKey::from_sealed_form(&keys).map_err(|e| Fault::damaged("source.keys", e))?;
     Ok(source)

@@ -1,6 +1,7 @@
 //! What the writer holds in memory: few numbers that every commit needs, read once at the start.
 
 use super::fault::Fault;
+use super::reseal::Progress;
 use angarium_core::id::{EventKey, ShardId};
 use angarium_core::time::Timestamp;
 use rusqlite::Connection;
@@ -21,6 +22,10 @@ pub(super) struct State {
     pub(super) events: i64,
     /// The last commit of shards that `meta` does not tell of yet.
     pub(super) written_at: Option<Timestamp>,
+    /// How far keys on their way out have been followed.
+    pub(super) resealing: Progress,
+    /// Whether the log may hold a key that was deleted; after a start nobody knows.
+    pub(super) to_scrub: bool,
     epochs: [i64; SHARDS],
 }
 
@@ -50,6 +55,8 @@ impl State {
             pending: number("SELECT count(*) FROM pending")?,
             events: number("SELECT count(*) FROM event_by_tenant")? + unindexed,
             written_at: None,
+            resealing: Progress::default(),
+            to_scrub: true,
             epochs,
         })
     }

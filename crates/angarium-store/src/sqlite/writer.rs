@@ -12,11 +12,11 @@
 //! ```
 
 use super::fault::Fault;
-use super::open::Database;
+use super::keyring::{Keyring, Vault};
+use super::open::{self, Database};
 use super::readers::{self, View};
 use super::state::{Gauges, State};
 use crate::error::{StoreError, StoreResult};
-use crate::seal::Sealer;
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,8 +28,15 @@ pub(super) struct Tx<'a> {
     pub(super) connection: &'a Connection,
     /// What the writer holds in memory; taken back if the transaction fails.
     pub(super) state: &'a mut State,
+    /// The keys that are known.
+    pub(super) keyring: &'a Keyring,
+}
+
+impl<'a> Tx<'a> {
     /// For secrets.
-    pub(super) sealer: &'a Sealer,
+    pub(super) const fn vault(&self) -> Vault<'a> {
+        Vault { connection: self.connection, keyring: self.keyring }
+    }
 }
 
 /// Something to write, and someone who waits for it.
@@ -106,7 +113,7 @@ pub(super) struct Writer {
     database: Database,
     connection: Option<Connection>,
     state: State,
-    sealer: Arc<Sealer>,
+    keyring: Arc<Keyring>,
     gauges: Arc<Gauges>,
 }
 
@@ -115,12 +122,12 @@ impl Writer {
     pub(super) fn new(
         database: Database,
         connection: Connection,
-        sealer: Arc<Sealer>,
+        keyring: Arc<Keyring>,
         gauges: Arc<Gauges>,
     ) -> Result<Self, Fault> {
         let state = State::load(&connection)?;
         gauges.show(&state);
-        Ok(Self { database, connection: Some(connection), state, sealer, gauges })
+        Ok(Self { database, connection: Some(connection), state, keyring, gauges })
     }
 
     /// Writes all of it in one transaction and answers each. If one piece of work spoils the
@@ -143,12 +150,29 @@ impl Writer {
         &self,
         read: impl FnOnce(&View<'_>) -> Result<T, Fault>,
     ) -> StoreResult<T> {
-        readers::look(self.open_connection()?, &self.sealer, read)
+        readers::look(self.open_connection()?, &self.keyring, read)
     }
 
     /// Writes a copy, where no reader can.
     pub(super) fn copy(&self, to: &Path) -> StoreResult<()> {
         readers::copy(self.open_connection()?, to)
+    }
+
+    /// Empties the log where a key was deleted, so that its bytes are in no file any more; later if
+    /// a reader is still at work on what the log has. Nobody waits for that.
+    pub(super) fn scrub(&mut self) {
+        let Some(connection) = self.connection.as_ref().filter(|_| self.state.to_scrub) else {
+            return;
+        };
+        match open::empty_log(connection) {
+            Ok(emptied) => self.state.to_scrub = !emptied,
+            Err(fault) => {
+                tracing::warn!(error = %fault, "the log cannot be emptied");
+                if fault.is_of_the_file() {
+                    self.distrust();
+                }
+            }
+        }
     }
 
     fn open_connection(&self) -> StoreResult<&Connection> {
@@ -168,7 +192,7 @@ impl Writer {
             return Err(Failed::NotCommitted("the store is closed".into()));
         };
         let before = self.state;
-        let mut tx = Tx { connection, state: &mut self.state, sealer: &self.sealer };
+        let mut tx = Tx { connection, state: &mut self.state, keyring: &self.keyring };
         let ended = write(&mut tx, group).and_then(|()| commit(connection));
         match &ended {
             Ok(()) => self.gauges.show(&self.state),

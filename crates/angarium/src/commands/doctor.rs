@@ -1,19 +1,20 @@
 //! `angarium doctor`: looks at everything that a server needs, a line each, with the cure of what
 //! is wrong. It changes nothing but a file that it writes and removes again.
 
-use crate::commands::serve;
-use crate::config::{self, Settings};
+mod keys;
+
+use crate::config::Settings;
 use crate::machine;
 use crate::output::line;
 use angarium_core::contract::ContractLibrary;
 use angarium_core::limits::Limits;
 use angarium_core::time::Timestamp;
 use angarium_server::clock::{Clock, SystemClock};
-use angarium_store::{Store, StoreError};
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ const NO_SPACE: u64 = 256 * 1024 * 1024;
 const SLOW_SYNC: Duration = Duration::from_millis(20);
 /// A limit on open files below this leaves few attempts in flight.
 const FEW_FILES: usize = 4_096;
+/// What others than the owner of a directory may do.
+const OTHERS: u32 = 0o077;
 /// A clock before this (2026-01-01) is wrong: this program is younger.
 const OLDEST_NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -85,9 +88,10 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
         file_limit(machine::raise_file_limit()),
         clock(SystemClock.now()),
         name_servers(Path::new("/etc/resolv.conf")),
-        master_key(settings),
+        keys::master_key(settings),
+        keys::next_master_key(settings),
         contracts(settings),
-        store(settings),
+        keys::store(settings),
         listener(settings),
     ];
     for finding in &findings {
@@ -104,7 +108,18 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
 fn data_directory(data: &Path) -> Finding {
     let subject = "data directory";
     match std::fs::metadata(data) {
-        Ok(metadata) if metadata.is_dir() => Finding::ok(subject, data.display().to_string()),
+        Ok(metadata) if metadata.is_dir() => {
+            let mode = metadata.permissions().mode() & 0o777;
+            match mode & OTHERS {
+                0 => Finding::ok(subject, data.display().to_string()),
+                _ => Finding::new(
+                    Level::Warn,
+                    subject,
+                    format!("others may enter {} (mode {mode:o})", data.display()),
+                    "chmod 700 on it: events in the store are not encrypted",
+                ),
+            }
+        }
         Ok(_) => Finding::new(
             Level::Fail,
             subject,
@@ -218,23 +233,6 @@ fn name_servers(file: &Path) -> Finding {
     }
 }
 
-fn master_key(settings: &Settings) -> Finding {
-    let subject = "master key";
-    match config::find_master_key(settings) {
-        Ok(key) => Finding::ok(subject, format!("from {}", key.origin)),
-        Err(error) => {
-            let error = error.to_string();
-            let finding = error.lines().next().unwrap_or_default();
-            let cure = "angarium key generate-master > master.key; --master-key-file master.key";
-            let level = match settings.dev {
-                true => Level::Warn,
-                false => Level::Fail,
-            };
-            Finding::new(level, subject, finding, cure)
-        }
-    }
-}
-
 fn contracts(settings: &Settings) -> Finding {
     let subject = "contracts";
     let limits = settings.limits(usize::MAX);
@@ -253,45 +251,6 @@ fn contracts(settings: &Settings) -> Finding {
 fn names(library: &ContractLibrary) -> String {
     let names: Vec<&str> = library.iter().map(|contract| contract.name()).collect();
     names.join(", ")
-}
-
-/// Opens the store only if there is one: the doctor makes none.
-fn store(settings: &Settings) -> Finding {
-    let subject = "store";
-    if !settings.data.join("angarium.db").exists() {
-        return Finding::ok(subject, "none yet; the first start makes it");
-    }
-    match opened(settings) {
-        Ok(took) => {
-            let finding = format!("opens; a commit takes {:.2} ms", took.as_secs_f64() * 1e3);
-            Finding::ok(subject, finding)
-        }
-        Err(error) => match error.downcast_ref::<StoreError>() {
-            Some(StoreError::InUse { .. }) => {
-                let cure = "if no server should be running, find the process that holds it";
-                Finding::new(Level::Warn, subject, "a server is using it now", cure)
-            }
-            _ => Finding::new(
-                Level::Fail,
-                subject,
-                format!("{error:#}"),
-                "use the master key and the program that it was last opened with, or a backup",
-            ),
-        },
-    }
-}
-
-fn opened(settings: &Settings) -> anyhow::Result<Duration> {
-    config::find_master_key(settings)?;
-    serve::runtime()?.block_on(async {
-        let store = serve::open_store(settings)?;
-        let started = Instant::now();
-        let pinged = store.ping(SystemClock.now()).await;
-        let took = started.elapsed();
-        store.close().await;
-        pinged?;
-        Ok(took)
-    })
 }
 
 fn listener(settings: &Settings) -> Finding {

@@ -46,6 +46,20 @@ pub(crate) enum Action {
     },
     /// Prints a new master key for ANGARIUM_MASTER_KEY; calls no server.
     GenerateMaster,
+    /// Puts the store under the next master key, which the server reads from its own file or
+    /// environment; the server goes on serving.
+    RotateMaster,
+    /// Gives a tenant, or everybody, a new data key; secrets are sealed anew in the background.
+    RotateData {
+        /// The tenant.
+        #[arg(long, required_unless_present = "all", conflicts_with = "all")]
+        tenant: Option<String>,
+        /// Every tenant, and what is no tenant's.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Shows which master key the store is under, and whether secrets are still being sealed anew.
+    Status,
 }
 
 /// Runs the command.
@@ -82,7 +96,31 @@ pub(crate) async fn run(
             client.call(Method::DELETE, &path, None).await?;
             output.done(&format!("key {id} is revoked"));
         }
+        Action::RotateMaster => rotate_master(&mut client, output).await?,
+        Action::RotateData { tenant, all } => {
+            let body = document([
+                ("tenant", tenant.map(|tenant| json!(tenant))),
+                ("all", all.then_some(json!(true))),
+            ]);
+            let path = "/v1/encryption/rotate-data-keys";
+            client.post(path, &Value::Object(body)).await?;
+            output.done("begun; `angarium key status` shows when no retired data keys are left");
+        }
+        Action::Status => output.object(&client.get("/v1/encryption").await?),
         Action::GenerateMaster => {}
     }
+    Ok(())
+}
+
+async fn rotate_master(client: &mut Client, output: Output) -> anyhow::Result<()> {
+    let rotated = client.post("/v1/encryption/rotate-master-key", &json!({})).await?;
+    let said = |member: &str| rotated[member].as_str().unwrap_or_default();
+    output.object(&rotated);
+    output.done(&format!(
+        "Now put {} in the place of the master key before it ({}), and keep that one as long as \
+         the backups that were made under it.",
+        said("from"),
+        said("previous"),
+    ));
     Ok(())
 }

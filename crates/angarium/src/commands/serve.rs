@@ -91,6 +91,9 @@ pub(crate) fn open_store(settings: &Settings) -> anyhow::Result<SqliteStore> {
     Ok(SqliteStore::open(SqliteConfig {
         path: Some(settings.data.clone()),
         master_key: key.key,
+        // A file that is wrong hinders nothing here: the store opens without it, or says that it
+        // does not.
+        next_master_key: config::next_master_key(settings)?.find().unwrap_or(None),
         synchronous: Synchronous::Full,
         mode: Mode::Threads,
     })?)
@@ -105,6 +108,7 @@ fn server_config(
     Ok(ServerConfig {
         data: settings.data.clone(),
         master_key: key.key.clone(),
+        next_master_key: config::next_master_key(settings)?,
         admin_key: config::admin_key(),
         listen: settings.listen,
         contracts: settings.contracts.clone(),

@@ -10,6 +10,7 @@ const HEAD: &str = "\
 # Angarium's configuration: every key with its default.
 # Precedence: flag, environment variable, this file, default.
 # Secrets stand in the environment only: ANGARIUM_MASTER_KEY (32 bytes, base64),
+# ANGARIUM_NEXT_MASTER_KEY (the one that a rotation puts in its place),
 # ANGARIUM_ADMIN_KEY (the instance's admin key; without it the first start makes one).
 ";
 

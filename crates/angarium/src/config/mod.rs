@@ -13,12 +13,14 @@ pub(crate) use explain::explain;
 pub(crate) use layers::Loaded;
 pub(crate) use secrets::{
     MasterKey, admin_key, find_master_key, generate as generate_master_key, master_key,
+    next_master_key,
 };
 
 use crate::logs::LogFormat;
 use angarium_core::limits::Limits;
 use angarium_core::time::parse_span;
 use angarium_server::origin::Origin;
+use angarium_store::seal::NotAMasterKey;
 use clap::{Args, builder::BoolishValueParser};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -58,6 +60,11 @@ pub(crate) struct Settings {
     /// File with the master key, 32 bytes in base64; ANGARIUM_MASTER_KEY goes before it.
     #[arg(long, env = "ANGARIUM_MASTER_KEY_FILE", value_name = "FILE")]
     pub(crate) master_key_file: Option<PathBuf>,
+
+    /// File with the next master key, for a rotation; else the name of the master key's file with
+    /// `.next` behind it. ANGARIUM_NEXT_MASTER_KEY goes before it.
+    #[arg(long, env = "ANGARIUM_NEXT_MASTER_KEY_FILE", value_name = "FILE")]
+    pub(crate) next_master_key_file: Option<PathBuf>,
 
     /// Lets deliveries go to http:// too; a contract's own rule still holds.
     #[arg(long, env = "ANGARIUM_ALLOW_HTTP", value_name = "BOOL", default_value = "false")]
@@ -169,7 +176,7 @@ pub(crate) enum ConfigError {
         /// Where it came from.
         origin: String,
         /// What is wrong with it.
-        reason: String,
+        reason: NotAMasterKey,
     },
     /// A file of the configuration cannot be read or written.
     #[error("{path} cannot be {verb}")]

@@ -1,11 +1,10 @@
-//! The two secrets of the configuration. They are never flags: a command line is public.
+//! The secrets of the configuration. They are never flags: a command line is public.
 
 use super::{ConfigError, Settings};
 use angarium_core::secret::SecretText;
 use angarium_server::entropy::{Entropy, OsEntropy, random};
+use angarium_server::next_master_key::NextMasterKey;
 use angarium_store::seal;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,10 +12,15 @@ use std::path::{Path, PathBuf};
 
 /// The environment variable of the master key.
 const MASTER_KEY: &str = "ANGARIUM_MASTER_KEY";
+/// The environment variable of the next master key.
+const NEXT_MASTER_KEY: &str = "ANGARIUM_NEXT_MASTER_KEY";
 /// The environment variable of the instance's admin key.
 const ADMIN_KEY: &str = "ANGARIUM_ADMIN_KEY";
 /// The file that `--dev` makes in the data directory.
 const DEV_KEY_FILE: &str = "master.key";
+
+/// What the next master key's file ends with.
+const NEXT: &str = "next";
 
 /// Said when there is no master key: what it is for and how to make one.
 pub(super) const NO_MASTER_KEY: &str = "there is no master key, and without one no secret can be \
@@ -67,6 +71,28 @@ pub(crate) fn find_master_key(settings: &Settings) -> Result<MasterKey, ConfigEr
     }
 }
 
+/// Where the next master key is to be found: environment, its own file, or beside the master key's
+/// file.
+///
+/// # Errors
+/// The environment has one that is none.
+pub(crate) fn next_master_key(settings: &Settings) -> Result<NextMasterKey, ConfigError> {
+    if let Some(text) = variable(NEXT_MASTER_KEY) {
+        let given = decoded(&text, NEXT_MASTER_KEY.to_owned())?;
+        return Ok(NextMasterKey::Given(given.key, NEXT_MASTER_KEY));
+    }
+    let dev_file = settings.data.join(DEV_KEY_FILE);
+    let present = match (&settings.master_key_file, settings.dev) {
+        _ if variable(MASTER_KEY).is_some() => None,
+        (Some(file), _) => Some(file.as_path()),
+        (None, true) => Some(dev_file.as_path()),
+        (None, false) => None,
+    };
+    let beside = present.map(|file| file.with_added_extension(NEXT));
+    let file = settings.next_master_key_file.clone().or(beside);
+    Ok(file.map_or(NextMasterKey::Nowhere, NextMasterKey::File))
+}
+
 /// The instance's admin key, if the environment has one.
 pub(crate) fn admin_key() -> Option<SecretText> {
     variable(ADMIN_KEY).map(SecretText::new)
@@ -74,7 +100,7 @@ pub(crate) fn admin_key() -> Option<SecretText> {
 
 /// A new master key's text.
 pub(crate) fn generate(entropy: &dyn Entropy) -> String {
-    STANDARD.encode(random::<32>(entropy))
+    seal::MasterKey::from_bytes(random(entropy)).to_base64().to_string()
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -91,11 +117,10 @@ fn from_file(path: &Path) -> Result<MasterKey, ConfigError> {
 }
 
 fn decoded(text: &str, origin: String) -> Result<MasterKey, ConfigError> {
-    let bad = |reason| ConfigError::BadMasterKey { origin: origin.clone(), reason };
-    let bytes = STANDARD.decode(text.trim()).map_err(|_| bad("it is not base64".to_owned()))?;
-    let length = bytes.len();
-    let bytes = bytes.try_into().map_err(|_| bad(format!("it has {length} bytes, not 32")))?;
-    Ok(MasterKey { key: seal::MasterKey::from_bytes(bytes), origin, made: None })
+    match seal::MasterKey::from_base64(text) {
+        Ok(key) => Ok(MasterKey { key, origin, made: None }),
+        Err(reason) => Err(ConfigError::BadMasterKey { origin, reason }),
+    }
 }
 
 fn made(path: PathBuf) -> Result<MasterKey, ConfigError> {

@@ -13,6 +13,7 @@ use angarium_core::secret::SecretText;
 use angarium_core::time::Timestamp;
 use angarium_server::clock::{Clock, SteadyClock, SystemClock};
 use angarium_server::entropy::{OsEntropy, random};
+use angarium_server::next_master_key::NextMasterKey;
 use angarium_server::origin::Outside;
 use angarium_server::server::{RunningServer, Server, ServerConfig};
 use angarium_store::seal::MasterKey;
@@ -129,6 +130,7 @@ fn config(data: &TempDir, ca: String) -> ServerConfig {
     ServerConfig {
         data: data.path().to_owned(),
         master_key: MasterKey::from_bytes(random(&OsEntropy)),
+        next_master_key: NextMasterKey::Nowhere,
         admin_key: None,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         contracts: None,

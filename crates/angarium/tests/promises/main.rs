@@ -1,7 +1,8 @@
 //! The promises, shown from outside: the real executable on loopback, HTTP on both sides, and
 //! oracles that do not trust the product's own word.
 //!
-//! `CRASH_KILLS`, `POWER_CUT_IMAGES`, `BACKLOG_EVENTS`, `BADHOST_EVENTS` and those that `faults`,
+//! `CRASH_KILLS`, `POWER_CUT_IMAGES`, `BACKLOG_EVENTS`, `BADHOST_EVENTS`, `ROTATIONS`,
+//! `ROTATION_KILLS`, `ROTATION_ENDPOINTS` and those that `faults`,
 //! `isolation`, `herd` and `million` name make long runs; `SEED` repeats one. `ANGARIUM_BIN` names
 //! another executable than the one that was built with the tests.
 
@@ -28,6 +29,7 @@ mod receiving;
 mod recover;
 mod refusals;
 mod rules;
+mod secrets;
 mod ssrf;
 mod support;
 mod verdicts;

@@ -15,6 +15,7 @@ use angarium_core::secret::SecretText;
 use angarium_core::time::{Jitter, Timestamp};
 use angarium_server::clock::Clock;
 use angarium_server::entropy::{Entropy, OsEntropy};
+use angarium_server::next_master_key::NextMasterKey;
 use angarium_server::origin::Outside;
 use angarium_server::server::{RunningServer, Server, ServerConfig};
 use angarium_store::seal::MasterKey;
@@ -113,6 +114,7 @@ impl Stage {
         let config = ServerConfig {
             data: data.path().join("data"),
             master_key: MasterKey::from_bytes([7; 32]),
+            next_master_key: NextMasterKey::Nowhere,
             admin_key: Some(SecretText::new(ADMIN_KEY)),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             contracts: contracts(case, data.path()),

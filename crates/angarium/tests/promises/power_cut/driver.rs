@@ -55,6 +55,7 @@ fn driver() {
     let config = SqliteConfig {
         path: std::env::var_os("RECORDER_DIRECTORY").map(PathBuf::from),
         master_key: MasterKey::from_bytes([7; 32]),
+        next_master_key: None,
         synchronous: match synchronous.as_str() {
             "NORMAL" => Synchronous::Normal,
             _ => Synchronous::Full,

@@ -75,6 +75,12 @@ impl Api {
         self.call("POST", path, Some(body.to_string().as_bytes()))
     }
 
+    /// As [`Api::post`]; an error means that it is not known whether the server did it.
+    pub(crate) fn try_post(&self, path: &str, body: &Value) -> io::Result<Answer> {
+        let mut connection = Connection::open(&self.address)?;
+        connection.exchange(self, "POST", path, Some(body.to_string().as_bytes()))
+    }
+
     pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
         self.call("PUT", path, Some(body.to_string().as_bytes()))
     }

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod docs;
 pub mod http;
 pub mod ingest;
+mod key_ring;
 pub mod origin;
 pub mod rates;
 pub mod receive;
@@ -19,6 +20,7 @@ pub mod runner;
 pub mod metrics;
 
 mod in_order;
+pub mod key_uses;
 mod notices;
 mod panics;
 pub mod recovery_jobs;

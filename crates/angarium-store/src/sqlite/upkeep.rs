@@ -1,5 +1,5 @@
 //! Work in the background, a slice at a time between the group commits: the listing indexes, the
-//! index of publishers' own ids, and records and rejected requests that expire.
+//! index of publishers' own ids, and records, rejected requests and keys that expire.
 //!
 //! Filled in big sorted slices an index costs a seventh of what it costs on each insert
 //! (storage.md, section 2.2).
@@ -7,7 +7,7 @@
 use super::fault::Fault;
 use super::readers::View;
 use super::writer::Tx;
-use super::{codec, commit, rejections};
+use super::{api_keys, codec, commit, rejections};
 use crate::Upkeep;
 use angarium_core::id::{EventKey, TenantNo};
 use angarium_core::time::Timestamp;
@@ -81,10 +81,12 @@ pub(super) fn step(tx: &mut Tx<'_>, now: Timestamp) -> Result<Upkeep, Fault> {
     let forgotten =
         tx.connection.prepare_cached(FORGET)?.execute(params![now.as_millis(), room])?;
     let rejections = rejections::forget(tx, now)?;
+    let keys = api_keys::forget(tx, now)?;
     Ok(Upkeep {
         own_ids_indexed_upto: tx.state.indexed_upto,
         more: rows + forgotten >= SLICE_ROWS
             || rejections >= rejections::SLICE
+            || keys >= api_keys::SLICE
             || tx.state.indexed_upto < newest(tx)?,
     })
 }

@@ -105,7 +105,7 @@ fn server_config(
     Ok(ServerConfig {
         data: settings.data.clone(),
         master_key: key.key.clone(),
-        admin_key: config::admin_key(),
+        admin_key: config::admin_key(settings)?,
         listen: settings.listen,
         contracts: settings.contracts.clone(),
         plain_http: match settings.allow_http {

@@ -10,7 +10,8 @@ const HEAD: &str = "\
 # Angarium's configuration: every key with its default.
 # Precedence: flag, environment variable, this file, default.
 # Secrets stand in the environment only: ANGARIUM_MASTER_KEY (32 bytes, base64),
-# ANGARIUM_ADMIN_KEY (the instance's admin key; without it the first start makes one).
+# ANGARIUM_ADMIN_KEY (the instance's admin key, 32 characters or more; without it the first start
+# makes one).
 ";
 
 /// The whole reference, itself a configuration file that sets every default.

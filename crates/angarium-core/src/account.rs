@@ -3,10 +3,12 @@
 
 use crate::id::{ApiKeyId, EnvironmentNo, TenantNo};
 use crate::limits::Limits;
+use crate::permission::Level;
 use crate::rate::RateLimit;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One platform product: its contracts and hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,11 +72,13 @@ pub enum Scope {
     Manage,
     /// Read everything but secrets.
     Read,
+    /// What a tenant's own customer does in a portal; one tenant, for a short time.
+    Portal,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: &[Scope] = &[Scope::Publish, Scope::Manage, Scope::Read];
+    pub const ALL: &[Scope] = &[Scope::Publish, Scope::Manage, Scope::Read, Scope::Portal];
 
     /// The text in the API and the store.
     pub const fn as_str(self) -> &'static str {
@@ -82,6 +86,7 @@ impl Scope {
             Scope::Publish => "publish",
             Scope::Manage => "manage",
             Scope::Read => "read",
+            Scope::Portal => "portal",
         }
     }
 
@@ -110,6 +115,33 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Option<Timestamp>,
+    /// When it was used last, as far as the store knows.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// How long a key that has ended by itself is still listed, so that people see why a call is
+    /// refused.
+    pub const LISTED_AFTER_END: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+    /// How far it reaches.
+    pub fn level(&self) -> Level {
+        match (self.tenant, self.environment) {
+            (Some(_), _) => Level::Tenant,
+            (None, Some(_)) => Level::Environment,
+            (None, None) => Level::Instance,
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Whether it ended so long ago that nothing of it is kept.
+    pub fn is_forgotten(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end + Self::LISTED_AFTER_END <= now)
+    }
 }
 
 /// How an event type's schema is applied to published data.

@@ -18,6 +18,7 @@ pub mod destination;
 pub mod endpoint;
 pub mod event;
 pub mod lane;
+pub mod permission;
 pub mod rate;
 pub(crate) mod signature;
 pub mod subscription;

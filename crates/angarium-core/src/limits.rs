@@ -155,6 +155,8 @@ limits! {
     dead_letter_notices: usize = 10, "notices", None;
     /// Most notices that wait to be published; more are dropped, counted and logged.
     notices_waiting: usize = 10_000, "notices", None;
+    /// Longest life of a portal key: it is handed to people outside the platform.
+    portal_key_seconds: usize = 24 * 3_600, "seconds", Some(Code::InvalidField);
     /// Longest `Idempotency-Key`.
     idempotency_key_chars: usize = 255, "characters", Some(Code::InvalidIdempotencyKey);
 }

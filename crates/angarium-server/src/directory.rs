@@ -3,6 +3,7 @@
 //! The directory is the store's accounts as of the last commit. A publish costs a hash of its key
 //! and two look-ups here; nothing is awaited and nothing is read from the store.
 
+use crate::key_ring::{KeyRing, KnownKey};
 use crate::schema::{compile, violation};
 use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant, Validation};
 use angarium_core::id::{ApiKeyId, EnvironmentNo, SourceId, TenantNo};
@@ -10,10 +11,12 @@ use angarium_core::notice::OPERATOR;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::SigningKey;
 use angarium_core::source::Source;
+use angarium_core::time::Timestamp;
 use angarium_store::{AccountChange, AccountChanged, Accounts};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::Notify;
 
 /// Sources that are looked at under one lock.
 const AT_ONCE: usize = 256;
@@ -56,6 +59,8 @@ pub struct Directory {
     /// Whether any environment has a host. Most servers have none, and pay one look at this a
     /// call.
     has_hosts: AtomicBool,
+    /// Rings when a key was used and nobody has written it down.
+    key_used: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -64,8 +69,7 @@ struct Tables {
     hosts: HashMap<Box<str>, EnvironmentNo>,
     tenants: BTreeMap<TenantNo, Arc<Tenant>>,
     tenant_ids: HashMap<EnvironmentNo, HashMap<Box<str>, Arc<Tenant>>>,
-    keys: BTreeMap<ApiKeyId, Arc<ApiKey>>,
-    key_hashes: HashMap<[u8; 32], Arc<ApiKey>>,
+    keys: KeyRing,
     event_types: HashMap<EnvironmentNo, BTreeMap<String, Arc<EventTypeEntry>>>,
     signing_keys: HashMap<TenantNo, BTreeMap<String, Vec<SigningKey>>>,
     sources: BTreeMap<SourceId, Arc<Source>>,
@@ -83,7 +87,7 @@ impl Directory {
             tables.put_tenant(tenant);
         }
         for key in accounts.keys {
-            tables.put_key(key);
+            tables.keys.put(key);
         }
         for (environment, config) in accounts.event_types {
             tables.put_event_type(environment, config);
@@ -92,7 +96,7 @@ impl Directory {
             tables.signing_keys.entry(tenant).or_default().insert(contract, keys);
         }
         let has_hosts = AtomicBool::new(!tables.hosts.is_empty());
-        Self { tables: RwLock::new(tables), has_hosts }
+        Self { tables: RwLock::new(tables), has_hosts, key_used: Notify::new() }
     }
 
     /// Follows a change that the store has committed.
@@ -110,14 +114,18 @@ impl Directory {
         self.has_hosts.store(!tables.hosts.is_empty(), Ordering::Release);
     }
 
-    /// The key whose text has this hash.
-    pub fn key(&self, hash: &[u8; 32]) -> Option<Arc<ApiKey>> {
-        self.read().key_hashes.get(hash).cloned()
+    /// The key whose text has this hash, unless it has ended; it counts as used.
+    pub fn open_with(&self, hash: &[u8; 32], now: Timestamp) -> Option<Arc<ApiKey>> {
+        let (key, is_new_use) = self.read().keys.open(hash, now)?;
+        if is_new_use {
+            self.key_used.notify_one();
+        }
+        Some(key)
     }
 
     /// The key of this id.
-    pub fn key_by_id(&self, id: ApiKeyId) -> Option<Arc<ApiKey>> {
-        self.read().keys.get(&id).cloned()
+    pub fn key_by_id(&self, id: ApiKeyId) -> Option<Arc<KnownKey>> {
+        self.read().keys.get(id).cloned()
     }
 
     /// Keys, newest first, from below `before`, as far as `wanted` says.
@@ -126,11 +134,39 @@ impl Directory {
         before: Option<ApiKeyId>,
         limit: usize,
         wanted: impl Fn(&ApiKey) -> bool,
-    ) -> Vec<Arc<ApiKey>> {
+    ) -> Vec<Arc<KnownKey>> {
         let tables = self.read();
         let below = before.unwrap_or(ApiKeyId::from_bytes([0xff; 16]));
-        let keys = tables.keys.range(..below).rev().map(|(_, key)| key);
-        keys.filter(|key| wanted(key)).take(limit).cloned().collect()
+        let keys = tables.keys.below(below).filter(|known| wanted(&known.key));
+        keys.take(limit).cloned().collect()
+    }
+
+    /// Waits until a key was used, and its use is not written down.
+    pub(crate) async fn key_used(&self) {
+        self.key_used.notified().await;
+    }
+
+    /// Has uses written that could not be written.
+    pub(crate) fn try_uses_again(&self) {
+        self.key_used.notify_one();
+    }
+
+    /// The uses of keys that are not written down.
+    pub(crate) fn unwritten_key_uses(&self) -> Vec<(ApiKeyId, Timestamp)> {
+        self.read().keys.unwritten_uses()
+    }
+
+    /// Follows uses of keys that the store has.
+    pub(crate) fn key_uses_written(&self, uses: &[(ApiKeyId, Timestamp)]) {
+        self.read().keys.written(uses);
+    }
+
+    /// Forgets keys that ended long ago, as the store does by itself.
+    pub(crate) fn forget_keys(&self, now: Timestamp) {
+        let any = self.read().keys.any(|key| key.is_forgotten(now));
+        if any {
+            self.write().keys.drop_those(|key| key.is_forgotten(now));
+        }
     }
 
     /// The environment of this number.
@@ -274,7 +310,7 @@ impl Tables {
                 self.hosts.retain(|_, of| *of != no);
                 self.tenant_ids.remove(&no);
                 self.event_types.remove(&no);
-                self.drop_keys(|key| key.environment == Some(no));
+                self.keys.drop_those(|key| key.environment == Some(no));
             }
             AccountChange::PutTenant(mut tenant) => {
                 let known =
@@ -290,10 +326,10 @@ impl Tables {
                     ids.remove(&*tenant.id);
                 }
                 self.signing_keys.remove(&no);
-                self.drop_keys(|key| key.tenant == Some(no));
+                self.keys.drop_those(|key| key.tenant == Some(no));
             }
-            AccountChange::CreateKey(key) => self.put_key(key),
-            AccountChange::RevokeKey(id) => self.drop_keys(|key| key.id == id),
+            AccountChange::CreateKey(key) => self.keys.put(key),
+            AccountChange::RevokeKey(id) => self.keys.remove(id),
             AccountChange::PutEventType(environment, config) => {
                 self.put_event_type(environment, config);
             }
@@ -320,17 +356,6 @@ impl Tables {
         let ids = self.tenant_ids.entry(tenant.environment).or_default();
         ids.insert(tenant.id.as_str().into(), Arc::clone(&tenant));
         self.tenants.insert(tenant.no, tenant);
-    }
-
-    fn put_key(&mut self, key: ApiKey) {
-        let key = Arc::new(key);
-        self.key_hashes.insert(key.hash, Arc::clone(&key));
-        self.keys.insert(key.id, key);
-    }
-
-    fn drop_keys(&mut self, dropped: impl Fn(&ApiKey) -> bool) {
-        self.keys.retain(|_, key| !dropped(key));
-        self.key_hashes.retain(|_, key| !dropped(key));
     }
 
     fn put_event_type(&mut self, environment: EnvironmentNo, config: EventTypeConfig) {
@@ -377,6 +402,7 @@ mod tests {
             scopes: vec![],
             created_at: NOW,
             expires_at: None,
+            last_used_at: None,
         }
     }
 
@@ -392,9 +418,11 @@ mod tests {
 
         let bound = key(1, Some(found.no));
         directory.apply(AccountChange::CreateKey(bound), AccountChanged::Created(0));
-        assert!(directory.key(&[1; 32]).is_some());
+        assert!(directory.open_with(&[1; 32], NOW).is_some());
         directory.apply(AccountChange::DeleteTenant(found.no), AccountChanged::Done);
-        assert!(directory.tenant(env, "acme").is_none() && directory.key(&[1; 32]).is_none());
+        assert!(
+            directory.tenant(env, "acme").is_none() && directory.open_with(&[1; 32], NOW).is_none()
+        );
     }
 
     #[test]
@@ -467,7 +495,7 @@ mod tests {
         for refused in [AccountChanged::NotFound, AccountChanged::Taken, AccountChanged::InUse] {
             directory.apply(AccountChange::CreateKey(key(1, None)), refused);
         }
-        assert!(directory.key(&[1; 32]).is_none());
+        assert!(directory.open_with(&[1; 32], NOW).is_none());
     }
 
     #[test]
@@ -479,9 +507,10 @@ mod tests {
         }
         let revoked = ApiKeyId::from_bytes([2; 16]);
         directory.apply(AccountChange::RevokeKey(revoked), AccountChanged::Done);
-        let listed: Vec<_> = directory.keys(None, 9, |_| true).iter().map(|k| k.hash[0]).collect();
+        let listed: Vec<_> =
+            directory.keys(None, 9, |_| true).iter().map(|k| k.key.hash[0]).collect();
         assert_eq!(listed, [3, 1]);
-        assert!(directory.key(&[2; 32]).is_none());
+        assert!(directory.open_with(&[2; 32], NOW).is_none());
     }
 
     #[test]

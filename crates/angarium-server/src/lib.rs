@@ -9,6 +9,7 @@ pub mod directory;
 pub mod docs;
 pub mod http;
 pub mod ingest;
+mod key_ring;
 pub mod origin;
 pub mod rates;
 pub mod receive;
@@ -20,6 +21,7 @@ pub mod metrics;
 pub mod next_master_key;
 
 mod in_order;
+pub mod key_uses;
 mod notices;
 mod panics;
 pub mod recovery_jobs;

@@ -1,7 +1,7 @@
 //! Puts the parts together: store, contracts, egress, runner, API; and takes them apart in the
 //! order that loses nothing.
 
-use crate::api::auth::ensure_admin_key;
+use crate::api::admin_key::{AdminKeyError, ensure_admin_key};
 use crate::api::{self, App};
 use crate::clock::Clock;
 use crate::contract_api::{Collision, first_collision};
@@ -9,6 +9,7 @@ use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers, Transport};
 use crate::entropy::Entropy;
 use crate::http::{self, ConnectionLimits};
+use crate::key_uses;
 use crate::next_master_key::NextMasterKey;
 use crate::notices;
 use crate::origin::Outside;
@@ -74,6 +75,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no admin key.
+    #[error(transparent)]
+    AdminKey(#[from] AdminKeyError),
     /// A contract file is wrong.
     #[error(transparent)]
     Contract(#[from] Mistakes),
@@ -136,6 +140,8 @@ pub struct RunningServer {
     jobs: JoinHandle<()>,
     notices: JoinHandle<()>,
     rejections: JoinHandle<()>,
+    key_uses: JoinHandle<()>,
+    app: Arc<App>,
     runner: Arc<Runner>,
     store: SharedStore,
     grace: Duration,
@@ -168,6 +174,10 @@ impl RunningServer {
         self.jobs.abort();
         self.notices.abort();
         self.rejections.abort();
+        self.key_uses.abort();
+        if let Err(error) = key_uses::keep(&self.app).await {
+            tracing::warn!(%error, "the last uses of keys could not be written");
+        }
         let left = until.saturating_duration_since(Instant::now());
         self.runner.stop(left).await;
         self.store.close().await;
@@ -233,7 +243,9 @@ async fn start_on(
         jobs: tokio::spawn(recovery_jobs::drive_for_ever(Arc::new(driver))),
         notices: tokio::spawn(notices::publish_for_ever(Arc::clone(&app))),
         rejections: tokio::spawn(receive::keep_rejections_for_ever(Arc::clone(&app))),
-        api: ApiListener::open(listener, app, config.grace),
+        key_uses: tokio::spawn(key_uses::keep_for_ever(Arc::clone(&app))),
+        api: ApiListener::open(listener, Arc::clone(&app), config.grace),
+        app,
         runner,
         store: Arc::clone(store),
         grace: config.grace,

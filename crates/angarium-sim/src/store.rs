@@ -5,8 +5,8 @@ use crate::world::Sim;
 use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
-    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, SourceId,
-    TenantNo,
+    ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId,
+    SourceId, TenantNo,
 };
 use angarium_core::job::Job;
 use angarium_core::lane::Lane;
@@ -260,6 +260,11 @@ impl Store for FaultyStore {
         now: Timestamp,
     ) -> StoreResult<Option<StoredAnswer>> {
         self.0.store.guarded_answer(scope, now).await
+    }
+
+    async fn note_key_uses(&self, uses: &[(ApiKeyId, Timestamp)]) -> StoreResult<()> {
+        let failure = self.draw_failure();
+        self.write(failure, self.0.store.note_key_uses(uses)).await
     }
 
     async fn keep_rejections(&self, rejections: Vec<Rejection>, most: usize) -> StoreResult<()> {

@@ -124,6 +124,10 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreResult<AccountChanged>;
 
+    /// Writes when keys were used last, in slices between the commits of shards. After an error
+    /// some may be written and some not.
+    async fn note_key_uses(&self, uses: &[(ApiKeyId, Timestamp)]) -> StoreResult<()>;
+
     /// What a guarded call answered before; nothing once it has expired.
     async fn guarded_answer(
         &self,
@@ -257,8 +261,8 @@ pub trait Store: Send + Sync + 'static {
     // Upkeep. ------------------------------------------------------------------------------------
 
     /// One bounded step of background work: fills listing and id indexes, forgets expired
-    /// idempotency records and requests that were rejected more than a week ago, seals anew what
-    /// was sealed with keys on their way out.
+    /// idempotency records, requests that were rejected more than a week ago and keys that ended
+    /// long ago, seals anew what was sealed with keys on their way out.
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep>;
 
     /// What waits, for `/readyz` and `/metrics`.

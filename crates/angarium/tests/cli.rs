@@ -205,7 +205,10 @@ struct Served {
 impl Served {
     fn start(directory: &Path) -> Self {
         let arguments = ["serve", "--dev", "--listen=127.0.0.1:0", "--log=error"];
-        let mut command = command(directory, &arguments);
+        Self::run(command(directory, &arguments))
+    }
+
+    fn run(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
         let mut said = String::new();
@@ -253,6 +256,44 @@ fn a_server_owns_its_data_shows_its_admin_key_once_and_ends_cleanly_on_sigterm()
     let third = Served::start(directory.path());
     assert!(!third.said.contains("admin key"), "{}", third.said);
     assert!(third.terminate().success());
+}
+
+#[test]
+fn an_admin_key_that_can_be_guessed_or_was_revoked_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let master = angarium(directory.path(), &["key", "generate-master"]).stdout;
+    std::fs::write(directory.path().join("master.key"), master).expect("it is written");
+    let arguments = ["serve", "--master-key-file=master.key", "--listen=127.0.0.1:0"];
+    let serve = |key: &str, more: &[&str]| {
+        let mut command = command(directory.path(), &[&arguments, more].concat());
+        command.env("ANGARIUM_ADMIN_KEY", key);
+        command
+    };
+    let [first, second] = ["first", "second"].map(|name| format!("{name}-{}", "0".repeat(32)));
+    let refused = |key: &str, status: i32, says: &str| {
+        let output = serve(key, &[]).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert!(said.contains(says) && said.contains("openssl rand -hex 24"), "{said}");
+        assert!(!said.contains(key), "{said}");
+    };
+    refused("hunter2", 2, "has 7 characters");
+    refused(&"two words ".repeat(8), 2, "visible ASCII");
+    for key in [&first, &second] {
+        let served = Served::run(serve(key, &[]));
+        let url = served.word_after("listening on ").to_owned();
+        let calls = ["key", "list", "--url", &url, "--key", key];
+        let listed = angarium(directory.path(), &calls);
+        let shown = String::from_utf8_lossy(&listed.stdout);
+        assert!(listed.status.success() && shown.contains("LAST USED"), "{shown}");
+        assert_eq!(shown.matches("ANGARIUM_ADMIN_KEY").count(), 1, "{shown}");
+        assert!(served.terminate().success());
+    }
+    refused(&first, 1, "was revoked");
+    let served = Served::run(serve(&second, &[]));
+    assert!(served.terminate().success(), "what was refused has changed nothing");
+    let development = Served::run(serve("hunter2", &["--dev"]));
+    assert!(development.terminate().success());
 }
 
 #[test]

@@ -1,29 +1,23 @@
 //! Bearer keys: who calls, and what they may do and see.
 //!
-//! A key is found by the SHA-256 of its text, so a look-up says nothing about texts that are
-//! nearly right. What a key may not see is answered exactly as what does not exist
-//! (reliability-security.md, P1 and P2).
+//! A key is found by the SHA-256 of its text (`key_ring.rs` says why that gives nothing away); what
+//! a call needs of it stands in [`access`]. What a key may not see is answered exactly as what does
+//! not exist (reliability-security.md, P1 and P2).
 
-use super::{App, problem::Problem, problem::not_found};
-use crate::clock::Clock;
+use super::{App, access, problem::Problem, problem::not_found};
 use crate::entropy::{Entropy, random};
-use angarium_core::account::{ApiKey, Environment, Scope, Tenant};
-use angarium_core::id::ApiKeyId;
+use angarium_core::account::{ApiKey, Environment, Tenant};
+use angarium_core::permission::Need;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::SecretText;
-use angarium_core::time::Timestamp;
-use angarium_store::{AccountChange, Store, StoreResult};
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use std::sync::Arc;
 
 /// Names the environment that an admin key means.
 pub const ENVIRONMENT_HEADER: &str = "angarium-environment";
-
-/// The name of the admin key that the environment variable gives.
-const GIVEN_ADMIN_KEY: &str = "ANGARIUM_ADMIN_KEY";
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -36,11 +30,27 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Finds out who calls.
+    /// Finds out who makes the call that these parts describe, and whether they may.
     ///
     /// # Errors
-    /// `unauthorized` for no key or one that is wrong, expired or revoked.
-    pub fn identify(app: &App, headers: &HeaderMap) -> Result<Self, Refusal> {
+    /// `unauthorized` for no key or one that is wrong, expired or revoked; `forbidden` for one that
+    /// may not make the call.
+    pub fn allowed(app: &App, parts: &Parts) -> Result<Self, Refusal> {
+        let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+        Self::allowed_on(app, parts, route.unwrap_or_default())
+    }
+
+    /// The same, where nobody has looked for the route, which is the path itself.
+    ///
+    /// # Errors
+    /// Those of [`Self::allowed`].
+    pub fn allowed_on(app: &App, parts: &Parts, route: &str) -> Result<Self, Refusal> {
+        let caller = Self::identify(app, &parts.headers)?;
+        caller.check(access::need(&parts.method, route)?)?;
+        Ok(caller)
+    }
+
+    fn identify(app: &App, headers: &HeaderMap) -> Result<Self, Refusal> {
         let key = bearer(headers).and_then(|text| valid_key(app, text)).ok_or_else(unauthorized)?;
         let tenant = match key.tenant {
             Some(no) => Some(app.directory.tenant_by_no(no).ok_or_else(unauthorized)?),
@@ -93,41 +103,12 @@ impl Caller {
         }
     }
 
-    /// Refuses a key that may not do this. Who may manage may also read.
+    /// Whether the key meets a need.
     ///
     /// # Errors
     /// `forbidden`.
-    pub fn require(&self, scope: Scope) -> Result<(), Refusal> {
-        let has = |scope| self.key.scopes.contains(&scope);
-        let allowed = match scope {
-            Scope::Publish | Scope::Manage => has(scope),
-            Scope::Read => has(Scope::Read) || has(Scope::Manage),
-        };
-        let message = || format!("this key has not the scope {}", scope.as_str());
-        allowed.then_some(()).ok_or_else(|| Refusal::whole(Code::Forbidden, message()))
-    }
-
-    /// Refuses keys of environments and tenants.
-    ///
-    /// # Errors
-    /// `forbidden`.
-    pub fn require_instance(&self) -> Result<(), Refusal> {
-        let message = "only a key of the instance may do this";
-        self.is_of_instance().then_some(()).ok_or_else(|| Refusal::whole(Code::Forbidden, message))
-    }
-
-    /// Refuses keys of tenants.
-    ///
-    /// # Errors
-    /// `forbidden`.
-    pub fn require_platform(&self) -> Result<(), Refusal> {
-        let message = "a tenant's key may not do this";
-        self.tenant.is_none().then_some(()).ok_or_else(|| Refusal::whole(Code::Forbidden, message))
-    }
-
-    /// Whether the key belongs to the instance.
-    pub fn is_of_instance(&self) -> bool {
-        self.key.environment.is_none()
+    pub fn check(&self, need: Need) -> Result<(), Refusal> {
+        need.check(&self.key)
     }
 
     /// The environment that the call is about.
@@ -206,7 +187,7 @@ impl Caller {
     }
 }
 
-/// A caller who may read.
+/// Who makes a call that changes nothing; they may.
 #[derive(Debug)]
 pub struct Reader(pub Caller);
 
@@ -214,9 +195,7 @@ impl FromRequestParts<Arc<App>> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let caller = Caller::identify(app, &parts.headers)?;
-        caller.require(Scope::Read)?;
-        Ok(Self(caller))
+        Ok(Self(Caller::allowed(app, parts)?))
     }
 }
 
@@ -236,62 +215,8 @@ pub fn hash(text: &str) -> [u8; 32] {
     hash
 }
 
-/// Sees to it that the instance has an admin key: the one that is given, or, on the first start, a
-/// new one that is returned to be printed once. A key that was given before and differs is revoked.
-///
-/// # Errors
-/// The store's.
-pub async fn ensure_admin_key(
-    store: &dyn Store,
-    given: Option<&SecretText>,
-    clock: &dyn Clock,
-    entropy: &dyn Entropy,
-) -> StoreResult<Option<SecretText>> {
-    let keys = store.accounts().await?.keys;
-    let now = clock.now();
-    let wanted = given.map(|text| hash(text.expose()));
-    for key in keys.iter().filter(|key| key.name == GIVEN_ADMIN_KEY) {
-        if wanted.is_some_and(|hash| hash != key.hash) {
-            let revoke = AccountChange::RevokeKey(key.id);
-            store.change_account(revoke, None, now).await?;
-        }
-    }
-    if let Some(hash) = wanted {
-        if !keys.iter().any(|key| key.hash == hash) {
-            let key = admin_key(GIVEN_ADMIN_KEY, hash, now, entropy);
-            store.change_account(AccountChange::CreateKey(key), None, now).await?;
-        }
-        return Ok(None);
-    }
-    let is_admin = |key: &ApiKey| {
-        let lives = key.expires_at.is_none_or(|end| now < end);
-        key.environment.is_none() && key.scopes.contains(&Scope::Manage) && lives
-    };
-    if keys.iter().any(is_admin) {
-        return Ok(None);
-    }
-    let text = make_key(entropy);
-    let key = admin_key("first admin key", hash(text.expose()), now, entropy);
-    store.change_account(AccountChange::CreateKey(key), None, now).await?;
-    Ok(Some(text))
-}
-
-fn admin_key(name: &str, hash: [u8; 32], now: Timestamp, entropy: &dyn Entropy) -> ApiKey {
-    ApiKey {
-        id: ApiKeyId::from_parts(now, random(entropy)),
-        hash,
-        name: name.into(),
-        environment: None,
-        tenant: None,
-        scopes: Scope::ALL.to_vec(),
-        created_at: now,
-        expires_at: None,
-    }
-}
-
 fn valid_key(app: &App, text: &str) -> Option<Arc<ApiKey>> {
-    let key = app.directory.key(&hash(text))?;
-    key.expires_at.is_none_or(|end| app.clock.wall() < end).then_some(key)
+    app.directory.open_with(&hash(text), app.clock.wall())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

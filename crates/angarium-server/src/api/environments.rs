@@ -100,8 +100,6 @@ pub(super) struct EnvironmentsQuery {
 }
 
 /// Make an environment
-///
-/// Only a key of the instance may.
 #[utoipa::path(post, path = "/v1/environments", tag = "environments",
     request_body = NewEnvironment,
     responses((status = 201, description = "Made", body = EnvironmentView)))]
@@ -109,7 +107,6 @@ pub(super) async fn create(
     State(app): State<Arc<App>>,
     call: Command<NewEnvironment>,
 ) -> Result<Answer, Problem> {
-    call.caller.require_instance()?;
     let new = &call.body;
     let environment = Environment {
         no: EnvironmentNo::new(0),
@@ -170,8 +167,6 @@ pub(super) async fn show(
 }
 
 /// Change an environment
-///
-/// Only a key of the instance may.
 #[utoipa::path(patch, path = "/v1/environments/{slug}", tag = "environments",
     params(("slug" = String, Path, description = "Its slug")),
     request_body = EnvironmentChange,
@@ -181,7 +176,6 @@ pub(super) async fn change(
     Named(slug): Named,
     call: Command<EnvironmentChange>,
 ) -> Result<Answer, Problem> {
-    call.caller.require_instance()?;
     let mut environment = Environment::clone(&*seen(&app, &call.caller, &slug)?);
     let change = &call.body;
     if let Some(title) = &change.title {
@@ -202,7 +196,7 @@ pub(super) async fn change(
 
 /// Delete an environment
 ///
-/// One that still has tenants is `in_use`. Only a key of the instance may.
+/// One that still has tenants is `in_use`.
 #[utoipa::path(delete, path = "/v1/environments/{slug}", tag = "environments",
     params(("slug" = String, Path, description = "Its slug")),
     responses((status = 204, description = "Deleted, with its keys and event types")))]
@@ -211,7 +205,6 @@ pub(super) async fn delete(
     Named(slug): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    call.caller.require_instance()?;
     let environment = seen(&app, &call.caller, &slug)?;
     let answer = Answer::nothing();
     let has_customers = !app.directory.tenants(environment.no, None, 1).is_empty();

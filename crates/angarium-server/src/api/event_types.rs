@@ -158,7 +158,6 @@ pub(super) async fn put(
     Named(kind): Named,
     call: Command<EventTypeBody>,
 ) -> Result<Answer, Problem> {
-    call.caller.require_platform()?;
     let environment = call.caller.environment()?.no;
     EventType::try_new(&kind, &app.limits)?;
     let body = &call.body;

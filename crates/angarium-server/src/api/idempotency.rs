@@ -8,7 +8,6 @@ use super::auth::Caller;
 use super::json::{self, Answer};
 use super::problem::Problem;
 use super::{App, deliveries, events};
-use angarium_core::account::Scope;
 use angarium_core::batch::{Guard, GuardAnswer};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_store::Answered;
@@ -156,7 +155,7 @@ pub enum Turn {
 /// A mutating call: who makes it, its body, and what guards it.
 #[derive(Debug)]
 pub struct Command<T> {
-    /// Who calls; they may manage.
+    /// Who calls; they may.
     pub caller: Caller,
     /// The parsed body.
     pub body: T,
@@ -188,8 +187,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
 impl<T: DeserializeOwned> Command<T> {
     async fn open(request: Request, app: &App) -> Result<Result<Self, Response>, Problem> {
         let (parts, body) = request.into_parts();
-        let caller = Caller::identify(app, &parts.headers)?;
-        caller.require(Scope::Manage)?;
+        let caller = Caller::allowed(app, &parts)?;
         let bytes = json::read(body, app.limits.body_bytes).await?;
         let idempotency =
             match Idempotency::open(app, &caller, &parts, parts.uri.path(), &bytes).await? {

@@ -1,17 +1,14 @@
 //! `/v1/keys`: a key is shown once; what is stored of it is a hash.
 
-use super::auth::{Caller, Reader, hash, make_key};
+use super::auth::{Caller, Reader};
 use super::idempotency::Command;
 use super::json::{Answer, Empty, Time};
+use super::new_key::{NewKey, ScopeName, bounded_key};
 use super::page::{self, ListName, Listed, Query};
 use super::problem::{Problem, not_found};
 use super::{App, Named};
-use crate::entropy::random;
-use angarium_core::account::{ApiKey, Environment, Scope, Tenant};
-use angarium_core::event::check_text;
-use angarium_core::id::ApiKeyId;
-use angarium_core::refusal::{Code, Refusal};
-use angarium_core::secret::SecretText;
+use crate::key_ring::KnownKey;
+use angarium_core::account::ApiKey;
 use angarium_core::time::Timestamp;
 use angarium_store::AccountChange;
 use angarium_store::read::Page;
@@ -21,57 +18,15 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-/// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// Whether a key opens anything.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = Scope)]
-pub(super) enum ScopeName {
-    /// Publish events.
-    Publish,
-    /// Change endpoints, tenants, keys and deliveries; and read.
-    Manage,
-    /// Read everything but secrets.
-    Read,
-}
-
-impl From<ScopeName> for Scope {
-    fn from(name: ScopeName) -> Self {
-        match name {
-            ScopeName::Publish => Scope::Publish,
-            ScopeName::Manage => Scope::Manage,
-            ScopeName::Read => Scope::Read,
-        }
-    }
-}
-
-impl From<Scope> for ScopeName {
-    fn from(scope: Scope) -> Self {
-        match scope {
-            Scope::Publish => ScopeName::Publish,
-            Scope::Manage => ScopeName::Manage,
-            Scope::Read => ScopeName::Read,
-        }
-    }
-}
-
-/// A new key.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewKey {
-    /// For people.
-    #[schema(min_length = 1, max_length = 512, example = "publisher")]
-    name: String,
-    /// The environment that it is bound to; that of the call if absent, else the instance.
-    #[schema(example = "prod")]
-    environment: Option<String>,
-    /// The tenant that it is bound to.
-    tenant: Option<String>,
-    /// What it may do; not more than the key that makes it.
-    #[schema(min_items = 1, example = json!(["publish"]))]
-    scopes: Vec<ScopeName>,
-    /// When it ends by itself.
-    #[schema(format = DateTime)]
-    expires_at: Option<String>,
+#[schema(as = KeyState)]
+pub(super) enum StateName {
+    /// It does.
+    Active,
+    /// It has ended by itself; it is listed for 30 days more.
+    Expired,
 }
 
 /// A key, without its text.
@@ -89,10 +44,14 @@ pub(super) struct KeyView {
     tenant: Option<String>,
     /// What it may do.
     scopes: Vec<ScopeName>,
+    /// Whether it opens anything.
+    state: StateName,
     /// When it was made.
     created_at: Time,
     /// When it ends by itself.
     expires_at: Option<Time>,
+    /// When a call was last made with it, true to a minute.
+    last_used_at: Option<Time>,
 }
 
 /// A new key, with its text for the only time.
@@ -127,7 +86,7 @@ pub(super) async fn create(
     call: Command<NewKey>,
 ) -> Result<Answer, Problem> {
     let (key, text) = bounded_key(&app, &call.caller, &call.body)?;
-    let shown = show(&app, &key);
+    let shown = show(&app, &key, None);
     let answer = Answer::created(&MadeKeyView { key: text.expose().into(), shown });
     app.change(AccountChange::CreateKey(key), call.keep(&answer)).await?;
     Ok(answer)
@@ -136,6 +95,7 @@ pub(super) async fn create(
 /// List keys
 ///
 /// Newest first; those within the bounds of the key that asks, or of the environment it names.
+/// Revoked keys are gone; those that have ended by themselves stay for 30 days as `expired`.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys", params(KeysQuery),
     responses((status = 200, description = "A page", body = Listed<KeyView>)))]
 pub(super) async fn list(
@@ -152,8 +112,9 @@ pub(super) async fn list(
     let mut items = app.directory.keys(before, limit + 1, wanted);
     let more = items.len() > limit;
     items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|last| last.id);
-    Ok(Json(name.page(Page { items, next }, |key| show(&app, &key))))
+    let next = items.last().filter(|_| more).map(|last| last.key.id);
+    let show = |known: Arc<KnownKey>| show(&app, &known.key, known.last_used_at());
+    Ok(Json(name.page(Page { items, next }, show)))
 }
 
 /// Revoke a key
@@ -167,14 +128,15 @@ pub(super) async fn revoke(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    let key = id
+    call.caller.named_environment()?;
+    let known = id
         .parse()
         .ok()
         .and_then(|id| app.directory.key_by_id(id))
-        .filter(|key| within(&call.caller, key))
+        .filter(|known| within(&call.caller, &known.key))
         .ok_or_else(|| not_found("key"))?;
     let answer = Answer::nothing();
-    app.change(AccountChange::RevokeKey(key.id), call.keep(&answer)).await?;
+    app.change(AccountChange::RevokeKey(known.key.id), call.keep(&answer)).await?;
     Ok(answer)
 }
 
@@ -185,99 +147,7 @@ fn within(caller: &Caller, key: &ApiKey) -> bool {
         && bound.tenant.is_none_or(|own| key.tenant == Some(own))
 }
 
-fn bounded_key(app: &App, caller: &Caller, new: &NewKey) -> Result<(ApiKey, SecretText), Refusal> {
-    check_text("name", Some(&new.name), app.limits.text_chars)?;
-    let environment = environment_of(app, caller, new)?;
-    let tenant = tenant_of(app, caller, environment.as_deref(), new)?;
-    let now = app.now();
-    let text = new_text(app, environment.as_deref());
-    let key = ApiKey {
-        id: ApiKeyId::from_parts(now, random(&*app.entropy)),
-        hash: hash(text.expose()),
-        name: new.name.clone(),
-        environment: environment.map(|environment| environment.no),
-        tenant: tenant.map(|tenant| tenant.no),
-        scopes: scopes_of(caller, new)?,
-        created_at: now,
-        expires_at: end_of(new, now)?,
-    };
-    Ok((key, text))
-}
-
-/// A key's text, in the form of the environment's first contract that has one.
-fn new_text(app: &App, environment: Option<&Environment>) -> SecretText {
-    let contracts = environment.map_or(&[][..], |environment| &environment.contracts);
-    let form = contracts.iter().find_map(|name| app.contracts.get(name)?.api()?.auth.key.as_ref());
-    match form {
-        Some(form) => form.make(&random(&*app.entropy)),
-        None => make_key(&*app.entropy),
-    }
-}
-
-fn environment_of(
-    app: &App,
-    caller: &Caller,
-    new: &NewKey,
-) -> Result<Option<Arc<Environment>>, Refusal> {
-    let Some(slug) = &new.environment else {
-        return match new.tenant {
-            Some(_) => caller.environment().cloned().map(Some),
-            None => Ok(caller.named_environment()?.cloned()),
-        };
-    };
-    let found = app.directory.environment_by_slug(slug);
-    let seen = found.filter(|e| caller.key.environment.is_none_or(|own| own == e.no));
-    seen.map(Some).ok_or_else(|| {
-        let message = format!("there is no environment {slug:?}");
-        Refusal::field(Code::EnvironmentNotFound, "environment", message)
-    })
-}
-
-fn tenant_of(
-    app: &App,
-    caller: &Caller,
-    environment: Option<&Environment>,
-    new: &NewKey,
-) -> Result<Option<Arc<Tenant>>, Refusal> {
-    let Some(id) = &new.tenant else {
-        return Ok(caller.own_tenant().cloned());
-    };
-    let visible = |t: &Arc<Tenant>| caller.key.tenant.is_none_or(|own| own == t.no);
-    let found = environment.and_then(|environment| app.directory.tenant(environment.no, id));
-    found
-        .filter(visible)
-        .map(Some)
-        .ok_or_else(|| Refusal::field(Code::TenantNotFound, "tenant", "there is no such tenant"))
-}
-
-fn scopes_of(caller: &Caller, new: &NewKey) -> Result<Vec<Scope>, Refusal> {
-    if new.scopes.is_empty() {
-        return Err(Refusal::field(Code::InvalidField, "scopes", "a key has at least one scope"));
-    }
-    let mut scopes: Vec<Scope> = Vec::new();
-    for scope in new.scopes.iter().copied().map(Scope::from) {
-        caller.require(scope).map_err(|refusal| refusal.below("scopes"))?;
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
-        }
-    }
-    Ok(scopes)
-}
-
-fn end_of(new: &NewKey, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
-    let Some(text) = &new.expires_at else {
-        return Ok(None);
-    };
-    match Timestamp::parse(text) {
-        Some(end) if end > now => Ok(Some(end)),
-        Some(_) | None => {
-            let message = "a time to come, in RFC 3339";
-            Err(Refusal::field(Code::InvalidField, "expires_at", message))
-        }
-    }
-}
-
-fn show(app: &App, key: &ApiKey) -> KeyView {
+fn show(app: &App, key: &ApiKey, last_used_at: Option<Timestamp>) -> KeyView {
     let environment = key.environment.and_then(|no| app.directory.environment(no));
     let tenant = key.tenant.and_then(|no| app.directory.tenant_by_no(no));
     KeyView {
@@ -286,7 +156,12 @@ fn show(app: &App, key: &ApiKey) -> KeyView {
         environment: environment.map(|environment| environment.slug.clone()),
         tenant: tenant.map(|tenant| tenant.id.clone()),
         scopes: key.scopes.iter().copied().map(ScopeName::from).collect(),
+        state: match key.has_ended(app.clock.wall()) {
+            false => StateName::Active,
+            true => StateName::Expired,
+        },
         created_at: Time(key.created_at),
         expires_at: key.expires_at.map(Time),
+        last_used_at: last_used_at.map(Time),
     }
 }

@@ -4,6 +4,8 @@
 //! reads in [`problem`]. Every answer, good or bad, is in the OpenAPI document that is made from
 //! these handlers.
 
+pub(crate) mod access;
+pub mod admin_key;
 pub mod auth;
 pub mod change;
 pub mod idempotency;
@@ -22,6 +24,7 @@ mod events;
 mod explain;
 mod jobs;
 mod keys;
+mod new_key;
 mod notices;
 pub(crate) mod signing_keys;
 pub(crate) mod sources;

@@ -1,14 +1,16 @@
 //! The OpenAPI document and its page: made from the handlers, then completed with what all calls
 //! share, so that no answer is undocumented.
 
-use super::idempotency;
 use super::problem::{PROBLEM_JSON, ProblemBody};
+use super::{access, idempotency};
+use angarium_core::account::Scope;
+use angarium_core::permission::Level;
 use angarium_core::refusal::Code;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -50,7 +52,10 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A key of the instance, of an environment or of a tenant"))
+        .description(Some(
+            "A key of the instance, of an environment or of a tenant; each call names the scopes, \
+             any one of which is enough",
+        ))
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let problem = (ProblemBody::name().into_owned(), ProblemBody::schema());
@@ -58,7 +63,7 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     let optional = bodies_without_required_members(&components.schemas);
     for (path, item) in &mut document.paths.paths {
         if path.starts_with("/v1/") {
-            complete_item(item, &optional);
+            complete_item(path, item, &optional);
         }
     }
     document
@@ -89,14 +94,21 @@ fn free_body(operation: &mut Operation, optional: &[String]) {
     }
 }
 
-fn complete_item(item: &mut PathItem, optional: &[String]) {
-    let reading = [&mut item.get];
-    for operation in reading.into_iter().flatten() {
+fn complete_item(path: &str, item: &mut PathItem, optional: &[String]) {
+    if let Some(operation) = &mut item.get {
         complete_operation(operation, ALWAYS.to_vec());
+        say_who_may(operation, &Method::GET, path);
     }
-    let changing = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-    for operation in changing.into_iter().flatten() {
+    let changing = [
+        (&mut item.post, Method::POST),
+        (&mut item.put, Method::PUT),
+        (&mut item.patch, Method::PATCH),
+        (&mut item.delete, Method::DELETE),
+    ];
+    for (operation, method) in changing {
+        let Some(operation) = operation else { continue };
         complete_operation(operation, [ALWAYS, WITH_BODY].concat());
+        say_who_may(operation, &method, path);
         free_body(operation, optional);
         let most = angarium_core::limits::Limits::default().idempotency_key_chars;
         let key = text().min_length(Some(1)).max_length(Some(most));
@@ -106,8 +118,6 @@ fn complete_item(item: &mut PathItem, optional: &[String]) {
 }
 
 fn complete_operation(operation: &mut Operation, statuses: Vec<u16>) {
-    let bearer = SecurityRequirement::new("bearer", [] as [&str; 0]);
-    operation.security = Some(vec![bearer]);
     let description = "The environment's slug; needed with a key of the instance";
     let slug = text().pattern(Some("^[a-z0-9-]{1,63}$"));
     push(operation, header_parameter("Angarium-Environment", description, slug));
@@ -116,6 +126,24 @@ fn complete_operation(operation: &mut Operation, statuses: Vec<u16>) {
         let answers = &mut operation.responses.responses;
         answers.entry(status.to_string()).or_insert(RefOr::T(response));
     }
+}
+
+/// Names the scopes, any one of which is enough, and says from which level upwards.
+fn say_who_may(operation: &mut Operation, method: &Method, path: &str) {
+    let Ok(need) = access::need(method, path) else { return };
+    let with = |scope: &Scope| SecurityRequirement::new("bearer", [scope.as_str()]);
+    operation.security = Some(need.scopes.iter().map(with).collect());
+    let of_whom = match need.level {
+        Level::Tenant => "",
+        Level::Environment => " of the environment or the instance",
+        Level::Instance => " of the instance",
+    };
+    let who = format!("Needs a key{of_whom} with the scope {}.", need.scope_names());
+    let said = operation.description.take().filter(|said| !said.is_empty());
+    operation.description = Some(match said {
+        Some(said) => format!("{said}\n\n{who}"),
+        None => who,
+    });
 }
 
 fn problem_response(status: u16) -> utoipa::openapi::Response {
@@ -177,7 +205,10 @@ mod tests {
                 if path.starts_with("/v1/") {
                     let refused = &call["responses"]["401"]["content"];
                     assert!(refused[PROBLEM_JSON].is_object(), "{method} {path}");
-                    assert!(call["security"][0]["bearer"].is_array(), "{method} {path}");
+                    let scope = &call["security"][0]["bearer"][0];
+                    assert!(scope.is_string(), "{method} {path}");
+                    let said = call["description"].as_str().unwrap_or_default();
+                    assert!(said.contains("Needs a key"), "{method} {path}");
                 }
             }
         }

@@ -9,10 +9,11 @@ use super::problem::Problem;
 use super::{App, Named};
 use crate::entropy::{Entropy, random};
 use crate::notices::rotated;
-use angarium_core::account::{Scope, Tenant};
+use angarium_core::account::Tenant;
 use angarium_core::batch::Guard;
 use angarium_core::contract::{KeyRule, KeyScope};
 use angarium_core::id::SigningKeyId;
+use angarium_core::permission::Need;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::{SecretText, SigningKey};
 use angarium_core::time::Timestamp;
@@ -72,7 +73,7 @@ pub(super) async fn list(
     Named(id): Named,
 ) -> Result<Json<Listed<SigningKeyView>>, Problem> {
     let tenant = caller.tenant(&app, &id)?;
-    let shown = match caller.require(Scope::Manage) {
+    let shown = match caller.check(Need::MANAGE) {
         Ok(()) => Shown::WithSecret,
         Err(_) => Shown::WithoutSecret,
     };

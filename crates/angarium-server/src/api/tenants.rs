@@ -121,7 +121,6 @@ pub(super) async fn put(
     Named(id): Named,
     call: Command<TenantBody>,
 ) -> Result<Answer, Problem> {
-    call.caller.require_platform()?;
     check_tenant_id(&id, &app.limits)?;
     refuse_operator(&id)?;
     let environment = call.caller.environment()?;
@@ -159,7 +158,6 @@ pub(super) async fn change(
     Named(id): Named,
     call: Command<TenantChange>,
 ) -> Result<Answer, Problem> {
-    call.caller.require_platform()?;
     refuse_operator(&id)?;
     let _turn = app.turns.turn(&call.caller.tenant(&app, &id)?.no).await;
     let known = call.caller.tenant(&app, &id)?;
@@ -235,7 +233,6 @@ pub(super) async fn delete(
     Named(id): Named,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    call.caller.require_platform()?;
     refuse_operator(&id)?;
     let tenant = call.caller.tenant(&app, &id)?;
     delete_endpoints(&app, &tenant).await?;

@@ -4,16 +4,15 @@ use super::address::Path;
 use super::operate::Operating;
 use super::{answer, body};
 use crate::api::App;
+use crate::api::access;
 use crate::api::auth::Caller;
 use crate::api::idempotency::{self, Idempotency, Opened};
 use crate::api::json;
 use crate::api::problem::Problem;
 use crate::origin::Origin;
-use angarium_core::account::{Environment, Scope};
+use angarium_core::account::Environment;
 use angarium_core::contract::Contract;
-use angarium_core::contract::api::{
-    Access, Authentication, Call, Fields, ManagementApi, Operation, Route,
-};
+use angarium_core::contract::api::{Access, Authentication, Call, Fields, ManagementApi, Route};
 use angarium_core::refusal::Refusal;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -120,7 +119,7 @@ impl ContractCall<'_> {
         headers: &HeaderMap,
     ) -> Result<Caller, Refusal> {
         let caller = Caller::of_tenant(app, environment, key_text(&self.api.auth, headers))?;
-        caller.require(scope(self.route.operation))?;
+        caller.check(access::of_operation(self.route.operation))?;
         Ok(caller)
     }
 }
@@ -133,32 +132,4 @@ fn key_text<'a>(auth: &Authentication, headers: &'a HeaderMap) -> Option<&'a str
     };
     let (scheme, key) = text.split_once(' ')?;
     scheme.eq_ignore_ascii_case(wanted).then_some(key.trim())
-}
-
-/// What a key needs. Who may only read is shown no secret, and signing keys are secrets.
-fn scope(operation: Operation) -> Scope {
-    match operation {
-        Operation::EndpointList
-        | Operation::EndpointGet
-        | Operation::DiagnosticsShow
-        | Operation::SourceList
-        | Operation::SourceGet
-        | Operation::SourceEvents
-        | Operation::SourceDeliveries
-        | Operation::SourceRecent
-        | Operation::SourceVerify => Scope::Read,
-        Operation::EndpointCreate
-        | Operation::EndpointUpdate
-        | Operation::EndpointDelete
-        | Operation::EndpointTest
-        | Operation::KeysList
-        | Operation::KeysRotate
-        | Operation::SourceCreate
-        | Operation::SourceUpdate
-        | Operation::SourceDelete
-        | Operation::SourceRotate
-        | Operation::SourceTest
-        | Operation::SourceReceive
-        | Operation::SourceMatch => Scope::Manage,
-    }
 }

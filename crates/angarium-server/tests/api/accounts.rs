@@ -1,7 +1,20 @@
 //! Environments, keys, tenants and event types: who may do and see what.
 
 use super::stage::Stage;
+use angarium_core::account::{ApiKey, Scope};
+use angarium_core::id::ApiKeyId;
+use angarium_core::secret::SecretText;
+use angarium_core::time::Timestamp;
+use angarium_server::api::admin_key::{AdminKeyError, ensure_admin_key};
+use angarium_server::clock::{Clock, SystemClock};
+use angarium_server::entropy::OsEntropy;
+use angarium_server::key_uses;
+use angarium_store::{AccountChange, AccountChanged};
+use async_trait::async_trait;
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn a_call_without_a_valid_key_is_a_401_that_says_how_to_authenticate() {
@@ -213,4 +226,106 @@ async fn a_schema_refuses_or_warns_as_its_event_type_says() {
     assert_eq!(refused.refusal(), (422, "invalid_schema".into(), "schema".into()));
     let catalog = stage.get("/v1/event-types?limit=250").send().await;
     assert!(catalog.text.contains("limit.breached") && catalog.text.contains("order.paid"));
+}
+
+/// Sleeps until it is woken, and keeps for how long it was to sleep.
+#[derive(Debug, Default)]
+struct Sleeper {
+    asked: Mutex<Vec<Duration>>,
+    woken: Notify,
+}
+
+#[async_trait]
+impl Clock for Sleeper {
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    async fn sleep(&self, span: Duration) {
+        self.asked.lock().expect("nobody panicked").push(span);
+        self.woken.notified().await;
+    }
+}
+
+#[tokio::test]
+async fn uses_of_keys_are_written_together_and_away_from_the_calls() {
+    let clock = Arc::new(Sleeper::default());
+    let stage = Stage::by(clock.clone()).await;
+    let environment = json!({"slug": "prod", "contracts": ["standard"]});
+    stage.post("/v1/environments").json(environment).send().await;
+    stage.call("PUT", "/v1/tenants/acme").json(json!({})).send().await;
+    let written = async || {
+        let keys = stage.app.store.accounts().await.expect("accounts").keys;
+        keys.iter().filter(|key| key.last_used_at.is_some()).count()
+    };
+    let keys = [stage.key(bound("acme")).await, stage.key(bound("acme")).await];
+    let task = tokio::spawn(key_uses::keep_for_ever(Arc::clone(&stage.app)));
+    for key in &keys {
+        assert_eq!(stage.get("/v1/events").key(key).send().await.status, 200);
+    }
+    while clock.asked.lock().expect("nobody panicked").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*clock.asked.lock().expect("nobody panicked"), [Duration::from_secs(60)]);
+    assert_eq!(written().await, 0, "no call writes");
+    clock.woken.notify_one();
+    for _ in 0..10_000 {
+        if written().await == 3 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(written().await, 3, "the two and the admin's");
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_key_that_ended_long_ago_is_forgotten_in_memory_too() {
+    let stage = Stage::ready().await;
+    let listed = async || stage.get("/v1/keys").send().await.json()["data"].clone();
+    let put = |byte: u8, ends: Timestamp| {
+        let key = ApiKey {
+            id: ApiKeyId::from_bytes([byte; 16]),
+            hash: [byte; 32],
+            name: format!("{byte}"),
+            environment: stage.app.directory.environment_by_slug("prod").map(|prod| prod.no),
+            tenant: None,
+            scopes: vec![Scope::Read],
+            created_at: ends,
+            expires_at: Some(ends),
+            last_used_at: None,
+        };
+        stage.app.directory.apply(AccountChange::CreateKey(key), AccountChanged::Created(0));
+    };
+    let now = stage.app.now();
+    put(1, now - ApiKey::LISTED_AFTER_END);
+    put(2, now - ApiKey::LISTED_AFTER_END + Duration::from_secs(60));
+    assert_eq!(listed().await.as_array().map(Vec::len), Some(2));
+    key_uses::keep(&stage.app).await.expect("kept");
+    let left = listed().await;
+    assert_eq!((&left[0]["name"], &left[0]["state"]), (&json!("2"), &json!("expired")));
+    assert!(left[1].is_null(), "{left}");
+}
+
+#[tokio::test]
+async fn a_given_admin_key_opens_the_instance_or_is_refused() {
+    let stage = Stage::ready().await;
+    let ensure = async |text: &str| {
+        let given = SecretText::new(text);
+        ensure_admin_key(&*stage.app.store, Some(&given), &SystemClock, &OsEntropy).await
+    };
+    let names = async || {
+        let keys = stage.app.store.accounts().await.expect("accounts").keys;
+        keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>()
+    };
+    let tenants = stage.key(bound("acme")).await;
+    let own = json!({"name": "ANGARIUM_ADMIN_KEY", "tenant": "acme", "scopes": ["read"]});
+    stage.key(own).await;
+    assert!(matches!(ensure(&tenants).await, Err(AdminKeyError::NotAdmin)));
+    assert!(matches!(ensure("another").await, Ok(None)));
+    let left = names().await;
+    let given = left.iter().filter(|name| *name == "ANGARIUM_ADMIN_KEY").count();
+    assert_eq!(given, 2, "the new one, and a tenant's that only has the name: {left:?}");
+    assert!(matches!(ensure(super::stage::ADMIN).await, Err(AdminKeyError::Revoked)));
+    assert_eq!(names().await, left, "what is refused revokes nothing");
 }

@@ -55,6 +55,7 @@ async fn broken() -> Stage {
             scopes: vec![Scope::Manage],
             created_at: NOW,
             expires_at: Some(NOW),
+            last_used_at: None,
         }),
     ];
     for change in changes {

@@ -9,7 +9,7 @@ use angarium_core::outcome::Outcome;
 use angarium_core::request::OutgoingRequest;
 use angarium_core::scheme::SchemeLibrary;
 use angarium_core::secret::SecretText;
-use angarium_server::api::{App, auth, router};
+use angarium_server::api::{App, admin_key, router};
 use angarium_server::clock::{Clock, SystemClock};
 use angarium_server::directory::Directory;
 use angarium_server::egress::{Exchange, Transport};
@@ -134,7 +134,8 @@ impl Stage {
         let entropy = Arc::new(OsEntropy);
         let transport: Arc<dyn Transport> = Arc::new(AlwaysOk);
         let given = SecretText::new(ADMIN);
-        let printed = auth::ensure_admin_key(&*store, Some(&given), &SystemClock, &OsEntropy).await;
+        let printed =
+            admin_key::ensure_admin_key(&*store, Some(&given), &SystemClock, &OsEntropy).await;
         assert_eq!(printed.expect("an admin key"), None);
         let runner = Runner::start(Parts {
             store: Arc::clone(&store),

@@ -21,6 +21,7 @@ fn key(random: u8, environment: EnvironmentNo, tenant: Option<TenantNo>) -> ApiK
         scopes: vec![Scope::Publish, Scope::Read],
         created_at: at(i64::from(random)),
         expires_at: Some(at(900)),
+        last_used_at: None,
     }
 }
 
@@ -69,6 +70,48 @@ pub async fn an_event_type_is_made_once_and_then_replaced(harness: &dyn Harness)
         assert_eq!(put.expect("put"), expected);
     }
     assert_eq!(store.accounts().await.expect("read").event_types, [(env, config)]);
+}
+
+/// The newest use stands; that of a key which is gone harms no other's.
+pub async fn the_last_use_of_a_key_reads_back(harness: &dyn Harness) {
+    let world = World::new(harness).await;
+    let (store, env) = (&world.store, world.environment);
+    let keys = [key(1, env, None), key(2, env, Some(world.tenants[0])), key(3, env, None)];
+    for key in &keys {
+        store.change_account(CreateKey(key.clone()), None, at(5)).await.expect("made");
+    }
+    let gone = key(9, env, None).id;
+    for uses in [vec![(keys[0].id, at(100))], vec![(gone, at(200)), (keys[0].id, at(300))]] {
+        store.note_key_uses(&uses).await.expect("noted");
+    }
+    store.note_key_uses(&[(keys[1].id, at(400))]).await.expect("noted");
+    let used: Vec<_> =
+        store.accounts().await.expect("read").keys.iter().map(|key| key.last_used_at).collect();
+    assert_eq!(used, [Some(at(300)), Some(at(400)), None]);
+}
+
+/// Revoked ones too; those that never end stay.
+pub async fn keys_are_forgotten_long_after_their_end_in_bounded_steps(harness: &dyn Harness) {
+    let world = World::new(harness).await;
+    let (store, env) = (&world.store, world.environment);
+    let listed = async || store.accounts().await.expect("read").keys.len();
+    for n in 1..=150 {
+        let ends = (n != 150).then(|| at(900 + i64::from(n)));
+        let key = ApiKey { expires_at: ends, ..key(n, env, None) };
+        store.change_account(CreateKey(key), None, at(5)).await.expect("made");
+    }
+    store.change_account(RevokeKey(key(1, env, None).id), None, at(6)).await.expect("revoked");
+    let step = async |now| store.upkeep(now).await.expect("upkeep").more;
+    assert!(!step(at(900) + ApiKey::LISTED_AFTER_END).await, "none ended so long ago");
+    assert_eq!(listed().await, 149);
+    let late = at(1_048) + ApiKey::LISTED_AFTER_END;
+    assert!(step(late).await, "there is more");
+    assert!((3..149).contains(&listed().await), "a step is bounded");
+    while step(late).await {}
+    assert_eq!(listed().await, 2, "one that ends a moment later, and one that never does");
+    let again = ApiKey { expires_at: None, ..key(1, env, None) };
+    let made = store.change_account(CreateKey(again), None, at(7)).await;
+    assert_eq!(made.expect("an answer"), Created(0), "nothing is left of what was revoked");
 }
 
 /// Each refusal has its name.

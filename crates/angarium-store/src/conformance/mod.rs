@@ -73,6 +73,8 @@ macro_rules! store_cases {
                 an_answer_is_derived_from_the_event_or_delivery;
             accounts: accounts_read_back_as_they_were_made,
                 an_event_type_is_made_once_and_then_replaced,
+                the_last_use_of_a_key_reads_back,
+                keys_are_forgotten_long_after_their_end_in_bounded_steps,
                 what_is_taken_or_in_use_or_missing_is_said;
             sources: a_source_reads_back_as_it_was_written,
                 what_is_taken_missing_or_too_many_is_said_and_nothing_is_made,

@@ -4,13 +4,13 @@ use super::data_keys;
 use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::readers::View;
-use super::sources;
 use super::writer::Tx;
+use super::{api_keys, sources};
 use crate::seal::SealedPlace;
 use crate::{AccountChange, AccountChanged, Accounts};
-use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Scope, Tenant};
+use angarium_core::account::{Environment, EventTypeConfig, Tenant};
 use angarium_core::batch::Guard;
-use angarium_core::id::{ApiKeyId, EnvironmentNo, ShardId, TenantNo};
+use angarium_core::id::{EnvironmentNo, ShardId, TenantNo};
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
 use rusqlite::{Connection, Params, params};
@@ -30,11 +30,8 @@ pub(super) fn change(
         AccountChange::DeleteEnvironment(no) => delete_environment(tx, *no, now)?,
         AccountChange::PutTenant(tenant) => put_tenant(tx, tenant)?,
         AccountChange::DeleteTenant(no) => delete_tenant(tx, *no, now)?,
-        AccountChange::CreateKey(key) => create_key(tx, key)?,
-        AccountChange::RevokeKey(id) => {
-            let revoke = "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
-            done(tx.connection.execute(revoke, params![id.to_bytes(), now.as_millis()])?)
-        }
+        AccountChange::CreateKey(key) => api_keys::create(tx, key)?,
+        AccountChange::RevokeKey(id) => api_keys::revoke(tx, *id, now)?,
         AccountChange::PutEventType(environment, config) => {
             put_event_type(tx, *environment, config)?
         }
@@ -239,39 +236,6 @@ fn delete_tenant(tx: &mut Tx<'_>, no: TenantNo, now: Timestamp) -> Result<Accoun
     Ok(done(tx.connection.execute("DELETE FROM tenant WHERE no = ?1", [no.get()])?))
 }
 
-fn create_key(tx: &Tx<'_>, key: &ApiKey) -> Result<AccountChanged, Fault> {
-    let taken = "SELECT 1 FROM api_key WHERE hash = ?1 OR id = ?2";
-    if exists(tx.connection, taken, params![key.hash, key.id.to_bytes()])? {
-        return Ok(AccountChanged::Taken);
-    }
-    let of_environment = "SELECT 1 WHERE ?1 IS NULL
-                          UNION ALL SELECT 1 FROM environment WHERE no = ?1";
-    let of_tenant = "SELECT 1 WHERE ?1 IS NULL UNION ALL SELECT 1 FROM tenant WHERE no = ?1";
-    let environment = key.environment.map(EnvironmentNo::get);
-    let tenant = key.tenant.map(TenantNo::get);
-    if !exists(tx.connection, of_environment, [environment])?
-        || !exists(tx.connection, of_tenant, [tenant])?
-    {
-        return Ok(AccountChanged::NotFound);
-    }
-    let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-    tx.connection.execute(
-        "INSERT INTO api_key (id, hash, name, environment, tenant, scopes, created_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            key.id.to_bytes(),
-            key.hash,
-            key.name,
-            environment,
-            tenant,
-            scopes.join(" "),
-            key.created_at.as_millis(),
-            key.expires_at.map(Timestamp::as_millis),
-        ],
-    )?;
-    Ok(AccountChanged::Created(0))
-}
-
 fn put_event_type(
     tx: &Tx<'_>,
     environment: EnvironmentNo,
@@ -331,7 +295,7 @@ pub(super) fn all(view: &View<'_>) -> Result<Accounts, Fault> {
     Ok(Accounts {
         environments: environments(view)?,
         tenants: tenants(view)?,
-        keys: keys(view)?,
+        keys: api_keys::all(view)?,
         event_types: event_types(view)?,
         tenant_keys: tenant_keys(view)?,
         sources: sources::all(view)?,
@@ -379,31 +343,6 @@ fn tenants(view: &View<'_>) -> Result<Vec<Tenant>, Fault> {
             metadata: from_json("tenant.metadata", &row.get::<_, String>(5)?)?,
             created_at: Timestamp::from_millis(row.get(6)?),
             rate: rate.map(|text| from_json("tenant.rate", &text)).transpose()?,
-        });
-    }
-    Ok(all)
-}
-
-fn keys(view: &View<'_>) -> Result<Vec<ApiKey>, Fault> {
-    let mut select = view.connection.prepare_cached(
-        "SELECT id, hash, name, environment, tenant, scopes, created_at, expires_at
-         FROM api_key WHERE revoked_at IS NULL ORDER BY created_at, id",
-    )?;
-    let mut rows = select.query([])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        let scopes: String = row.get(5)?;
-        let scope =
-            |text: &str| Scope::parse(text).ok_or_else(|| Fault::damaged("api_key.scopes", text));
-        all.push(ApiKey {
-            id: ApiKeyId::from_bytes(row.get(0)?),
-            hash: row.get(1)?,
-            name: row.get(2)?,
-            environment: row.get::<_, Option<i64>>(3)?.map(EnvironmentNo::new),
-            tenant: row.get::<_, Option<i64>>(4)?.map(TenantNo::new),
-            scopes: scopes.split_whitespace().map(scope).collect::<Result<_, _>>()?,
-            created_at: Timestamp::from_millis(row.get(6)?),
-            expires_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
         });
     }
     Ok(all)

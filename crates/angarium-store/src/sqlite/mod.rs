@@ -26,6 +26,7 @@ mod holds;
 mod replay;
 
 mod accounts;
+mod api_keys;
 mod rejections;
 mod sources;
 
@@ -63,8 +64,8 @@ use crate::{
 use angarium_core::batch::{BatchResult, Guard, ShardBatch};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
-    DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, SourceId,
-    TenantNo,
+    ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId,
+    SourceId, TenantNo,
 };
 use angarium_core::job::Job;
 use angarium_core::lane::Lane;
@@ -295,6 +296,14 @@ impl Store for SqliteStore {
     ) -> StoreResult<Option<StoredAnswer>> {
         let scope = *scope;
         self.read(move |view| guards::answer(view, &scope, now)).await
+    }
+
+    async fn note_key_uses(&self, uses: &[(ApiKeyId, Timestamp)]) -> StoreResult<()> {
+        for slice in uses.chunks(api_keys::SLICE) {
+            let slice = slice.to_vec();
+            self.write_alone(move |tx| api_keys::note_uses(tx, &slice)).await?;
+        }
+        Ok(())
     }
 
     async fn keep_rejections(&self, rejections: Vec<Rejection>, most: usize) -> StoreResult<()> {

@@ -3,8 +3,8 @@
 
 use super::{Mode, SqliteConfig, Synchronous};
 use super::{
-    commit, data_keys, deliveries, endpoints, events, guards, holds, jobs, keyring, lists, open,
-    recoverable, recovery, rejections, reseal, rows, sequence, sources, upkeep,
+    api_keys, commit, data_keys, deliveries, endpoints, events, guards, holds, jobs, keyring, lists,
+    open, recoverable, recovery, rejections, reseal, rows, sequence, sources, upkeep,
 };
 use crate::seal::MasterKey;
 use rusqlite::{Connection, StatementStatus};
@@ -72,6 +72,8 @@ const HOT: &[(&str, &str)] = &[
     (jobs::OF_ENVIRONMENT, "INDEX job_by_environment (environment=? AND id<?)"),
     (jobs::OF_TENANT, "INDEX job_by_tenant (tenant=? AND id<?)"),
     (jobs::OF_ENDPOINT, "INDEX job_by_endpoint (endpoint=? AND id<?)"),
+    (api_keys::NOTE_USE, "SEARCH api_key USING INDEX sqlite_autoindex_api_key_1 (id=?)"),
+    (api_keys::FORGET, "INDEX api_key_by_end (expires_at<?)"),
     (sources::COUNT, "USING COVERING INDEX source_by_tenant (tenant=?)"),
     (rejections::INSERT, "SEARCH source USING COVERING INDEX sqlite_autoindex_source_1 (id=?)"),
     (rejections::KEEP_NEWEST, "INDEX rejection_by_source (source=? AND no<?)"),

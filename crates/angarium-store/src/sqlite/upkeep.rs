@@ -1,6 +1,6 @@
 //! Work in the background, a slice at a time between the group commits: the listing indexes, the
-//! index of publishers' own ids, records and rejected requests that expire, and secrets whose key
-//! is on its way out.
+//! index of publishers' own ids, records, rejected requests and keys that expire, and secrets whose
+//! key is on its way out.
 //!
 //! Filled in big sorted slices an index costs a seventh of what it costs on each insert
 //! (storage.md, section 2.2).
@@ -8,7 +8,7 @@
 use super::fault::Fault;
 use super::readers::View;
 use super::writer::Tx;
-use super::{codec, commit, rejections, reseal};
+use super::{api_keys, codec, commit, rejections, reseal};
 use crate::Upkeep;
 use angarium_core::id::{EventKey, TenantNo};
 use angarium_core::time::Timestamp;
@@ -83,11 +83,13 @@ pub(super) fn step(tx: &mut Tx<'_>, now: Timestamp) -> Result<Upkeep, Fault> {
         tx.connection.prepare_cached(FORGET)?.execute(params![now.as_millis(), room])?;
     let rejections = rejections::forget(tx, now)?;
     let is_resealing = reseal::step(tx)?;
+    let keys = api_keys::forget(tx, now)?;
     Ok(Upkeep {
         own_ids_indexed_upto: tx.state.indexed_upto,
         more: rows + forgotten >= SLICE_ROWS
             || rejections >= rejections::SLICE
             || is_resealing
+            || keys >= api_keys::SLICE
             || tx.state.indexed_upto < newest(tx)?,
     })
 }

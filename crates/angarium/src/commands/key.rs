@@ -15,8 +15,10 @@ const COLUMNS: &[Column] = &[
     ("ENVIRONMENT", "/environment"),
     ("TENANT", "/tenant"),
     ("SCOPES", "/scopes"),
+    ("STATE", "/state"),
     ("CREATED", "/created_at"),
     ("EXPIRES", "/expires_at"),
+    ("LAST USED", "/last_used_at"),
 ];
 
 /// What is done with keys.
@@ -30,10 +32,10 @@ pub(crate) enum Action {
         /// The tenant that it is bound to.
         #[arg(long)]
         tenant: Option<String>,
-        /// What it may do: publish, manage, read.
+        /// What it may do: publish, manage, read; or portal alone, with --tenant.
         #[arg(long, value_delimiter = ',', required = true, value_name = "SCOPE")]
         scopes: Vec<String>,
-        /// When it ends by itself (RFC 3339).
+        /// When it ends by itself (RFC 3339); a portal key ends after an hour, or within a day.
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
     },

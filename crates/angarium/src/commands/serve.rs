@@ -109,7 +109,7 @@ fn server_config(
         data: settings.data.clone(),
         master_key: key.key.clone(),
         next_master_key: config::next_master_key(settings)?,
-        admin_key: config::admin_key(),
+        admin_key: config::admin_key(settings)?,
         listen: settings.listen,
         contracts: settings.contracts.clone(),
         plain_http: match settings.allow_http {

@@ -11,7 +11,8 @@ const HEAD: &str = "\
 # Precedence: flag, environment variable, this file, default.
 # Secrets stand in the environment only: ANGARIUM_MASTER_KEY (32 bytes, base64),
 # ANGARIUM_NEXT_MASTER_KEY (the one that a rotation puts in its place),
-# ANGARIUM_ADMIN_KEY (the instance's admin key; without it the first start makes one).
+# ANGARIUM_ADMIN_KEY (the instance's admin key, 32 characters or more; without it the first start
+# makes one).
 ";
 
 /// The whole reference, itself a configuration file that sets every default.

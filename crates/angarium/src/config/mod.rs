@@ -178,6 +178,22 @@ pub(crate) enum ConfigError {
         /// What is wrong with it.
         reason: NotAMasterKey,
     },
+    /// The admin key can be guessed.
+    #[error(
+        "ANGARIUM_ADMIN_KEY has {length} characters; whoever guesses it may do everything, so it \
+         has at least {}.\n  Make one:  openssl rand -hex 24",
+        secrets::ADMIN_KEY_CHARS
+    )]
+    WeakAdminKey {
+        /// How many it has.
+        length: usize,
+    },
+    /// The admin key cannot be sent.
+    #[error(
+        "ANGARIUM_ADMIN_KEY is sent in a header, so it is visible ASCII without spaces.\n  \
+         Make one:  openssl rand -hex 24"
+    )]
+    UnfitAdminKey,
     /// A file of the configuration cannot be read or written.
     #[error("{path} cannot be {verb}")]
     File {

@@ -16,6 +16,8 @@ const MASTER_KEY: &str = "ANGARIUM_MASTER_KEY";
 const NEXT_MASTER_KEY: &str = "ANGARIUM_NEXT_MASTER_KEY";
 /// The environment variable of the instance's admin key.
 const ADMIN_KEY: &str = "ANGARIUM_ADMIN_KEY";
+/// The fewest characters that it may have: 128 random bits in hex.
+pub(super) const ADMIN_KEY_CHARS: usize = 32;
 /// The file that `--dev` makes in the data directory.
 const DEV_KEY_FILE: &str = "master.key";
 
@@ -93,9 +95,31 @@ pub(crate) fn next_master_key(settings: &Settings) -> Result<NextMasterKey, Conf
     Ok(file.map_or(NextMasterKey::Nowhere, NextMasterKey::File))
 }
 
-/// The instance's admin key, if the environment has one.
-pub(crate) fn admin_key() -> Option<SecretText> {
-    variable(ADMIN_KEY).map(SecretText::new)
+/// The instance's admin key, if the environment has one. With `--dev` a short one is good enough,
+/// and logged.
+///
+/// # Errors
+/// It can be guessed, or cannot be sent.
+pub(crate) fn admin_key(settings: &Settings) -> Result<Option<SecretText>, ConfigError> {
+    let Some(text) = std::env::var_os(ADMIN_KEY).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    match judged(&text.to_string_lossy()) {
+        Err(weak @ ConfigError::WeakAdminKey { .. }) if settings.dev => tracing::warn!("{weak}"),
+        judged => judged?,
+    }
+    Ok(Some(SecretText::new(text.to_string_lossy())))
+}
+
+/// Whoever has this key may do everything, and it is sent in a header.
+fn judged(text: &str) -> Result<(), ConfigError> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ConfigError::UnfitAdminKey);
+    }
+    match text.len() {
+        length if length < ADMIN_KEY_CHARS => Err(ConfigError::WeakAdminKey { length }),
+        _ => Ok(()),
+    }
 }
 
 /// A new master key's text.
@@ -154,6 +178,18 @@ mod tests {
         for (bad, reason) in [("§", "it is not base64"), ("AAAA", "it has 3 bytes, not 32")] {
             let error = decoded(bad, "x".to_owned()).err().expect(bad).to_string();
             assert_eq!(error, format!("x is not a master key: {reason}"));
+        }
+    }
+
+    #[test]
+    fn an_admin_key_is_long_enough_and_can_stand_in_a_header() {
+        let says = |text: &str| judged(text).err().map(|error| error.to_string());
+        assert_eq!(says(&"x".repeat(ADMIN_KEY_CHARS)), None);
+        let weak = says(&"x".repeat(ADMIN_KEY_CHARS - 1)).expect("it is refused");
+        assert!(weak.contains("has 31 characters") && weak.contains("openssl rand"), "{weak}");
+        for unfit in ["a b", "tab\t", "line\n", "schl\u{fc}ssel"] {
+            let long = unfit.repeat(ADMIN_KEY_CHARS);
+            assert!(says(&long).is_some_and(|error| error.contains("visible ASCII")), "{unfit}");
         }
     }
 

@@ -1,8 +1,9 @@
 //! Who may do what: keys, scopes, and that another tenant's things do not exist.
 
-use crate::support::client::Api;
+use crate::support::client::{Api, Connection};
 use crate::support::receiver::Receiver;
 use crate::support::shop::{Shop, text};
+use angarium_core::time::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -146,4 +147,139 @@ fn a_revoked_or_expired_key_is_wrong_at_once() {
         api.get("/v1/events").status == 200
     };
     assert!(!works, "a key that has expired opens nothing");
+}
+
+/// A portal key of `acme`.
+fn portal(shop: &Shop) -> Api {
+    key(shop, &json!({"tenant": "acme", "scopes": ["portal"]}))
+}
+
+#[test]
+fn a_portal_key_is_one_tenants_stands_alone_and_ends_within_a_day() {
+    let shop = Shop::open();
+    let made = |members: &Value| {
+        let mut body = json!({"name": "visit", "tenant": "acme", "scopes": ["portal"]});
+        for (name, value) in members.as_object().expect("members") {
+            body[name] = value.clone();
+        }
+        shop.api.post("/v1/keys", &body)
+    };
+    let first = made(&json!({})).expect(201);
+    let time = |name: &str| Timestamp::parse(text(&first, name)).expect("a time");
+    let life = time("expires_at").since(time("created_at"));
+    assert!(life > Duration::from_secs(3_590) && life <= Duration::from_secs(3_610), "{life:?}");
+    let in_hours = |hours: u64| time("created_at") + Duration::from_secs(hours * 3_600);
+    made(&json!({"expires_at": in_hours(23).to_string()})).expect(201);
+    let rows = [
+        (json!({"expires_at": in_hours(25).to_string()}), "invalid_field", "expires_at"),
+        (json!({"expires_at": in_hours(0).to_string()}), "invalid_field", "expires_at"),
+        (json!({"expires_at": "tomorrow"}), "invalid_field", "expires_at"),
+        (json!({"scopes": ["portal", "read"]}), "invalid_field", "scopes"),
+        (json!({"scopes": []}), "invalid_field", "scopes"),
+        (json!({"tenant": null}), "missing_field", "tenant"),
+    ];
+    for (members, code, field) in rows {
+        let answer = made(&members);
+        assert_eq!((answer.code(), answer.field()), (code, Some(field)), "{members}");
+    }
+    let late = made(&json!({"expires_at": in_hours(25).to_string()}));
+    assert!(text(&late.body, "detail").contains("86400 seconds"), "{}", late.body);
+    let reads = key(&shop, &json!({"tenant": "acme", "scopes": ["read", "publish"]}));
+    let refused = reads.post("/v1/keys", &json!({"name": "x", "scopes": ["portal"]}));
+    assert_eq!((refused.status, refused.code()), (403, "forbidden"));
+}
+
+#[test]
+fn a_portal_is_shown_a_secret_only_where_it_makes_it() {
+    let shop = Shop::open();
+    let aleta = json!({"contracts": ["standard", "aleta"]});
+    shop.api.patch("/v1/environments/shop", &aleta).expect(200);
+    shop.tenant("acme");
+    let portal = portal(&shop);
+    let body = json!({"url": "https://example.com/", "types": ["a"],
+                      "auth": {"type": "bearer", "token": "canary-token"}});
+    let made = portal.post("/v1/tenants/acme/endpoints", &body).expect(201);
+    let id = text(&made, "id");
+    let first = text(&made, "secret").to_owned();
+    let rotated = portal.post(&format!("/v1/endpoints/{id}/rotate-secret"), &json!({})).expect(200);
+    let second = text(&rotated, "secret").to_owned();
+    let manage = key(&shop, &json!({"tenant": "acme", "scopes": ["manage"]}));
+    let keys = manage.get("/v1/tenants/acme/signing-keys").expect(200);
+    let signing = text(&keys["data"][0], "secret").to_owned();
+    let secrets = [first, second, signing, "canary-token".to_owned()];
+    let seen = [
+        portal.get("/v1/tenants/acme/signing-keys"),
+        portal.get(&format!("/v1/endpoints/{id}")),
+        portal.get("/v1/endpoints"),
+        portal.patch(&format!("/v1/endpoints/{id}"), &json!({"description": "d"})),
+        portal.post(&format!("/v1/endpoints/{id}/pause"), &json!({})),
+    ];
+    for answer in seen {
+        let told = answer.body.to_string();
+        assert_eq!(answer.status, 200, "{told}");
+        assert!(secrets.iter().all(|secret| !told.contains(secret)), "{told}");
+    }
+    assert!(portal.list("/v1/tenants/acme/signing-keys").iter().all(|key| key["id"].is_string()));
+}
+
+#[test]
+fn a_key_ends_at_once_on_a_connection_that_is_open() {
+    let shop = Shop::open();
+    let made = shop.api.post("/v1/keys", &json!({"name": "k", "scopes": ["read"]})).expect(201);
+    let api = Api::new(&shop.server.address, text(&made, "key"));
+    let mut connection = Connection::open(&shop.server.address).expect("a connection");
+    let mut ask = || connection.exchange(&api, "GET", "/v1/events", None).expect("an answer");
+    assert_eq!(ask().status, 200);
+    shop.api.delete(&format!("/v1/keys/{}", text(&made, "id"))).expect(204);
+    assert_eq!((ask().status, ask().code()), (401, "unauthorized"));
+    assert_eq!(ask().status, 401);
+}
+
+#[test]
+fn keys_end_with_their_tenant_and_their_environment() {
+    let shop = Shop::open();
+    shop.tenant("leaving");
+    let admin = shop.server.admin();
+    let gone = json!({"slug": "gone", "contracts": ["standard"]});
+    admin.post("/v1/environments", &gone).expect(201);
+    let keys = [
+        key(&shop, &json!({"tenant": "leaving", "scopes": ["read"]})),
+        key(&shop, &json!({"tenant": "leaving", "scopes": ["portal"]})),
+        key(&shop, &json!({"environment": "gone", "scopes": ["read"]})),
+    ];
+    for key in &keys {
+        key.get("/v1/events").expect(200);
+    }
+    shop.api.delete("/v1/tenants/leaving").expect(204);
+    admin.delete("/v1/environments/gone").expect(204);
+    // What comes after them under the same name has nothing of theirs.
+    shop.tenant("leaving");
+    admin.post("/v1/environments", &gone).expect(201);
+    for key in &keys {
+        assert_eq!(key.get("/v1/events").status, 401);
+    }
+}
+
+/// When the key of this name was used last, as the list says.
+fn last_use(shop: &Shop, name: &str) -> Option<Timestamp> {
+    let keys = shop.api.list("/v1/keys");
+    let key = keys.iter().find(|key| key["name"] == name).expect("the key");
+    key["last_used_at"].as_str().map(|text| Timestamp::parse(text).expect("a time"))
+}
+
+#[test]
+fn the_last_use_of_a_key_is_listed_and_outlives_a_stop() {
+    let shop = Shop::open();
+    let body = |name: &str| json!({"name": name, "scopes": ["read"]});
+    let made = shop.api.post("/v1/keys", &body("used")).expect(201);
+    assert!(made["last_used_at"].is_null(), "{made}");
+    shop.api.post("/v1/keys", &body("unused")).expect(201);
+    assert_eq!(last_use(&shop, "used"), None);
+    Api::new(&shop.server.address, text(&made, "key")).get("/v1/events").expect(200);
+    let used = last_use(&shop, "used").expect("it was used");
+    let created = Timestamp::parse(text(&made, "created_at")).expect("a time");
+    assert!(used >= created && used.since(created) < Duration::from_secs(60), "{used}");
+    let shop = shop.restarted(|server| assert!(server.stop().success()));
+    assert_eq!(last_use(&shop, "used"), Some(used));
+    assert_eq!(last_use(&shop, "unused"), None);
 }

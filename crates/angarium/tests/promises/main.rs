@@ -20,6 +20,7 @@ mod isolation;
 mod isolation_tenants;
 mod libraries;
 mod look;
+mod matrix;
 mod million;
 mod notices;
 mod openapi;

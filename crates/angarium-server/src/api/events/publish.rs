@@ -1,15 +1,15 @@
 //! The way in: one event, or a batch of them. A 202 means committed and synced.
 
 use super::accept::{Prepared, accept, prepare, prepare_for_turn};
-use crate::api::App;
 use crate::api::auth::Caller;
 use crate::api::idempotency::{Idempotency, Opened, Turn, replayed};
 use crate::api::json::{self, Answer};
 use crate::api::problem::{self, Problem, ProblemBody};
 use crate::api::quota;
+use crate::api::{App, DIRECT};
 use crate::in_order::in_order;
 use crate::ingest;
-use angarium_core::account::{Scope, Tenant};
+use angarium_core::account::Tenant;
 use angarium_core::batch::GuardAnswer;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -143,8 +143,7 @@ where
     B::Error: Into<axum::BoxError>,
 {
     let (parts, body) = request.into_parts();
-    let caller = Caller::identify(app, &parts.headers)?;
-    caller.require(Scope::Publish)?;
+    let caller = Caller::allowed_on(app, &parts, DIRECT)?;
     let body = json::read(body, app.limits.body_bytes).await?;
     match Idempotency::open(app, &caller, &parts, parts.uri.path(), &body).await? {
         Opened::First(idempotency) => {
@@ -182,8 +181,7 @@ pub(in crate::api) async fn publish_batch(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let caller = Caller::identify(&app, &parts.headers)?;
-    caller.require(Scope::Publish)?;
+    let caller = Caller::allowed(&app, &parts)?;
     let body = json::read(body, app.limits.batch_bytes).await?;
     // A batch has no record of its own: each of its events has one.
     let Opened::First(idempotency) =

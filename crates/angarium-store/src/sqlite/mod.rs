@@ -15,6 +15,7 @@ mod events;
 
 mod deliveries;
 mod endpoints;
+mod environments;
 mod guards;
 mod holds;
 mod replay;

@@ -51,7 +51,11 @@ async fn a_proxy_is_given_the_address_that_was_judged_and_its_tunnel_is_used_aga
                 let sent = egress.send(&way, request(&named(&receiver, "localhost")), TIMEOUT);
                 assert_eq!(sent.await.outcome.class(), Class::Success, "{kind:?} {password:?}");
             }
-            assert_eq!(proxy.take_asked(), [receiver.address.to_string()], "{kind:?}");
+            let mapped = named(&receiver, "[::ffff:7f00:1]");
+            let sent = egress.send(&way, request(&mapped), TIMEOUT).await;
+            assert_eq!(sent.outcome.class(), Class::Success, "{kind:?} {password:?}");
+            let judged = receiver.address.to_string();
+            assert_eq!(proxy.take_asked(), [judged.clone(), judged], "{kind:?}");
         }
     }
     let seen = receiver.requests();

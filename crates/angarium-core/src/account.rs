@@ -1,6 +1,7 @@
 //! Who uses the gateway: environments, tenants, API keys, and event types beside those of the
 //! contracts.
 
+use crate::egress::EgressSettings;
 use crate::id::{ApiKeyId, EnvironmentNo, TenantNo};
 use crate::limits::Limits;
 use crate::permission::Level;
@@ -23,6 +24,8 @@ pub struct Environment {
     pub contracts: Vec<String>,
     /// Hosts whose root serves the contracts' routes; lower case, without port.
     pub hosts: Vec<String>,
+    /// Where requests may go on its behalf, and by which way.
+    pub egress: EgressSettings,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -10,11 +10,14 @@ use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
-/// The egress policy on addresses: the table of forbidden ranges, less what the operator allows.
-#[derive(Debug, Clone, Default)]
+/// Which addresses may be dialled: the table of forbidden ranges, less what the operator allows,
+/// and what an environment denies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddressPolicy {
     /// Ranges that the operator allows (`--allow-cidr`); each opens exactly itself.
     pub allowed: Vec<IpNet>,
+    /// Ranges that an environment denies, whatever is allowed.
+    pub denied: Vec<IpNet>,
 }
 
 /// Why an address is not dialled.
@@ -24,7 +27,7 @@ pub struct ForbiddenAddress {
     /// The address that was judged.
     pub address: IpAddr,
     /// The forbidden range.
-    pub range: &'static str,
+    pub range: String,
     /// What the range is for.
     pub why: &'static str,
 }
@@ -113,19 +116,33 @@ pub const LOOPBACK: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 impl AddressPolicy {
+    /// With these ranges open beside the public ones.
+    pub fn allowing(ranges: Vec<IpNet>) -> Self {
+        Self { allowed: ranges, denied: Vec::new() }
+    }
+
     /// Whether an address may be dialled. An IPv4 address inside an IPv6 one (mapped, or NAT64 of
-    /// the well-known prefix) is judged as IPv4; every other embedding is forbidden.
+    /// the well-known prefix) is judged as IPv4; every other embedding is forbidden. What is denied
+    /// is so in either form.
     ///
     /// # Errors
     /// The range that forbids it.
     pub fn judge(&self, address: IpAddr) -> Result<(), ForbiddenAddress> {
+        let whole = address;
         let address = unwrap_embedded(address);
+        let denied = |range: &&IpNet| range.contains(&address) || range.contains(&whole);
+        if let Some(range) = self.denied.iter().find(denied) {
+            let why = "denied by the operator";
+            return Err(ForbiddenAddress { address, range: range.to_string(), why });
+        }
         if self.allowed.iter().any(|range| range.contains(&address)) {
             return Ok(());
         }
         match RANGES.iter().find(|row| row.range.contains(&address)) {
             None => Ok(()),
-            Some(row) => Err(ForbiddenAddress { address, range: row.text, why: row.why }),
+            Some(row) => {
+                Err(ForbiddenAddress { address, range: row.text.to_owned(), why: row.why })
+            }
         }
     }
 
@@ -136,9 +153,9 @@ impl AddressPolicy {
     /// `forbidden_address` at `url`.
     pub fn judge_host(&self, host: &Host) -> Result<(), Refusal> {
         match host {
-            Host::Address(address) => self.judge(*address).map_err(|forbidden| {
-                refuse(format!("{forbidden}; deliveries go to public addresses only"))
-            }),
+            Host::Address(address) => self
+                .judge(*address)
+                .map_err(|forbidden| refuse(format!("{forbidden}; nothing is sent there"))),
             Host::Name(name) => self.judge_name(name),
         }
     }
@@ -198,7 +215,7 @@ mod tests {
     }
 
     fn opened(ranges: &[&str]) -> AddressPolicy {
-        AddressPolicy { allowed: ranges.iter().map(|r| r.parse().expect(r)).collect() }
+        AddressPolicy::allowing(ranges.iter().map(|r| r.parse().expect(r)).collect())
     }
 
     #[test]

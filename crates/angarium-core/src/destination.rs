@@ -113,6 +113,11 @@ impl fmt::Display for Destination {
     }
 }
 
+/// Whether a URL may name this port: that of https or http, or a free one.
+pub fn is_open_port(port: u16) -> bool {
+    matches!(port, 443 | 80 | 1024..) && !BAD_PORTS.contains(&port)
+}
+
 fn refuse(message: impl Into<String>) -> Refusal {
     Refusal::field(Code::InvalidUrl, "url", message)
 }
@@ -213,13 +218,7 @@ fn is_same_authority(written: &str, canonical: &str) -> bool {
 
 fn parse_port(url: &Url, scheme: Scheme) -> Result<u16, Refusal> {
     let port = url.port_or_known_default().unwrap_or_default();
-    let allowed = match port {
-        443 => true,
-        80 => scheme == Scheme::Http,
-        1024.. => !BAD_PORTS.contains(&port),
-        _ => false,
-    };
-    if allowed {
+    if is_open_port(port) && (port != 80 || scheme == Scheme::Http) {
         return Ok(port);
     }
     Err(refuse(format!(

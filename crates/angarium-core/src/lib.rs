@@ -15,6 +15,7 @@ pub mod address;
 pub mod contract;
 pub mod declared;
 pub mod destination;
+pub mod egress;
 pub mod endpoint;
 pub mod event;
 pub mod lane;

@@ -6,6 +6,7 @@
 use crate::key_ring::{KeyRing, KnownKey};
 use crate::schema::{compile, violation};
 use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant, Validation};
+use angarium_core::egress::{EgressPolicy, EgressSettings};
 use angarium_core::id::{ApiKeyId, EnvironmentNo, SourceId, TenantNo};
 use angarium_core::notice::OPERATOR;
 use angarium_core::refusal::{Code, Refusal};
@@ -56,6 +57,8 @@ impl EventTypeEntry {
 #[derive(Debug, Default)]
 pub struct Directory {
     tables: RwLock<Tables>,
+    /// The server's own rule, which environments narrow.
+    server: Arc<EgressPolicy>,
     /// Whether any environment has a host. Most servers have none, and pay one look at this a
     /// call.
     has_hosts: AtomicBool,
@@ -67,6 +70,8 @@ pub struct Directory {
 struct Tables {
     environments: BTreeMap<EnvironmentNo, Arc<Environment>>,
     hosts: HashMap<Box<str>, EnvironmentNo>,
+    /// Of each environment that narrows the server's.
+    egress: HashMap<EnvironmentNo, Arc<EgressPolicy>>,
     tenants: BTreeMap<TenantNo, Arc<Tenant>>,
     tenant_ids: HashMap<EnvironmentNo, HashMap<Box<str>, Arc<Tenant>>>,
     keys: KeyRing,
@@ -76,12 +81,13 @@ struct Tables {
 }
 
 impl Directory {
-    /// From everything that the store has. An event type whose schema no longer compiles is kept
-    /// without it, and logged.
-    pub fn new(accounts: Accounts) -> Self {
+    /// From everything that the store has, under the server's own egress policy. An event type
+    /// whose schema no longer compiles is kept without it, and logged.
+    pub fn new(accounts: Accounts, server: EgressPolicy) -> Self {
         let mut tables = Tables::default();
+        let server = Arc::new(server);
         for environment in accounts.environments {
-            tables.put_environment(environment);
+            tables.put_environment(environment, &server);
         }
         for tenant in accounts.tenants {
             tables.put_tenant(tenant);
@@ -96,7 +102,7 @@ impl Directory {
             tables.signing_keys.entry(tenant).or_default().insert(contract, keys);
         }
         let has_hosts = AtomicBool::new(!tables.hosts.is_empty());
-        Self { tables: RwLock::new(tables), has_hosts, key_used: Notify::new() }
+        Self { tables: RwLock::new(tables), server, has_hosts, key_used: Notify::new() }
     }
 
     /// Follows a change that the store has committed.
@@ -110,7 +116,7 @@ impl Directory {
             | AccountChanged::TooMany => return,
         };
         let mut tables = self.write();
-        tables.apply(change, number);
+        tables.apply(change, number, &self.server);
         self.has_hosts.store(!tables.hosts.is_empty(), Ordering::Release);
     }
 
@@ -194,6 +200,19 @@ impl Directory {
     /// All environments, newest first.
     pub fn environments(&self) -> Vec<Arc<Environment>> {
         self.read().environments.values().rev().cloned().collect()
+    }
+
+    /// The server's own egress policy, which environments narrow.
+    pub fn server_egress(&self) -> &EgressPolicy {
+        &self.server
+    }
+
+    /// Where requests may go on behalf of a tenant: as its environment says.
+    pub fn egress_of(&self, tenant: TenantNo) -> Arc<EgressPolicy> {
+        let tables = self.read();
+        let tenant = tables.tenants.get(&tenant);
+        let narrowed = tenant.and_then(|tenant| tables.egress.get(&tenant.environment));
+        Arc::clone(narrowed.unwrap_or(&self.server))
     }
 
     /// A tenant by the platform's own id.
@@ -298,15 +317,18 @@ impl Directory {
 }
 
 impl Tables {
-    fn apply(&mut self, change: AccountChange, number: Option<i64>) {
+    fn apply(&mut self, change: AccountChange, number: Option<i64>, server: &EgressPolicy) {
         match change {
             AccountChange::CreateEnvironment(mut environment) => {
                 environment.no = number.map_or(environment.no, EnvironmentNo::new);
-                self.put_environment(environment);
+                self.put_environment(environment, server);
             }
-            AccountChange::ReplaceEnvironment(environment) => self.put_environment(environment),
+            AccountChange::ReplaceEnvironment(environment) => {
+                self.put_environment(environment, server);
+            }
             AccountChange::DeleteEnvironment(no) => {
                 self.environments.remove(&no);
+                self.egress.remove(&no);
                 self.hosts.retain(|_, of| *of != no);
                 self.tenant_ids.remove(&no);
                 self.event_types.remove(&no);
@@ -344,7 +366,14 @@ impl Tables {
         }
     }
 
-    fn put_environment(&mut self, environment: Environment) {
+    fn put_environment(&mut self, environment: Environment, server: &EgressPolicy) {
+        match environment.egress == EgressSettings::default() {
+            true => self.egress.remove(&environment.no),
+            false => {
+                let narrowed = Arc::new(server.narrowed(&environment.egress));
+                self.egress.insert(environment.no, narrowed)
+            }
+        };
         self.hosts.retain(|_, of| *of != environment.no);
         let hosts = environment.hosts.iter().map(|host| (host.as_str().into(), environment.no));
         self.hosts.extend(hosts);
@@ -434,6 +463,7 @@ mod tests {
             title: "AIOKA".into(),
             contracts: vec![],
             hosts: hosts.iter().map(ToString::to_string).collect(),
+            egress: EgressSettings::default(),
             created_at: NOW,
         };
         let leads = |host: &str| directory.environment_by_host(host).is_some();

@@ -125,6 +125,7 @@ fn checked(authority: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use angarium_core::egress::EgressSettings;
     use angarium_core::id::EnvironmentNo;
     use angarium_core::time::Timestamp;
 
@@ -135,6 +136,7 @@ mod tests {
             title: "AIOKA".into(),
             contracts: vec!["aioka".into()],
             hosts: vec!["api.aioka.io".into()],
+            egress: EgressSettings::default(),
             created_at: Timestamp::default(),
         }
     }

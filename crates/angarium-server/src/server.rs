@@ -21,6 +21,7 @@ use crate::runner::{self, Parts, Runner};
 use angarium_core::address::AddressPolicy;
 use angarium_core::contract::ContractLibrary;
 use angarium_core::declared::Mistakes;
+use angarium_core::egress::EgressPolicy;
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::limits::Limits;
 use angarium_core::scheme::SchemeLibrary;
@@ -202,12 +203,15 @@ async fn start_on(
     check_contracts(&accounts, &contracts)?;
     let sources = std::mem::take(&mut accounts.sources);
     let transport: Arc<dyn Transport> = Arc::new(egress(&config)?);
+    let server_egress = EgressPolicy::of_server(config.addresses);
+    let directory = Arc::new(Directory::new(accounts, server_egress));
     let runner = Runner::start(Parts {
         store: Arc::clone(store),
         transport: Arc::clone(&transport),
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
         contracts: Arc::clone(&contracts),
+        directory: Arc::clone(&directory),
         limits: config.limits.clone(),
         plain_http: config.plain_http,
     })
@@ -216,13 +220,12 @@ async fn start_on(
         schemes: Arc::new(SchemeLibrary::built_in()?),
         runner: Arc::clone(&runner),
         store: Arc::clone(store),
-        directory: Directory::new(accounts),
+        directory,
         contracts: Arc::clone(&contracts),
         rates: Rates::new(&config.limits, Arc::clone(&clock)),
         limits: config.limits,
         clock,
         entropy,
-        addresses: config.addresses,
         plain_http: config.plain_http,
         metrics: Arc::default(),
         calls: Arc::default(),
@@ -310,7 +313,6 @@ impl ApiListener {
 
 fn egress(config: &ServerConfig) -> Result<Egress, EgressError> {
     Egress::new(EgressConfig {
-        policy: config.addresses.clone(),
         extra_roots: config.extra_roots.clone(),
         name_servers: NameServers::System,
         limits: EgressLimits::new(&config.limits),

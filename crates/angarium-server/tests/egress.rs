@@ -8,7 +8,7 @@ use angarium_core::outcome::{Class, Outcome, Phase, RetryAfter};
 use angarium_server::egress::{Egress, EgressConfig, EgressLimits, NameServers, Transport};
 use bytes::Bytes;
 use egress_receiver::{
-    ENDPOINT, OK, Receiver, TIMEOUT, Turn, egress, egress_with, request, request_of, send,
+    ENDPOINT, OK, Receiver, TIMEOUT, Turn, egress, egress_with, request, request_of, send, way,
 };
 use std::time::Duration;
 
@@ -97,13 +97,13 @@ async fn localhost_works_where_loopback_is_opened() {
 #[tokio::test]
 async fn the_time_that_is_up_is_named() {
     let hanging = Receiver::plain(vec![Turn::Hang]).await;
-    let exchange = egress().send(ENDPOINT, request(&hanging.url()), SHORT).await;
+    let exchange = egress().send(&way(ENDPOINT), request(&hanging.url()), SHORT).await;
     assert_eq!(exchange.outcome, Outcome::TimedOut(Phase::Head));
 
     let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let url = format!("http://{}/", deaf.local_addr().expect("bound"));
     let large = request_of(&url, vec![b'x'; 16 * 1024 * 1024].into());
-    let exchange = egress().send(ENDPOINT, large, SHORT).await;
+    let exchange = egress().send(&way(ENDPOINT), large, SHORT).await;
     assert_eq!(exchange.outcome, Outcome::TimedOut(Phase::Write));
 
     let silent_tls = egress_with(EgressLimits { tls: SHORT, ..EgressLimits::default() }, vec![]);
@@ -113,6 +113,7 @@ async fn the_time_that_is_up_is_named() {
 
 #[tokio::test]
 async fn a_name_server_that_does_not_answer_is_named_as_such() {
+    #[expect(clippy::disallowed_methods, reason = "a name server of the test")]
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("bind");
     let egress = Egress::new(EgressConfig {
         name_servers: NameServers::At(vec![silent.local_addr().expect("bound")]),
@@ -202,11 +203,11 @@ async fn attempts_in_turn_share_one_connection_but_two_endpoints_never_do() {
     }
     assert_eq!((receiver.connections(), receiver.requests().len()), (1, 50));
     let other = EndpointNo::new(2);
-    egress.send(other, request(&receiver.url()), TIMEOUT).await;
+    egress.send(&way(other), request(&receiver.url()), TIMEOUT).await;
     assert_eq!(receiver.connections(), 2);
     let none_yet = EndpointNo::new(0);
     for _ in 0..2 {
-        egress.send(none_yet, request(&receiver.url()), TIMEOUT).await;
+        egress.send(&way(none_yet), request(&receiver.url()), TIMEOUT).await;
     }
     assert_eq!(receiver.connections(), 4, "an attempt without endpoint leaves nothing behind");
 }
@@ -261,7 +262,7 @@ async fn all_endpoints_together_keep_so_many_connections_those_that_were_used_la
     let receiver = Receiver::plain(vec![Turn::say(OK)]).await;
     let egress = egress_with(limits, vec![]);
     for (endpoint, connections) in [(1, 1), (2, 2), (1, 2), (3, 3), (1, 3), (3, 3), (2, 4)] {
-        egress.send(EndpointNo::new(endpoint), request(&receiver.url()), TIMEOUT).await;
+        egress.send(&way(EndpointNo::new(endpoint)), request(&receiver.url()), TIMEOUT).await;
         assert_eq!(receiver.connections(), connections, "after endpoint {endpoint}");
     }
 }

@@ -6,7 +6,9 @@ mod egress_receiver;
 use angarium_core::outcome::{Class, Outcome};
 use angarium_server::egress::{Egress, EgressLimits, Transport};
 use bytes::Bytes;
-use egress_receiver::{ENDPOINT, OK, Receiver, TIMEOUT, Turn, egress, egress_with, request, send};
+use egress_receiver::{
+    ENDPOINT, OK, Receiver, TIMEOUT, Turn, egress, egress_with, request, send, way,
+};
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -200,7 +202,7 @@ async fn http2_is_spoken_where_the_receiver_offers_it_and_shared_by_the_endpoint
     let attempts: Vec<_> = (0..50)
         .map(|_| {
             let (egress, url) = (Arc::clone(&egress), url.clone());
-            tokio::spawn(async move { egress.send(ENDPOINT, request(&url), TIMEOUT).await })
+            tokio::spawn(async move { egress.send(&way(ENDPOINT), request(&url), TIMEOUT).await })
         })
         .collect();
     for attempt in attempts {
@@ -234,7 +236,7 @@ async fn attempts_that_share_a_connection_do_not_pay_for_each_others_long_answer
         attempts.spawn(async move {
             let mut classes = Vec::new();
             for _ in 0..5 {
-                let exchange = egress.send(ENDPOINT, request(&url), TIMEOUT).await;
+                let exchange = egress.send(&way(ENDPOINT), request(&url), TIMEOUT).await;
                 classes.push(exchange.outcome.class());
             }
             classes
@@ -275,7 +277,7 @@ async fn an_http2_connection_on_which_an_attempt_waited_in_vain_takes_no_other()
     let egress = authority.egress();
     for connections in 1..=3 {
         let short = Duration::from_millis(200);
-        let exchange = egress.send(ENDPOINT, request(&https(&receiver)), short).await;
+        let exchange = egress.send(&way(ENDPOINT), request(&https(&receiver)), short).await;
         assert_eq!(exchange.outcome.class(), Class::Timeout, "{:?}", exchange.outcome);
         assert_eq!(receiver.connections(), connections);
     }

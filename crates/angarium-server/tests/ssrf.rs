@@ -1,27 +1,32 @@
 //! No writing of a forbidden address, and no name that leads to one, opens a connection.
 //!
 //! The judge is not the product's own word: inside a network namespace in which *every* address is
-//! local, a listener counts what arrives. Needs root and `unshare`; nothing leaves the namespace.
+//! local, a listener counts what arrives. So it is without a proxy, and through either kind of
+//! proxy. Needs root and `unshare`; nothing leaves the namespace. `SSRF_REBINDING` is how many
+//! attempts are made at a name that changes.
 
 #[expect(dead_code, reason = "these tests use a part of the receiver")]
 mod egress_receiver;
 mod ssrf_names;
+mod ssrf_table;
+mod test_proxy;
 
-use angarium_core::address::{AddressPolicy, FORBIDDEN};
+use angarium_core::address::AddressPolicy;
 use angarium_core::destination::Destination;
-use angarium_core::id::EndpointNo;
+use angarium_core::egress::{EgressPolicy, EgressSettings, WrittenProxy, WrittenSettings};
 use angarium_core::limits::Limits;
 use angarium_core::outcome::{Class, Outcome};
-use angarium_server::egress::{Egress, EgressConfig, NameServers, Transport};
+use angarium_server::egress::{Egress, EgressConfig, NO_ENDPOINT, NameServers, Transport, Way};
 use egress_receiver::request;
-use ipnet::IpNet;
 use ssrf_names::{Answers, start_name_server};
+use ssrf_table::{canonical_host, edges, writings};
 use std::collections::HashSet;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use test_proxy::{Kind, Proxy};
 
 const INSIDE: &str = "ANGARIUM_TEST_INSIDE_NAMESPACE";
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -52,17 +57,39 @@ async fn inside_the_namespace() {
     assert!(std::env::var(INSIDE).is_ok(), "only inside the namespace");
     let arrived = Arrived::listen();
     let name_server = start_name_server();
-    let world = World {
-        egress: Egress::new(EgressConfig {
+    let egress = Arc::new(
+        Egress::new(EgressConfig {
             name_servers: NameServers::At(vec![name_server.address]),
             ..EgressConfig::default()
         })
         .expect("the egress starts"),
-        arrived,
-    };
-    world.try_every_writing().await;
-    world.try_names(&name_server.answers).await;
-    world.try_rebinding(&name_server.answers).await;
+    );
+    let proxies = [Kind::Connect, Kind::Socks5].map(|kind| Proxy::start(kind, None));
+    let ways = [("direct", None), ("CONNECT", Some(&proxies[0])), ("SOCKS5", Some(&proxies[1]))];
+    for (name, proxy) in ways {
+        println!("{name}:");
+        let policy = Arc::new(policy(proxy));
+        let way = Way { endpoint: NO_ENDPOINT, policy };
+        let world = World { egress: Arc::clone(&egress), way, arrived: arrived.clone() };
+        world.try_every_writing().await;
+        world.try_names(&name_server.answers).await;
+        world.try_redirects().await;
+        world.try_rebinding(&name_server.answers).await;
+        let asked = proxy.map(Proxy::take_asked).unwrap_or_default();
+        assert_eq!(asked.is_empty(), proxy.is_none(), "the proxy was used");
+        for target in asked {
+            let address: SocketAddr = target.parse().expect("a proxy is given an address");
+            assert_eq!(AddressPolicy::default().judge(address.ip()), Ok(()), "asked for {target}");
+        }
+    }
+}
+
+/// The default policy, by this proxy.
+fn policy(proxy: Option<&Proxy>) -> EgressPolicy {
+    let proxy =
+        proxy.map(|proxy| WrittenProxy { url: proxy.url.clone(), ..WrittenProxy::default() });
+    let written = WrittenSettings { proxy, ..WrittenSettings::default() };
+    EgressPolicy::default().narrowed(&EgressSettings::try_new(written).expect("sound settings"))
 }
 
 /// Where connections arrived, by the address that was dialled.
@@ -70,7 +97,8 @@ async fn inside_the_namespace() {
 struct Arrived(Arc<Mutex<Vec<IpAddr>>>);
 
 impl Arrived {
-    /// Listens on every address; answers with a redirect to a forbidden one.
+    /// Listens on every address; answers a request for `/CODE/LOCATION` with that redirect, and any
+    /// other with one to a forbidden address.
     fn listen() -> Self {
         let arrived = Self::default();
         for port in PORTS {
@@ -81,11 +109,11 @@ impl Arrived {
                     let mut stream = stream.expect("a connection");
                     let dialled = stream.local_addr().expect("connected").ip().to_canonical();
                     arrived.0.lock().expect("no panic").push(dialled);
-                    let answer = b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\n\
-                                   connection: close\r\ncontent-length: 0\r\n\r\n";
+                    let mut request = [0; 4096];
                     // The peer may be gone already; the connection is counted.
-                    let read = stream.read(&mut [0; 4096]);
-                    read.and_then(|_| stream.write_all(answer)).ok();
+                    let read = stream.read(&mut request).unwrap_or_default();
+                    let request = String::from_utf8_lossy(&request[..read]);
+                    stream.write_all(redirect(&request).as_bytes()).ok();
                 }
             });
         }
@@ -97,16 +125,43 @@ impl Arrived {
     }
 }
 
+fn redirect(request: &str) -> String {
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let wanted = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    let (code, location) = wanted.unwrap_or(("302", "http://169.254.169.254/"));
+    format!(
+        "HTTP/1.1 {code} Moved\r\nlocation: {location}\r\nconnection: close\r\n\
+         content-length: 0\r\n\r\n"
+    )
+}
+
+/// Where redirects lead: to places that are forbidden, to one that is open, and to itself.
+const LOCATIONS: [&str; 12] = [
+    "http://127.0.0.1/",
+    "http://127.0.0.1:9900/",
+    "http://[::1]/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://10.0.0.1/",
+    "http://[fd00:ec2::254]/",
+    "http://localhost/",
+    "http://2130706433/",
+    "//127.0.0.1/",
+    "/302/elsewhere",
+    "http://8.8.8.8/",
+    "http://93.184.215.14/",
+];
+
 struct World {
-    egress: Egress,
+    egress: Arc<Egress>,
+    way: Way,
     arrived: Arrived,
 }
 
 impl World {
-    /// Sends, if the URL is accepted at all; the endpoint's number keeps connections apart.
+    /// Sends on a connection of its own, if the URL is accepted at all.
     async fn send(&self, url: &str) -> Option<Outcome> {
         Destination::parse(url, &Limits::default()).ok()?;
-        let exchange = self.egress.send(EndpointNo::new(0), request(url), TIMEOUT);
+        let exchange = self.egress.send(&self.way, request(url), TIMEOUT);
         Some(exchange.await.outcome)
     }
 
@@ -180,106 +235,38 @@ impl World {
         println!("names={} connections_to_forbidden=0", forbidden.len() + 5);
     }
 
-    async fn try_rebinding(&self, answers: &Answers) {
-        const DELIVERIES: usize = 1_000;
-        answers.in_turn("rebinding.test", &[&["8.8.8.8"], &["127.0.0.1"]]);
-        for _ in 0..DELIVERIES {
-            self.send("http://rebinding.test/").await.expect("a URL");
+    /// Each redirect is the answer, and its location is asked for nothing.
+    async fn try_redirects(&self) {
+        for code in ["301", "302", "303", "307", "308"] {
+            for location in LOCATIONS {
+                let url = format!("http://93.184.215.14/{code}/{location}");
+                let outcome = self.send(&url).await.expect(&url);
+                assert_eq!(outcome.class(), Class::Redirect, "{url}: {outcome:?}");
+                assert_eq!(self.arrived.take(), [IpAddr::from([93, 184, 215, 14])], "{url}");
+            }
         }
-        let arrived = self.arrived.take();
+        println!("redirects: codes=5 targets={} second_requests=0", LOCATIONS.len());
+    }
+
+    async fn try_rebinding(&self, answers: &Answers) {
+        const AT_ONCE: usize = 16;
+        let wanted = std::env::var("SSRF_REBINDING").ok().and_then(|text| text.parse().ok());
+        let attempts = wanted.unwrap_or(10_000_usize).div_ceil(AT_ONCE);
+        answers.in_turn("rebinding.test", &[&["8.8.8.8"], &["127.0.0.1"]]);
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..AT_ONCE {
+            let (egress, way) = (Arc::clone(&self.egress), self.way.clone());
+            tasks.spawn(async move {
+                for _ in 0..attempts {
+                    egress.send(&way, request("http://rebinding.test/"), TIMEOUT).await;
+                }
+            });
+        }
+        tasks.join_all().await;
+        let (arrived, attempts) = (self.arrived.take(), attempts * AT_ONCE);
         let distinct: HashSet<IpAddr> = arrived.iter().copied().collect();
         assert_eq!(distinct, HashSet::from([IpAddr::from([8, 8, 8, 8])]));
-        assert!(arrived.len() >= DELIVERIES / 4, "the name did lead to an open address");
-        println!("rebinding: deliveries={DELIVERIES} open={} forbidden=0", arrived.len());
+        assert!(arrived.len() >= AT_ONCE, "the name did lead to an open address");
+        println!("rebinding: attempts={attempts} open={} forbidden=0", arrived.len());
     }
-}
-
-/// First, last and middle address of every range, and one beyond each edge.
-fn edges() -> Vec<IpAddr> {
-    let of = |range: IpNet| match range {
-        IpNet::V4(range) => {
-            let (first, last) = (range.network().to_bits(), range.broadcast().to_bits());
-            let middle = first + (last - first) / 2;
-            [first, last, middle, first.wrapping_sub(1), last.wrapping_add(1)]
-                .map(|bits| IpAddr::from(Ipv4Addr::from_bits(bits)))
-        }
-        IpNet::V6(range) => {
-            let (first, last) = (range.network().to_bits(), range.broadcast().to_bits());
-            let middle = first + (last - first) / 2;
-            [first, last, middle, first.wrapping_sub(1), last.wrapping_add(1)]
-                .map(|bits| IpAddr::from(Ipv6Addr::from_bits(bits)))
-        }
-    };
-    FORBIDDEN.iter().flat_map(|(text, _)| of(text.parse().expect("a range"))).collect()
-}
-
-fn canonical_host(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => format!("[{v6}]"),
-    }
-}
-
-fn writings(address: IpAddr) -> Vec<String> {
-    match address {
-        IpAddr::V4(v4) => writings_of_v4(v4),
-        IpAddr::V6(v6) => writings_of_v6(v6),
-    }
-}
-
-fn writings_of_v4(address: Ipv4Addr) -> Vec<String> {
-    let bits = address.to_bits();
-    let [a, b, c, d] = address.octets();
-    let (high, low) = (bits >> 16, bits & 0xffff);
-    let dotted = address.to_string();
-    let full_width = |digit: char| match digit.to_digit(10) {
-        Some(value) => char::from_u32(0xff10 + value).expect("a full-width digit"),
-        None => digit,
-    };
-    vec![
-        dotted.clone(),
-        format!("{bits}"),
-        format!("0x{bits:x}"),
-        format!("0{bits:o}"),
-        format!("0{a:o}.0{b:o}.0{c:o}.0{d:o}"),
-        format!("0x{a:x}.0x{b:x}.0x{c:x}.0x{d:x}"),
-        format!("{a}.{}", bits & 0xff_ffff),
-        format!("{a}.{b}.{low}"),
-        format!("{a:03}.{b:03}.{c:03}.{d:03}"),
-        format!("{dotted}."),
-        format!("[{dotted}]"),
-        dotted.bytes().map(|byte| format!("%{byte:02x}")).collect(),
-        dotted.chars().map(full_width).collect(),
-        dotted.replace('.', "。"),
-        format!("example.com@{dotted}"),
-        format!("{dotted}%00.example.com"),
-        format!("[::ffff:{dotted}]"),
-        format!("[::ffff:{high:x}:{low:x}]"),
-        format!("[::{dotted}]"),
-        format!("[::{high:x}:{low:x}]"),
-        format!("[::ffff:0:{high:x}:{low:x}]"),
-        format!("[64:ff9b::{dotted}]"),
-        format!("[64:ff9b::{high:x}:{low:x}]"),
-        format!("[64:ff9b:1::{high:x}:{low:x}]"),
-        format!("[2002:{high:x}:{low:x}::]"),
-        format!("[2001:0:4136:e378:8000:63bf:{:x}:{:x}]", high ^ 0xffff, low ^ 0xffff),
-        format!("[fe80::1%25lo]:80@{dotted}"),
-    ]
-}
-
-fn writings_of_v6(address: Ipv6Addr) -> Vec<String> {
-    let full: Vec<_> = address.segments().iter().map(|s| format!("{s:04x}")).collect();
-    let short: Vec<_> = address.segments().iter().map(|s| format!("{s:x}")).collect();
-    vec![
-        format!("[{address}]"),
-        format!("[{address}]").to_uppercase(),
-        format!("[{}]", full.join(":")),
-        format!("[{}]", short.join(":")),
-        format!("[{address}%25lo]"),
-        format!("[{address}%lo]"),
-        format!("{address}"),
-        format!("[{address}]."),
-        format!("%5b{address}%5d"),
-        format!("example.com@[{address}]"),
-    ]
 }

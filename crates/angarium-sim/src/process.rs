@@ -51,6 +51,7 @@ async fn start(sim: &Arc<Sim>) -> Option<Arc<Runner>> {
         clock: Arc::new(SimClock(Arc::clone(sim))),
         entropy: Arc::new(SimEntropy(Arc::clone(sim))),
         contracts: Arc::clone(&sim.contracts),
+        directory: Arc::default(),
         limits,
         plain_http: PlainHttp::Refused,
     };

@@ -6,7 +6,7 @@ use crate::world::{BEGIN, Sim, World};
 use angarium_core::id::EndpointNo;
 use angarium_core::outcome::{Outcome, Phase, RetryAfter};
 use angarium_core::request::OutgoingRequest;
-use angarium_server::egress::{Exchange, Transport};
+use angarium_server::egress::{Exchange, Transport, Way};
 use async_trait::async_trait;
 use http::HeaderMap;
 use std::sync::Arc;
@@ -113,13 +113,8 @@ fn read_body(body: &[u8]) -> Option<(u64, Option<u64>)> {
 
 #[async_trait]
 impl Transport for Receivers {
-    async fn send(
-        &self,
-        endpoint: EndpointNo,
-        request: OutgoingRequest,
-        timeout: Duration,
-    ) -> Exchange {
-        let sim = &self.0;
+    async fn send(&self, way: &Way, request: OutgoingRequest, timeout: Duration) -> Exchange {
+        let (sim, endpoint) = (&self.0, way.endpoint);
         sim.point().await;
         let (number, ordering_key) = read_body(request.message.body()).unwrap_or_default();
         let sequence = request.message.headers().get("x-sequence");

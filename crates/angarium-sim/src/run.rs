@@ -6,6 +6,7 @@ use crate::process::{Ended, live, live_again};
 use crate::world::{BEGIN, Sim, World};
 use angarium_core::account::{Environment, Tenant};
 use angarium_core::contract::ContractLibrary;
+use angarium_core::egress::EgressSettings;
 use angarium_core::id::{EnvironmentNo, ShardId, TenantNo};
 use angarium_core::limits::Limits;
 use angarium_store::seal::MasterKey;
@@ -124,6 +125,7 @@ fn make_tenants(store: &SqliteStore, tenants: usize, shards: Shards) -> Result<V
         title: "Simulated".into(),
         contracts: [CONTRACT, STRICT, GUARDED, HOLDING].map(Into::into).to_vec(),
         hosts: Vec::new(),
+        egress: EgressSettings::default(),
         created_at: BEGIN,
     }))?;
     let tenant = |place: usize| {

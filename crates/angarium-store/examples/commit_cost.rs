@@ -9,6 +9,7 @@ use angarium_core::batch::{
     AttemptRecord, DeliveryWrite, EventWrite, Fanout, FanoutStart, NextState, ShardBatch,
 };
 use angarium_core::delivery::DeliveryState;
+use angarium_core::egress::EgressSettings;
 use angarium_core::event::{DataKind, EventType, NewEvent};
 use angarium_core::id::{DeliveryKey, EndpointNo, EnvironmentNo, EventKey, ShardId, TenantNo};
 use angarium_core::outcome::Class;
@@ -85,6 +86,7 @@ async fn accounts(store: &SqliteStore) -> Result<TenantNo, Box<dyn std::error::E
         title: String::new(),
         contracts: Vec::new(),
         hosts: Vec::new(),
+        egress: EgressSettings::default(),
         created_at: at(0),
     });
     let AccountChanged::Created(no) = store.change_account(environment, None, at(0)).await? else {

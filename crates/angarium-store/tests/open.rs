@@ -1,6 +1,7 @@
 //! Opening a store: who may, with which key, over which schema.
 
 use angarium_core::account::{Environment, Tenant};
+use angarium_core::egress::EgressSettings;
 use angarium_core::id::{EndpointId, EnvironmentNo, ShardId, SigningKeyId, SourceId, TenantNo};
 use angarium_core::secret::{SecretText, SigningKey};
 use angarium_core::source::SourceConfig;
@@ -91,6 +92,7 @@ async fn with_tenants(directory: &Path) -> SqliteStore {
         title: String::new(),
         contracts: Vec::new(),
         hosts: Vec::new(),
+        egress: EgressSettings::default(),
         created_at: at,
     })];
     changes.extend(["tenant-1", "tenant-2"].map(|id| {

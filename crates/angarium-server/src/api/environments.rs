@@ -1,6 +1,7 @@
 //! `/v1/environments`: platform products, their contracts and hosts.
 
 use super::auth::{Caller, Reader};
+use super::egress::{EgressForm, EgressView};
 use super::idempotency::Command;
 use super::json::{Answer, Empty, Time, present};
 use super::page::{self, ListName, Listed, Query};
@@ -41,6 +42,9 @@ pub(super) struct NewEnvironment {
     #[serde(default)]
     #[schema(example = json!([]))]
     hosts: Vec<String>,
+    /// Where requests may go on its behalf, and by which way; as the server was started, if
+    /// absent.
+    egress: Option<EgressForm>,
 }
 
 /// A change of an environment; what is absent stays.
@@ -57,6 +61,10 @@ pub(super) struct EnvironmentChange {
     /// Hosts whose root serves the contracts' routes.
     #[schema(example = json!([]))]
     hosts: Option<Vec<String>>,
+    /// Where requests may go on its behalf, whole; null makes it as the server was started.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<EgressForm>)]
+    egress: Option<Option<EgressForm>>,
 }
 
 /// One platform product.
@@ -72,17 +80,23 @@ pub(super) struct EnvironmentView {
     contracts: Vec<String>,
     /// Hosts whose root serves the contracts' routes.
     hosts: Vec<String>,
+    /// Where requests may go on its behalf; absent where it sets nothing, and for a tenant's key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    egress: Option<EgressView>,
     /// When it was made.
     created_at: Time,
 }
 
-impl From<&Environment> for EnvironmentView {
-    fn from(environment: &Environment) -> Self {
+impl EnvironmentView {
+    /// As a caller may see it: a platform's network is none of its customers' business.
+    fn for_caller(environment: &Environment, caller: &Caller) -> Self {
+        let egress = caller.require_platform().ok().and(EgressView::of(&environment.egress));
         Self {
             slug: environment.slug.clone(),
             title: environment.title.clone(),
             contracts: environment.contracts.clone(),
             hosts: environment.hosts.clone(),
+            egress,
             created_at: Time(environment.created_at),
         }
     }
@@ -114,6 +128,7 @@ pub(super) async fn create(
         title: new.title.clone().unwrap_or_else(|| new.slug.clone()),
         contracts: new.contracts.clone(),
         hosts: new.hosts.clone(),
+        egress: EgressForm::settings(new.egress.as_ref(), &app)?,
         created_at: app.now(),
     };
     check(&environment, &app)?;
@@ -121,7 +136,7 @@ pub(super) async fn create(
         let message = "`api` is taken: /docs/api is the page of the native API";
         return Err(Refusal::field(Code::InvalidEnvironment, "slug", message).into());
     }
-    let answer = Answer::created(&EnvironmentView::from(&environment));
+    let answer = Answer::created(&EnvironmentView::for_caller(&environment, &call.caller));
     let made = AccountChange::CreateEnvironment(environment);
     if let AccountChanged::Created(no) = app.change(made, call.keep(&answer)).await? {
         make_operator(&app, EnvironmentNo::new(no)).await?;
@@ -150,7 +165,7 @@ pub(super) async fn list(
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.no.get());
-    Ok(Json(name.page(Page { items, next }, |e| EnvironmentView::from(&*e))))
+    Ok(Json(name.page(Page { items, next }, |e| EnvironmentView::for_caller(&e, &caller))))
 }
 
 /// Show an environment
@@ -163,7 +178,7 @@ pub(super) async fn show(
     Named(slug): Named,
 ) -> Result<Json<EnvironmentView>, Problem> {
     let environment = seen(&app, &caller, &slug)?;
-    Ok(Json(EnvironmentView::from(&*environment)))
+    Ok(Json(EnvironmentView::for_caller(&environment, &caller)))
 }
 
 /// Change an environment
@@ -188,8 +203,11 @@ pub(super) async fn change(
     if let Some(hosts) = &change.hosts {
         environment.hosts.clone_from(hosts);
     }
+    if let Some(egress) = &change.egress {
+        environment.egress = EgressForm::settings(egress.as_ref(), &app)?;
+    }
     check(&environment, &app)?;
-    let answer = Answer::ok(&EnvironmentView::from(&environment));
+    let answer = Answer::ok(&EnvironmentView::for_caller(&environment, &call.caller));
     app.change(AccountChange::ReplaceEnvironment(environment), call.keep(&answer)).await?;
     Ok(answer)
 }

@@ -16,6 +16,7 @@ pub mod problem;
 mod quota;
 
 mod deliveries;
+mod egress;
 mod encryption;
 pub(crate) mod endpoints;
 mod environments;
@@ -46,7 +47,6 @@ use crate::rates::Rates;
 use crate::receive::{self, Certificates, Rejections};
 use crate::recovery_jobs::Jobs;
 use crate::runner::Runner;
-use angarium_core::address::AddressPolicy;
 use angarium_core::contract::ContractLibrary;
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::limits::Limits;
@@ -74,7 +74,7 @@ pub struct App {
     /// The store, for reading and for accounts.
     pub store: SharedStore,
     /// Accounts in memory.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     /// The contracts that are loaded.
     pub contracts: Arc<ContractLibrary>,
     /// The schemes by which third parties sign.
@@ -85,8 +85,6 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Draws random numbers.
     pub entropy: Arc<dyn Entropy>,
-    /// Which addresses may be dialled; literal ones are judged when an endpoint is made.
-    pub addresses: AddressPolicy,
     /// Whether endpoints may be plain HTTP (`--allow-http`).
     pub plain_http: PlainHttp,
     /// How fast tenants publish.

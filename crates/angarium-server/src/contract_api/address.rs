@@ -107,6 +107,7 @@ fn is_docs(path: &str, slug: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use angarium_core::egress::EgressSettings;
     use angarium_core::id::EnvironmentNo;
     use angarium_core::time::Timestamp;
     use angarium_store::{AccountChange, AccountChanged};
@@ -119,6 +120,7 @@ mod tests {
             title: "AIOKA".into(),
             contracts: vec!["aioka".into()],
             hosts: hosts.iter().map(ToString::to_string).collect(),
+            egress: EgressSettings::default(),
             created_at: Timestamp::from_millis(0),
         };
         let made = AccountChange::CreateEnvironment(environment);

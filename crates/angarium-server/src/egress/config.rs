@@ -1,6 +1,5 @@
 //! What the egress is made with.
 
-use angarium_core::address::AddressPolicy;
 use angarium_core::limits::Limits;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,8 +7,6 @@ use std::time::Duration;
 /// What the egress is made with.
 #[derive(Debug, Clone, Default)]
 pub struct EgressConfig {
-    /// Which addresses may be dialled.
-    pub policy: AddressPolicy,
     /// Root certificates beside the public ones, as PEM; a text may hold several.
     pub extra_roots: Vec<String>,
     /// Who is asked for the addresses of a name.

@@ -6,10 +6,12 @@
 //! ```
 //!
 //! One attempt is one request: nothing is repeated but a request of which a closed pooled
-//! connection had not written a byte. There are no redirects, no proxies from the environment and
-//! no decompression.
+//! connection had not written a byte. There are no redirects, no proxies from the process's
+//! environment and no decompression. Who is sent to, and through which proxy, the environment's
+//! policy says.
 
 use angarium_core::destination::Destination;
+use angarium_core::egress::EgressPolicy;
 use angarium_core::id::EndpointNo;
 use angarium_core::outcome::Outcome;
 use angarium_core::request::OutgoingRequest;
@@ -33,6 +35,7 @@ mod http2;
 mod pool;
 mod resolve;
 mod tls;
+mod tunnel;
 mod wire;
 
 use answer::Answer;
@@ -56,18 +59,22 @@ pub struct Exchange {
     pub body: Box<[u8]>,
 }
 
+/// By which way a request leaves.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// Whose connections it may use; [`NO_ENDPOINT`] for one of its own.
+    pub endpoint: EndpointNo,
+    /// Where it may go, and through what.
+    pub policy: Arc<EgressPolicy>,
+}
+
 /// Sends requests; the simulator replaces it. A receiver's failure is an [`Outcome`], never an
 /// error.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     /// Makes one attempt: one request, within `timeout`. Connections are shared by the attempts of
     /// one endpoint only.
-    async fn send(
-        &self,
-        endpoint: EndpointNo,
-        request: OutgoingRequest,
-        timeout: Duration,
-    ) -> Exchange;
+    async fn send(&self, way: &Way, request: OutgoingRequest, timeout: Duration) -> Exchange;
 }
 
 /// Why the egress cannot be made.
@@ -117,7 +124,7 @@ impl Egress {
 
     async fn attempt(
         &self,
-        endpoint: EndpointNo,
+        way: &Way,
         request: OutgoingRequest,
         started: Instant,
         timeout: Duration,
@@ -126,53 +133,53 @@ impl Egress {
         let destination = &*request.destination;
         let mut message = prepare(request.message);
         loop {
-            let kept = self.pool.take(endpoint, destination, started);
+            let kept = self.pool.take(way, destination, started);
             let is_kept = kept.is_some();
             let mut connection = match kept {
                 Some(kept) => kept,
                 // Boxed, because opening is rare and its future large.
-                None => match Box::pin(self.open(endpoint, destination, deadline)).await {
+                None => match Box::pin(self.open(way, destination, deadline)).await {
                     Ok(opened) => opened,
                     Err(outcome) => return Answer::none(outcome),
                 },
             };
             match connection.exchange(message, destination, &self.limits, deadline).await {
                 Sent::Unsent(unsent) if is_kept => message = unsent,
-                sent => return self.conclude(endpoint, destination, connection, sent),
+                sent => return self.conclude(way, destination, connection, sent),
             }
         }
     }
 
     async fn open(
         &self,
-        endpoint: EndpointNo,
+        way: &Way,
         destination: &Destination,
         deadline: Instant,
     ) -> Result<Connection, Outcome> {
-        let (wire, protocol) = self.dialler.open(destination, deadline).await?;
+        let (wire, protocol) = self.dialler.open(destination, &way.policy, deadline).await?;
         let connection = Connection::open(wire, protocol, &self.limits).await?;
         if let Connection::Http2(shared) = &connection {
             let shared = Connection::Http2(shared.clone());
-            self.keep(endpoint, destination, shared);
+            self.keep(way, destination, shared);
         }
         Ok(connection)
     }
 
     fn conclude(
         &self,
-        endpoint: EndpointNo,
+        way: &Way,
         destination: &Destination,
         connection: Connection,
         sent: Sent,
     ) -> Answer {
         match sent {
             Sent::Answered(answer) => {
-                self.keep(endpoint, destination, connection);
+                self.keep(way, destination, connection);
                 answer
             }
             Sent::Lost(outcome) => {
                 drop(connection);
-                self.pool.forget_unusable(endpoint);
+                self.pool.forget_unusable(way.endpoint);
                 Answer::none(outcome)
             }
             Sent::Unsent(_) => {
@@ -181,24 +188,19 @@ impl Egress {
         }
     }
 
-    fn keep(&self, endpoint: EndpointNo, destination: &Destination, mut connection: Connection) {
-        if endpoint != NO_ENDPOINT && connection.is_ready() {
+    fn keep(&self, way: &Way, destination: &Destination, mut connection: Connection) {
+        if way.endpoint != NO_ENDPOINT && connection.is_ready() {
             let now = Instant::now();
-            self.pool.put(endpoint, destination, connection, now);
+            self.pool.put(way, destination, connection, now);
         }
     }
 }
 
 #[async_trait]
 impl Transport for Egress {
-    async fn send(
-        &self,
-        endpoint: EndpointNo,
-        request: OutgoingRequest,
-        timeout: Duration,
-    ) -> Exchange {
+    async fn send(&self, way: &Way, request: OutgoingRequest, timeout: Duration) -> Exchange {
         let started = Instant::now();
-        let answer = self.attempt(endpoint, request, started, timeout).await;
+        let answer = self.attempt(way, request, started, timeout).await;
         Exchange {
             outcome: answer.outcome,
             took: started.elapsed(),

@@ -1,18 +1,21 @@
-//! Connections that wait for the next attempt, kept for each endpoint and origin (S3): two
-//! endpoints never share one, so neither can learn from the other's.
+//! Connections that wait for the next attempt, kept for each endpoint, origin and egress policy
+//! (S3): two endpoints never share one, so neither can learn from the other's, and what a changed
+//! policy forbids is not used again.
 //!
 //! An idle connection costs a descriptor and some 20 KiB. So all endpoints together keep a bounded
 //! number, or ten thousand of them would leave no descriptor for the next attempt: for one more,
 //! the one that has been idle longest is closed.
 
+use super::Way;
 use super::config::EgressLimits;
 use super::exchange::Connection;
 use super::http1::Http1;
 use super::http2::Http2;
 use angarium_core::destination::Destination;
+use angarium_core::egress::EgressPolicy;
 use angarium_core::id::EndpointNo;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 pub(super) struct Pool {
@@ -32,9 +35,10 @@ struct Shelves {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct IdleNo(u64);
 
-/// The idle connections of one endpoint, all to one origin.
+/// The idle connections of one endpoint, all to one origin under one policy.
 struct Shelf {
     origin: Box<str>,
+    policy: Arc<EgressPolicy>,
     idle: Vec<Idle>,
     shared: Option<Shared>,
 }
@@ -48,6 +52,12 @@ struct Idle {
 struct Shared {
     connection: Http2,
     used: Instant,
+}
+
+impl Shelf {
+    fn is_for(&self, way: &Way, destination: &Destination) -> bool {
+        *self.origin == *destination.origin() && self.policy == way.policy
+    }
 }
 
 impl Shelves {
@@ -77,23 +87,23 @@ impl Pool {
     /// A connection that can begin an exchange now; the one used last comes first.
     pub(super) fn take(
         &self,
-        endpoint: EndpointNo,
+        way: &Way,
         destination: &Destination,
         now: Instant,
     ) -> Option<Connection> {
         loop {
-            let mut connection = self.take_any(endpoint, destination.origin(), now)?;
+            let mut connection = self.take_any(way, destination, now)?;
             if now < connection.opened() + self.limits.age && connection.is_ready() {
                 return Some(connection);
             }
         }
     }
 
-    fn take_any(&self, endpoint: EndpointNo, origin: &str, now: Instant) -> Option<Connection> {
+    fn take_any(&self, way: &Way, destination: &Destination, now: Instant) -> Option<Connection> {
         let mut shelves = self.lock();
-        let shelf = shelves.of.get_mut(&endpoint)?;
-        if *shelf.origin != *origin {
-            shelves.remove(endpoint);
+        let shelf = shelves.of.get_mut(&way.endpoint)?;
+        if !shelf.is_for(way, destination) {
+            shelves.remove(way.endpoint);
             return None;
         }
         let is_usable = |shared: &Shared| {
@@ -114,19 +124,20 @@ impl Pool {
     /// Keeps a connection for the endpoint's next attempt, if there is room for it.
     pub(super) fn put(
         &self,
-        endpoint: EndpointNo,
+        way: &Way,
         destination: &Destination,
         connection: Connection,
         now: Instant,
     ) {
         let mut guard = self.lock();
         let shelves = &mut *guard;
-        let shelf = shelves.of.entry(endpoint).or_insert_with(|| Shelf {
+        let shelf = shelves.of.entry(way.endpoint).or_insert_with(|| Shelf {
             origin: destination.origin().into(),
+            policy: Arc::clone(&way.policy),
             idle: Vec::new(),
             shared: None,
         });
-        if *shelf.origin != *destination.origin() {
+        if !shelf.is_for(way, destination) {
             return;
         }
         match connection {
@@ -138,7 +149,7 @@ impl Pool {
                 let no = IdleNo(shelves.last.0 + 1);
                 shelf.idle.push(Idle { no, connection, since: now });
                 shelves.last = no;
-                shelves.idle.insert(no, endpoint);
+                shelves.idle.insert(no, way.endpoint);
                 if shelves.idle.len() > self.limits.idle_in_all {
                     shelves.close_longest_idle();
                 }

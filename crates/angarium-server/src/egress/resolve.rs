@@ -2,7 +2,7 @@
 //! one forbidden address in the answer refuses them all, so that there is nothing to rebind.
 
 use super::config::{EgressConfig, NameServers};
-use angarium_core::address::{AddressPolicy, ForbiddenAddress, LOOPBACK, is_localhost};
+use angarium_core::address::{AddressPolicy, LOOPBACK, is_localhost};
 use angarium_core::destination::Host;
 use angarium_core::outcome::{Outcome, Phase};
 use hickory_resolver::config::{
@@ -20,7 +20,6 @@ const LONGEST_TTL: Duration = Duration::from_secs(60);
 
 pub(super) struct Addresses {
     resolver: TokioResolver,
-    policy: AddressPolicy,
     limit: Duration,
 }
 
@@ -43,44 +42,37 @@ impl Addresses {
             NameServers::System => ResolveHosts::Always,
             NameServers::At(_) => ResolveHosts::Never,
         };
-        Ok(Self {
-            resolver: builder.build()?,
-            policy: config.policy.clone(),
-            limit: config.limits.resolve,
-        })
+        Ok(Self { resolver: builder.build()?, limit: config.limits.resolve })
     }
 
-    /// The addresses of a host, all of them judged; never empty.
-    pub(super) async fn of(&self, host: &Host, deadline: Instant) -> Result<Vec<IpAddr>, Outcome> {
-        if let Err(refusal) = self.policy.judge_host(host) {
-            return Err(Outcome::ForbiddenAddress(refusal.message));
-        }
+    /// The addresses of a host that was judged by what it says itself, all of them judged too;
+    /// never empty.
+    pub(super) async fn judged(
+        &self,
+        host: &Host,
+        policy: &AddressPolicy,
+        deadline: Instant,
+    ) -> Result<Vec<IpAddr>, Outcome> {
         match host {
-            Host::Address(address) => Ok(vec![*address]),
-            Host::Name(name) if is_localhost(name) => Ok(self.open_loopback()),
-            Host::Name(name) => {
-                let addresses = self.look_up(name, deadline).await?;
-                self.judge_all(&addresses)?;
+            Host::Name(name) if is_localhost(name) => {
+                let is_open = |address: &IpAddr| policy.judge(*address).is_ok();
+                Ok(LOOPBACK.into_iter().filter(is_open).collect())
+            }
+            Host::Address(_) | Host::Name(_) => {
+                let addresses = self.of(host, deadline).await?;
+                judge_all(&addresses, policy)?;
                 Ok(addresses)
             }
         }
     }
 
-    /// Compares the address that a socket says it is connected to, before a byte is written.
-    pub(super) fn judge(&self, address: IpAddr) -> Result<(), ForbiddenAddress> {
-        self.policy.judge(address)
-    }
-
-    fn judge_all(&self, addresses: &[IpAddr]) -> Result<(), Outcome> {
-        addresses
-            .iter()
-            .try_for_each(|address| self.judge(*address))
-            .map_err(|forbidden| Outcome::ForbiddenAddress(forbidden.to_string()))
-    }
-
-    fn open_loopback(&self) -> Vec<IpAddr> {
-        let is_open = |address: &IpAddr| self.judge(*address).is_ok();
-        LOOPBACK.into_iter().filter(is_open).collect()
+    /// The addresses of a host, whatever they are: of one that the operator named.
+    pub(super) async fn of(&self, host: &Host, deadline: Instant) -> Result<Vec<IpAddr>, Outcome> {
+        match host {
+            Host::Address(address) => Ok(vec![*address]),
+            Host::Name(name) if is_localhost(name) => Ok(LOOPBACK.to_vec()),
+            Host::Name(name) => self.look_up(name, deadline).await,
+        }
     }
 
     async fn look_up(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, Outcome> {
@@ -96,6 +88,13 @@ impl Addresses {
             Ok(Err(error)) => Err(describe(&error)),
         }
     }
+}
+
+fn judge_all(addresses: &[IpAddr], policy: &AddressPolicy) -> Result<(), Outcome> {
+    addresses
+        .iter()
+        .try_for_each(|address| policy.judge(*address))
+        .map_err(|forbidden| Outcome::ForbiddenAddress(forbidden.to_string()))
 }
 
 fn name_server(address: &SocketAddr) -> NameServerConfig {

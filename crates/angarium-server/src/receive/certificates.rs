@@ -4,11 +4,13 @@
 //! Anybody can send a request that names a document, so none costs more than a look at a short
 //! list: a document is kept for a day, a failure for a minute, of one document there is one fetch
 //! at a time, and in all there is a number of them each minute. Everything goes out by the
-//! product's one way out, which judges addresses, proves hosts and follows no redirect.
+//! product's one way out, which judges addresses, proves hosts and follows no redirect; and under
+//! the policy of the source's environment, so that none knows what another may not fetch.
 
 use crate::clock::Clock;
-use crate::egress::{Exchange, NO_ENDPOINT, Transport};
+use crate::egress::{Exchange, NO_ENDPOINT, Transport, Way};
 use angarium_core::destination::{Destination, Scheme};
+use angarium_core::egress::EgressPolicy;
 use angarium_core::limits::Limits;
 use angarium_core::request::OutgoingRequest;
 use angarium_core::scheme::{Cause, Document, Evidence};
@@ -61,6 +63,7 @@ struct Shelf {
 #[derive(Debug)]
 struct Kept {
     document: Document,
+    policy: Arc<EgressPolicy>,
     found: Found,
     until: Timestamp,
 }
@@ -89,8 +92,12 @@ impl Certificates {
     ///
     /// # Errors
     /// [`Cause::Unfetched`].
-    pub async fn fetch(&self, document: Document) -> Result<Evidence, Cause> {
-        match self.found(&document).await {
+    pub async fn fetch(
+        &self,
+        document: Document,
+        policy: Arc<EgressPolicy>,
+    ) -> Result<Evidence, Cause> {
+        match self.found(&document, policy).await {
             Ok(text) => Ok(Evidence { document, text, roots: Arc::clone(&self.roots) }),
             Err(reason) => Err(Cause::Unfetched { url: document.url().into(), reason }),
         }
@@ -100,12 +107,12 @@ impl Certificates {
     ///
     /// # Errors
     /// [`Cause::Unfetched`].
-    pub async fn visit(&self, document: Document) -> Result<(), Cause> {
-        self.fetch(document).await.map(drop)
+    pub async fn visit(&self, document: Document, policy: Arc<EgressPolicy>) -> Result<(), Cause> {
+        self.fetch(document, policy).await.map(drop)
     }
 
-    async fn found(&self, document: &Document) -> Found {
-        if let Some(found) = self.shelf().known(document, self.clock.now()) {
+    async fn found(&self, document: &Document, policy: Arc<EgressPolicy>) -> Found {
+        if let Some(found) = self.shelf().known(document, &policy, self.clock.now()) {
             return found;
         }
         let turn = self.spread.hash_one(document.url()) % AT_ONE_TIME as u64;
@@ -115,17 +122,21 @@ impl Certificates {
         {
             // Somebody may have been first.
             let mut shelf = self.shelf();
-            if let Some(found) = shelf.known(document, now) {
+            if let Some(found) = shelf.known(document, &policy, now) {
                 return found;
             }
             shelf.begin(now)?;
         }
-        let found = self.get(document).await;
-        self.shelf().keep(document.clone(), found.clone(), self.clock.now());
+        let way = Way { endpoint: NO_ENDPOINT, policy };
+        let found = self.get(document, &way).await;
+        let (document, policy) = (document.clone(), way.policy);
+        let until = self.clock.now() + if found.is_ok() { KEPT } else { FAILED };
+        let kept = Kept { document, policy, found: found.clone(), until };
+        self.shelf().keep(kept, self.clock.now());
         found
     }
 
-    async fn get(&self, document: &Document) -> Found {
+    async fn get(&self, document: &Document, way: &Way) -> Found {
         let destination = Destination::parse(document.url(), &Limits::default());
         let destination = destination.map_err(|refusal| refusal.message.to_string())?;
         if destination.scheme != Scheme::Https {
@@ -138,7 +149,7 @@ impl Certificates {
             .map_err(|error| error.to_string())?;
         let request =
             OutgoingRequest { destination: Arc::new(destination), message, masked_target: None };
-        judge(self.transport.send(NO_ENDPOINT, request, TIMEOUT).await)
+        judge(self.transport.send(way, request, TIMEOUT).await)
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -148,8 +159,8 @@ impl Certificates {
 }
 
 impl Shelf {
-    fn known(&self, document: &Document, now: Timestamp) -> Option<Found> {
-        let known = |kept: &&Kept| kept.document == *document && now < kept.until;
+    fn known(&self, document: &Document, policy: &EgressPolicy, now: Timestamp) -> Option<Found> {
+        let known = |kept: &&Kept| kept.is_of(document, policy) && now < kept.until;
         self.kept.iter().find(known).map(|kept| kept.found.clone())
     }
 
@@ -166,19 +177,24 @@ impl Shelf {
     }
 
     /// What failed makes room for what did not, and never the other way round.
-    fn keep(&mut self, document: Document, found: Found, now: Timestamp) {
-        self.kept.retain(|kept| kept.document != document && now < kept.until);
+    fn keep(&mut self, new: Kept, now: Timestamp) {
+        self.kept.retain(|kept| !kept.is_of(&new.document, &new.policy) && now < kept.until);
         if self.kept.len() >= MOST_KEPT {
             let places = self.kept.iter().enumerate();
             let worst = places.min_by_key(|(_, kept)| (kept.found.is_ok(), kept.until));
             match worst {
-                Some((_, kept)) if kept.found.is_ok() && found.is_err() => return,
+                Some((_, kept)) if kept.found.is_ok() && new.found.is_err() => return,
                 Some((place, _)) => drop(self.kept.swap_remove(place)),
                 None => {}
             }
         }
-        let until = now + if found.is_ok() { KEPT } else { FAILED };
-        self.kept.push(Kept { document, found, until });
+        self.kept.push(new);
+    }
+}
+
+impl Kept {
+    fn is_of(&self, document: &Document, policy: &EgressPolicy) -> bool {
+        self.document == *document && *self.policy == *policy
     }
 }
 

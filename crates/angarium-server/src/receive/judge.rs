@@ -96,7 +96,9 @@ pub(super) async fn judge(
             }
         }
         Received::Visit { document, answer } => {
-            app.certificates.visit(document).await.map(|()| Judged::Challenge(answer))
+            let policy = app.directory.egress_of(source.config.tenant);
+            let visited = app.certificates.visit(document, policy).await;
+            visited.map(|()| Judged::Challenge(answer))
         }
         Received::Needs(document) => Err(Cause::Needs(document)),
         Received::Rejected(cause) => Err(cause),
@@ -109,10 +111,15 @@ async fn ask(app: &App, source: &Source, arrived: &Arrived) -> Received {
     let verifier = source.verifier(app.now());
     let (incoming, id) = (arrived.incoming(), source.config.id.to_string());
     match verifier.receive(incoming, &id, app.clock.wall()) {
-        Received::Needs(document) => match app.certificates.fetch(document).await {
-            Ok(evidence) => verifier.receive_with(incoming, &id, Some(&evidence), app.clock.wall()),
-            Err(cause) => Received::Rejected(cause),
-        },
+        Received::Needs(document) => {
+            let policy = app.directory.egress_of(source.config.tenant);
+            match app.certificates.fetch(document, policy).await {
+                Ok(evidence) => {
+                    verifier.receive_with(incoming, &id, Some(&evidence), app.clock.wall())
+                }
+                Err(cause) => Received::Rejected(cause),
+            }
+        }
         received => received,
     }
 }

@@ -1,7 +1,7 @@
 //! One attempt: build and sign, send, tell the shard.
 
 use super::Runner;
-use crate::egress::Exchange;
+use crate::egress::{Exchange, Way};
 use angarium_core::batch::AttemptRecord;
 use angarium_core::destination::Scheme;
 use angarium_core::endpoint::PlainHttp;
@@ -25,8 +25,9 @@ impl Runner {
         let (head, exchange) = match self.request(&start, self.parts.clock.wall()) {
             Ok(request) => {
                 let head = head_of(&request);
-                let (endpoint, timeout) = (start.key.endpoint, start.endpoint.timeout);
-                (head, self.parts.transport.send(endpoint, request, timeout).await)
+                let policy = self.parts.directory.egress_of(start.endpoint.config.tenant);
+                let way = Way { endpoint: start.key.endpoint, policy };
+                (head, self.parts.transport.send(&way, request, start.endpoint.timeout).await)
             }
             Err(reason) => (Box::default(), not_sent(reason)),
         };

@@ -25,6 +25,7 @@ pub use calls::Published;
 pub use recovery::StartError;
 
 use crate::clock::Clock;
+use crate::directory::Directory;
 use crate::egress::Transport;
 use crate::entropy::Entropy;
 use angarium_core::contract::{Contract, ContractLibrary, KeyScope, TenantSigner};
@@ -63,6 +64,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// The contracts that endpoints follow.
     pub contracts: Arc<ContractLibrary>,
+    /// Who says where requests may go on behalf of a tenant.
+    pub directory: Arc<Directory>,
     /// The limits in force.
     pub limits: Limits,
     /// Whether plain http is sent to.

@@ -2,7 +2,7 @@
 //! that never answers keeps only its own caller waiting.
 
 use super::Runner;
-use crate::egress::NO_ENDPOINT;
+use crate::egress::{NO_ENDPOINT, Way};
 use crate::entropy::random;
 use angarium_core::endpoint::Endpoint;
 use angarium_core::refusal::{Code, Refusal};
@@ -21,8 +21,9 @@ impl Runner {
         let request = validation
             .request()
             .map_err(|reason| Refusal::field(Code::ValidationFailed, "url", reason.to_string()))?;
-        let transport = &self.parts.transport;
-        let exchange = transport.send(NO_ENDPOINT, request, validation.timeout()).await;
+        let policy = self.parts.directory.egress_of(endpoint.config.tenant);
+        let way = Way { endpoint: NO_ENDPOINT, policy };
+        let exchange = self.parts.transport.send(&way, request, validation.timeout()).await;
         validation.judge(&exchange.outcome, &exchange.headers)
     }
 }

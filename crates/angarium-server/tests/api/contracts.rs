@@ -2,6 +2,7 @@
 
 use super::stage::Stage;
 use angarium_core::account::{ApiKey, Environment, Scope, Tenant};
+use angarium_core::egress::EgressSettings;
 use angarium_core::id::{ApiKeyId, EnvironmentNo, TenantNo};
 use angarium_core::time::Timestamp;
 use angarium_server::api::auth;
@@ -34,6 +35,7 @@ async fn broken() -> Stage {
             title: "AIOKA".into(),
             contracts: vec!["aioka".into()],
             hosts: vec!["api.aioka.test".into()],
+            egress: EgressSettings::default(),
             created_at: NOW,
         }),
         AccountChange::PutTenant(Tenant {

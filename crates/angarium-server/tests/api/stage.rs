@@ -1,9 +1,8 @@
 //! A server in memory, and a client that speaks to its router.
 
-use angarium_core::address::AddressPolicy;
 use angarium_core::contract::ContractLibrary;
+use angarium_core::egress::EgressPolicy;
 use angarium_core::endpoint::PlainHttp;
-use angarium_core::id::EndpointNo;
 use angarium_core::limits::Limits;
 use angarium_core::outcome::Outcome;
 use angarium_core::request::OutgoingRequest;
@@ -12,7 +11,7 @@ use angarium_core::secret::SecretText;
 use angarium_server::api::{App, admin_key, router};
 use angarium_server::clock::{Clock, SystemClock};
 use angarium_server::directory::Directory;
-use angarium_server::egress::{Exchange, Transport};
+use angarium_server::egress::{Exchange, Transport, Way};
 use angarium_server::entropy::OsEntropy;
 use angarium_server::metrics::Metrics;
 use angarium_server::next_master_key::NextMasterKey;
@@ -40,7 +39,7 @@ struct AlwaysOk;
 
 #[async_trait]
 impl Transport for AlwaysOk {
-    async fn send(&self, _: EndpointNo, _: OutgoingRequest, _: Duration) -> Exchange {
+    async fn send(&self, _: &Way, _: OutgoingRequest, _: Duration) -> Exchange {
         Exchange {
             outcome: Outcome::Response { status: 200, retry_after: None },
             took: Duration::from_millis(3),
@@ -137,12 +136,15 @@ impl Stage {
         let printed =
             admin_key::ensure_admin_key(&*store, Some(&given), &SystemClock, &OsEntropy).await;
         assert_eq!(printed.expect("an admin key"), None);
+        let accounts = store.accounts().await.expect("accounts");
+        let directory = Arc::new(Directory::new(accounts, EgressPolicy::default()));
         let runner = Runner::start(Parts {
             store: Arc::clone(&store),
             transport: Arc::clone(&transport),
             clock: of_runner,
             entropy: entropy.clone(),
             contracts: Arc::clone(&contracts),
+            directory: Arc::clone(&directory),
             limits: limits.clone(),
             plain_http: PlainHttp::Allowed,
         });
@@ -152,13 +154,12 @@ impl Stage {
             schemes: Arc::new(SchemeLibrary::built_in().expect("schemes")),
             rates,
             runner: runner.await.expect("a runner"),
-            directory: Directory::new(store.accounts().await.expect("accounts")),
+            directory,
             store,
             contracts,
             limits,
             clock,
             entropy,
-            addresses: AddressPolicy::default(),
             plain_http: PlainHttp::Allowed,
             metrics: Arc::new(Metrics::default()),
             calls: Arc::default(),

@@ -3,10 +3,11 @@
 
 use angarium_core::address::AddressPolicy;
 use angarium_core::destination::Destination;
+use angarium_core::egress::EgressPolicy;
 use angarium_core::id::EndpointNo;
 use angarium_core::limits::Limits;
 use angarium_core::request::OutgoingRequest;
-use angarium_server::egress::{Egress, EgressConfig, EgressLimits, Exchange, Transport};
+use angarium_server::egress::{Egress, EgressConfig, EgressLimits, Exchange, Transport, Way};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -161,8 +162,14 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
 }
 
 /// A policy that opens loopback only.
-pub(crate) fn loopback() -> AddressPolicy {
-    AddressPolicy { allowed: vec!["127.0.0.0/8".parse().expect("a range")] }
+pub(crate) fn loopback() -> EgressPolicy {
+    let loopback = vec!["127.0.0.0/8".parse().expect("a range")];
+    EgressPolicy::of_server(AddressPolicy::allowing(loopback))
+}
+
+/// The way of an endpoint under that policy.
+pub(crate) fn way(endpoint: EndpointNo) -> Way {
+    Way { endpoint, policy: Arc::new(loopback()) }
 }
 
 pub(crate) fn egress() -> Egress {
@@ -170,7 +177,7 @@ pub(crate) fn egress() -> Egress {
 }
 
 pub(crate) fn egress_with(limits: EgressLimits, extra_roots: Vec<String>) -> Egress {
-    Egress::new(EgressConfig { policy: loopback(), extra_roots, limits, ..EgressConfig::default() })
+    Egress::new(EgressConfig { extra_roots, limits, ..EgressConfig::default() })
         .expect("the egress starts")
 }
 
@@ -188,5 +195,5 @@ pub(crate) fn request_of(url: &str, body: Bytes) -> OutgoingRequest {
 }
 
 pub(crate) async fn send(egress: &Egress, url: &str) -> Exchange {
-    egress.send(ENDPOINT, request(url), TIMEOUT).await
+    egress.send(&way(ENDPOINT), request(url), TIMEOUT).await
 }

@@ -50,6 +50,7 @@ impl Answers {
 }
 
 pub(crate) fn start_name_server() -> NameServer {
+    #[expect(clippy::disallowed_methods, reason = "this is a name server")]
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
     let address = socket.local_addr().expect("bound");
     let answers = Answers::default();

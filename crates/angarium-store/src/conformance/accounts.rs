@@ -9,7 +9,9 @@ use crate::AccountChange::{
 use crate::AccountChanged::{Created, Done, InUse, NotFound, Taken};
 use angarium_core::account::{ApiKey, EventTypeConfig, Scope, Validation};
 use angarium_core::batch::EndpointWrite;
+use angarium_core::egress::{EgressSettings, WrittenProxy, WrittenSettings};
 use angarium_core::id::{ApiKeyId, EnvironmentNo, TenantNo};
+use angarium_core::secret::SecretText;
 
 fn key(random: u8, environment: EnvironmentNo, tenant: Option<TenantNo>) -> ApiKey {
     ApiKey {
@@ -23,6 +25,21 @@ fn key(random: u8, environment: EnvironmentNo, tenant: Option<TenantNo>) -> ApiK
         expires_at: Some(at(900)),
         last_used_at: None,
     }
+}
+
+fn egress() -> EgressSettings {
+    EgressSettings::try_new(WrittenSettings {
+        ports: Some(vec!["443".into(), "8000-9000".into()]),
+        allow_cidrs: Some(Vec::new()),
+        deny_cidrs: vec!["203.0.113.0/24".into()],
+        proxy: Some(WrittenProxy {
+            url: "http://proxy.example.com:3128".into(),
+            username: Some("angarium".into()),
+            password: Some(SecretText::new("secret")),
+            resolve: None,
+        }),
+    })
+    .expect("sound settings")
 }
 
 /// What was put in comes out whole.
@@ -45,6 +62,7 @@ pub async fn accounts_read_back_as_they_were_made(harness: &dyn Harness) {
     assert_eq!(all.environments[0].contracts, ["standard", "aleta"]);
     let mut replaced = all.environments[0].clone();
     replaced.hosts = vec!["new.example.com".into()];
+    replaced.egress = egress();
     let done = store.change_account(ReplaceEnvironment(replaced.clone()), None, at(9)).await;
     assert_eq!(done.expect("replaced"), Done);
     assert_eq!(store.accounts().await.expect("read").environments, [replaced]);

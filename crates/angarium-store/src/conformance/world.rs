@@ -9,6 +9,7 @@ use angarium_core::batch::{
     FanoutStart, NextState, ShardBatch,
 };
 use angarium_core::delivery::{DeliveryState, EndReason};
+use angarium_core::egress::EgressSettings;
 use angarium_core::endpoint::{EndpointConfig, EndpointSecrets};
 use angarium_core::event::{DataKind, EventType, NewEvent};
 use angarium_core::id::{
@@ -179,6 +180,7 @@ pub(super) fn environment(slug: &str) -> AccountChange {
         title: "Production".into(),
         contracts: vec!["standard".into(), "aleta".into()],
         hosts: vec![format!("{slug}.example.com"), format!("a.{slug}.example.com")],
+        egress: EgressSettings::default(),
         created_at: at(1),
     })
 }

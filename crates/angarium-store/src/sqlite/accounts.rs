@@ -1,14 +1,13 @@
-//! Environments, tenants, API keys, event types, sources: few rows, read whole.
+//! Changes of accounts; tenants, API keys, event types: few rows, read whole.
 
-use super::data_keys;
 use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::readers::View;
 use super::writer::Tx;
-use super::{api_keys, sources};
+use super::{api_keys, data_keys, environments, sources};
 use crate::seal::SealedPlace;
 use crate::{AccountChange, AccountChanged, Accounts};
-use angarium_core::account::{Environment, EventTypeConfig, Tenant};
+use angarium_core::account::{EventTypeConfig, Tenant};
 use angarium_core::batch::Guard;
 use angarium_core::id::{EnvironmentNo, ShardId, TenantNo};
 use angarium_core::secret::SigningKey;
@@ -25,9 +24,9 @@ pub(super) fn change(
     now: Timestamp,
 ) -> Result<AccountChanged, Fault> {
     let changed = match change {
-        AccountChange::CreateEnvironment(environment) => create_environment(tx, environment)?,
-        AccountChange::ReplaceEnvironment(environment) => replace_environment(tx, environment)?,
-        AccountChange::DeleteEnvironment(no) => delete_environment(tx, *no, now)?,
+        AccountChange::CreateEnvironment(environment) => environments::create(tx, environment)?,
+        AccountChange::ReplaceEnvironment(environment) => environments::replace(tx, environment)?,
+        AccountChange::DeleteEnvironment(no) => environments::delete(tx, *no, now)?,
         AccountChange::PutTenant(tenant) => put_tenant(tx, tenant)?,
         AccountChange::DeleteTenant(no) => delete_tenant(tx, *no, now)?,
         AccountChange::CreateKey(key) => api_keys::create(tx, key)?,
@@ -96,91 +95,6 @@ pub(super) fn json<T: Serialize>(place: &str, value: &T) -> Result<String, Fault
 /// Reads a column's JSON back.
 pub(super) fn from_json<T: DeserializeOwned>(place: &str, text: &str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|e| Fault::damaged(place, e))
-}
-
-/// Whether another environment has the slug or one of the hosts.
-fn is_taken(tx: &Tx<'_>, environment: &Environment) -> Result<bool, Fault> {
-    let no = environment.no.get();
-    let slug = "SELECT 1 FROM environment WHERE slug = ?1 AND no <> ?2";
-    if exists(tx.connection, slug, params![environment.slug, no])? {
-        return Ok(true);
-    }
-    for host in &environment.hosts {
-        let other = "SELECT 1 FROM host WHERE host = ?1 AND environment <> ?2";
-        if exists(tx.connection, other, params![host, no])? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn create_environment(tx: &Tx<'_>, environment: &Environment) -> Result<AccountChanged, Fault> {
-    let unnumbered = Environment { no: EnvironmentNo::default(), ..environment.clone() };
-    if is_taken(tx, &unnumbered)? {
-        return Ok(AccountChanged::Taken);
-    }
-    tx.connection.execute(
-        "INSERT INTO environment (slug, title, contracts, created_at) VALUES (?1, ?2, ?3, ?4)",
-        params![
-            environment.slug,
-            environment.title,
-            json("environment.contracts", &environment.contracts)?,
-            environment.created_at.as_millis(),
-        ],
-    )?;
-    let no = tx.connection.last_insert_rowid();
-    put_hosts(tx, no, &environment.hosts)?;
-    Ok(AccountChanged::Created(no))
-}
-
-fn replace_environment(tx: &Tx<'_>, environment: &Environment) -> Result<AccountChanged, Fault> {
-    if is_taken(tx, environment)? {
-        return Ok(AccountChanged::Taken);
-    }
-    let no = environment.no.get();
-    let replaced = tx.connection.execute(
-        "UPDATE environment SET slug = ?2, title = ?3, contracts = ?4 WHERE no = ?1",
-        params![
-            no,
-            environment.slug,
-            environment.title,
-            json("environment.contracts", &environment.contracts)?,
-        ],
-    )?;
-    if replaced > 0 {
-        tx.connection.execute("DELETE FROM host WHERE environment = ?1", [no])?;
-        put_hosts(tx, no, &environment.hosts)?;
-    }
-    Ok(done(replaced))
-}
-
-fn put_hosts(tx: &Tx<'_>, environment: i64, hosts: &[String]) -> Result<(), Fault> {
-    let insert = "INSERT INTO host (host, environment, place) VALUES (?1, ?2, ?3)
-                  ON CONFLICT DO NOTHING";
-    for (host, place) in hosts.iter().zip(0_i64..) {
-        tx.connection.execute(insert, params![host, environment, place])?;
-    }
-    Ok(())
-}
-
-fn delete_environment(
-    tx: &Tx<'_>,
-    no: EnvironmentNo,
-    now: Timestamp,
-) -> Result<AccountChanged, Fault> {
-    if exists(tx.connection, "SELECT 1 FROM tenant WHERE environment = ?1", [no.get()])? {
-        return Ok(AccountChanged::InUse);
-    }
-    tx.connection.execute(
-        "UPDATE api_key SET revoked_at = ?2 WHERE environment = ?1 AND revoked_at IS NULL",
-        params![no.get(), now.as_millis()],
-    )?;
-    for delete in
-        ["DELETE FROM host WHERE environment = ?1", "DELETE FROM event_type WHERE environment = ?1"]
-    {
-        tx.connection.execute(delete, [no.get()])?;
-    }
-    Ok(done(tx.connection.execute("DELETE FROM environment WHERE no = ?1", [no.get()])?))
 }
 
 fn put_tenant(tx: &Tx<'_>, tenant: &Tenant) -> Result<AccountChanged, Fault> {
@@ -293,36 +207,13 @@ pub(super) fn unseal_keys(
 /// Everything, for the directory.
 pub(super) fn all(view: &View<'_>) -> Result<Accounts, Fault> {
     Ok(Accounts {
-        environments: environments(view)?,
+        environments: environments::all(view)?,
         tenants: tenants(view)?,
         keys: api_keys::all(view)?,
         event_types: event_types(view)?,
         tenant_keys: tenant_keys(view)?,
         sources: sources::all(view)?,
     })
-}
-
-fn environments(view: &View<'_>) -> Result<Vec<Environment>, Fault> {
-    let mut select = view.connection.prepare_cached(
-        "SELECT no, slug, title, contracts, created_at FROM environment ORDER BY no",
-    )?;
-    let mut hosts = view
-        .connection
-        .prepare_cached("SELECT host FROM host WHERE environment = ?1 ORDER BY place")?;
-    let mut rows = select.query([])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        let no: i64 = row.get(0)?;
-        all.push(Environment {
-            no: EnvironmentNo::new(no),
-            slug: row.get(1)?,
-            title: row.get(2)?,
-            contracts: from_json("environment.contracts", &row.get::<_, String>(3)?)?,
-            hosts: hosts.query_map([no], |row| row.get(0))?.collect::<Result<_, _>>()?,
-            created_at: Timestamp::from_millis(row.get(4)?),
-        });
-    }
-    Ok(all)
 }
 
 fn tenants(view: &View<'_>) -> Result<Vec<Tenant>, Fault> {

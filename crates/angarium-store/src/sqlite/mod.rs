@@ -21,6 +21,7 @@ mod events;
 
 mod deliveries;
 mod endpoints;
+mod environments;
 mod guards;
 mod holds;
 mod replay;

@@ -29,7 +29,7 @@ pub(super) struct SealedColumn {
 }
 
 /// Every column whose values are sealed, but for the data keys themselves.
-pub(super) const COLUMNS: [SealedColumn; 4] = [
+pub(super) const COLUMNS: [SealedColumn; 5] = [
     SealedColumn {
         table: "endpoint",
         column: "secrets",
@@ -61,6 +61,14 @@ pub(super) const COLUMNS: [SealedColumn; 4] = [
                  AND substr(body, 1, 9) BETWEEN ?1 AND ?2 LIMIT ?3",
         update: "UPDATE idempotency SET body = ?3 WHERE scope = ?1 AND tenant = ?2",
         row_name: |scope| scope.as_blob().ok().map(hex),
+    },
+    SealedColumn {
+        table: "environment",
+        column: "egress",
+        select: "SELECT slug, 0, egress FROM environment WHERE egress IS NOT NULL
+                 AND substr(egress, 1, 9) BETWEEN ?1 AND ?2 LIMIT ?3",
+        update: "UPDATE environment SET egress = ?3 WHERE slug = ?1 AND ?2 = 0",
+        row_name: |slug| slug.as_str().ok().map(str::to_owned),
     },
 ];
 

@@ -116,6 +116,7 @@ impl Serving {
     async fn names(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         let listener = listen(address, Socket::Open)?;
         let address = listener.local_addr()?;
+        #[expect(clippy::disallowed_methods, reason = "this is a name server")]
         let socket = UdpSocket::bind(address).await;
         let socket = socket.with_context(|| format!("UDP port {address} cannot be opened"))?;
         let server = Arc::new(NameServer::default());

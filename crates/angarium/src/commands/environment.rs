@@ -1,8 +1,9 @@
 //! `angarium environment`.
 
 use crate::client::{Client, Connection, segment, with_query};
-use crate::commands::{PageArgs, document};
+use crate::commands::{PageArgs, document, text_of};
 use crate::output::{Column, Output};
+use anyhow::Context;
 use clap::Subcommand;
 use http::Method;
 use serde_json::{Value, json};
@@ -31,6 +32,9 @@ pub(crate) enum Action {
         /// Host whose root serves the contracts' routes; repeatable.
         #[arg(long, value_delimiter = ',')]
         host: Vec<String>,
+        /// Where requests may go on its behalf: a JSON document, `@FILE` or `-`.
+        #[arg(long, value_name = "JSON|@FILE|-")]
+        egress: Option<String>,
     },
     /// Lists the environments.
     List(PageArgs),
@@ -38,6 +42,24 @@ pub(crate) enum Action {
     Show {
         /// Its slug.
         slug: String,
+    },
+    /// Changes what is given, keeps the rest.
+    Update {
+        /// Its slug.
+        slug: String,
+        /// Its contracts; the first is the default.
+        #[arg(long, value_delimiter = ',', value_name = "NAME")]
+        contract: Vec<String>,
+        /// Its name for people.
+        #[arg(long)]
+        title: Option<String>,
+        /// Host whose root serves the contracts' routes; repeatable.
+        #[arg(long, value_delimiter = ',')]
+        host: Vec<String>,
+        /// Where requests may go on its behalf, whole: a JSON document, `@FILE` or `-`; `null`
+        /// makes it as the server was started.
+        #[arg(long, value_name = "JSON|@FILE|-")]
+        egress: Option<String>,
     },
     /// Deletes one that has no tenants.
     Delete {
@@ -58,15 +80,26 @@ pub(crate) async fn run(
     let mut client = Client::new(&connection.to_instance())?;
     let one = |slug: &str| format!("/v1/environments/{}", segment(slug));
     match action {
-        Action::Create { slug, contract, title, host } => {
+        Action::Create { slug, contract, title, host, egress } => {
             let hosts = (!host.is_empty()).then(|| json!(host));
             let body = document([
                 ("slug", Some(json!(slug))),
                 ("title", Some(json!(title.as_ref().unwrap_or(&slug)))),
                 ("contracts", Some(json!(contract))),
                 ("hosts", hosts),
+                ("egress", egress.as_deref().map(json_of).transpose()?),
             ]);
             output.object(&client.post("/v1/environments", &Value::Object(body)).await?);
+        }
+        Action::Update { slug, contract, title, host, egress } => {
+            let body = document([
+                ("title", title.map(Value::String)),
+                ("contracts", (!contract.is_empty()).then(|| json!(contract))),
+                ("hosts", (!host.is_empty()).then(|| json!(host))),
+                ("egress", egress.as_deref().map(json_of).transpose()?),
+            ]);
+            let body = Some(Value::Object(body).to_string().into());
+            output.object(&client.call(Method::PATCH, &one(&slug), body).await?);
         }
         Action::List(page) => {
             let path = with_query("/v1/environments", &page.parameters());
@@ -79,4 +112,10 @@ pub(crate) async fn run(
         }
     }
     Ok(())
+}
+
+/// The document of `--egress`. A password in it is better off in a file than in a command line,
+/// which every process of the machine can read.
+fn json_of(egress: &str) -> anyhow::Result<Value> {
+    serde_json::from_str(&text_of(egress)?).context("--egress is not JSON")
 }

@@ -116,7 +116,7 @@ fn server_config(
             true => PlainHttp::Allowed,
             false => PlainHttp::Refused,
         },
-        addresses: AddressPolicy { allowed: settings.allow_cidr.clone() },
+        addresses: AddressPolicy::allowing(settings.allow_cidr.clone()),
         extra_roots: roots.collect::<anyhow::Result<_>>()?,
         outside: Outside {
             public_url: settings.public_url.clone(),

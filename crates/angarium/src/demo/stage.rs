@@ -135,7 +135,7 @@ fn config(data: &TempDir, ca: String) -> ServerConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         contracts: None,
         plain_http: PlainHttp::Allowed,
-        addresses: AddressPolicy { allowed: vec![loopback] },
+        addresses: AddressPolicy::allowing(vec![loopback]),
         extra_roots: vec![ca],
         outside: Outside::default(),
         limits,

@@ -239,12 +239,17 @@ impl<'a> Endpoints<'a> {
             let mut row = self.find(id).await?;
             row.config.version += 1;
             row.config.updated_at = app.now();
+            let url = row.config.url.clone();
             apply(&mut row.config)?;
             row.config.disabled_at = match row.config.status {
                 EndpointStatus::Disabled => row.config.disabled_at.or(Some(app.now())),
                 EndpointStatus::Active | EndpointStatus::Paused => None,
             };
-            let endpoint = prepare(app, row.config.clone())?;
+            let endpoint = ready(app, row.config.clone())?;
+            // One whose URL was closed after it was made can still be paused, and changed.
+            if endpoint.config.url != url {
+                judge(app, &endpoint)?;
+            }
             row.config = endpoint.config.clone();
             let answer = print(&facts(app, &row));
             let guard = idempotency.keep(&answer);
@@ -287,16 +292,26 @@ pub(crate) fn facts<'a>(app: &App, row: &'a EndpointRow) -> EndpointFacts<'a> {
     EndpointFacts { config: &row.config, health, secret: None }
 }
 
-/// Makes an endpoint ready: its URL canonical, its host one that may be dialled.
+/// Makes an endpoint ready: its URL canonical, its port and host such as may be dialled.
 ///
 /// # Errors
 /// What is wrong with it, by its member.
 pub(crate) fn prepare(app: &App, config: EndpointConfig) -> Result<Endpoint, Refusal> {
+    let endpoint = ready(app, config)?;
+    judge(app, &endpoint)?;
+    Ok(endpoint)
+}
+
+fn ready(app: &App, config: EndpointConfig) -> Result<Endpoint, Refusal> {
     let contract = Arc::clone(configure::contract(app, &config.contract)?);
     let mut endpoint = Endpoint::prepare(config, contract, &app.limits, app.plain_http)?;
-    app.addresses.judge_host(&endpoint.destination.host)?;
     endpoint.config.url = endpoint.destination.text.to_string();
     Ok(endpoint)
+}
+
+/// Judges what an endpoint's URL says by itself, by the policy of its tenant's environment.
+fn judge(app: &App, endpoint: &Endpoint) -> Result<(), Refusal> {
+    app.directory.egress_of(endpoint.config.tenant).judge(&endpoint.destination)
 }
 
 fn endpoint_rule(app: &App, contract: &str) -> Result<KeyRule, Refusal> {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::egress::{Egress, EgressConfig};
 use angarium_core::address::AddressPolicy;
-use angarium_core::id::EndpointNo;
 use angarium_core::outcome::Outcome;
 use angarium_core::scheme::{Incoming, Verifier};
 use angarium_core::secret::SecretText;
@@ -58,13 +57,8 @@ impl ThirdParty {
 
 #[async_trait]
 impl Transport for ThirdParty {
-    async fn send(
-        &self,
-        endpoint: EndpointNo,
-        request: OutgoingRequest,
-        timeout: Duration,
-    ) -> Exchange {
-        assert_eq!((endpoint, timeout), (NO_ENDPOINT, TIMEOUT));
+    async fn send(&self, way: &Way, request: OutgoingRequest, timeout: Duration) -> Exchange {
+        assert_eq!((way.endpoint, timeout), (NO_ENDPOINT, TIMEOUT));
         assert_eq!((request.message.method(), request.destination.port), (&Method::GET, 443));
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
@@ -127,7 +121,7 @@ fn certificates(transport: &Arc<ThirdParty>) -> (Certificates, Arc<Hands>) {
 }
 
 async fn text(certificates: &Certificates, path: &str) -> Option<Bytes> {
-    let evidence = certificates.fetch(document(path)).await.ok()?;
+    let evidence = certificates.fetch(document(path), Arc::default()).await.ok()?;
     assert_eq!(evidence.document, document(path));
     Some(evidence.text)
 }
@@ -161,14 +155,15 @@ async fn a_failure_is_kept_for_a_minute_and_says_why() {
         let third_party = ThirdParty::new(100);
         let (certificates, clock) = certificates(&third_party);
         for _ in 0..3 {
-            let cause = certificates.fetch(document(path)).await.expect_err("a failure");
+            let cause =
+                certificates.fetch(document(path), Arc::default()).await.expect_err("a failure");
             assert_eq!(cause.code(), "no_certificate");
             assert!(cause.to_string().ends_with(why), "{cause}");
-            assert!(certificates.visit(document(path)).await.is_err());
+            assert!(certificates.visit(document(path), Arc::default()).await.is_err());
         }
         assert_eq!(third_party.fetches(), 1, "{path}");
         clock.pass(FAILED);
-        assert!(certificates.fetch(document(path)).await.is_err());
+        assert!(certificates.fetch(document(path), Arc::default()).await.is_err());
         assert_eq!(third_party.fetches(), 2, "{path}");
     }
     let third_party = ThirdParty::new(1);
@@ -219,7 +214,7 @@ async fn a_flood_of_forged_requests_is_no_flood_of_fetches() {
     let (certificates, clock) = certificates(&third_party);
     assert!(text(&certificates, "/1.pem").await.is_some());
     for number in 0..1_000 {
-        let gone = certificates.fetch(document(&format!("/gone?{number}"))).await;
+        let gone = certificates.fetch(document(&format!("/gone?{number}")), Arc::default()).await;
         assert!(gone.is_err());
     }
     assert_eq!(third_party.fetches(), EACH_MINUTE as usize);
@@ -255,17 +250,12 @@ struct ToThisMachine(Egress, u16);
 
 #[async_trait]
 impl Transport for ToThisMachine {
-    async fn send(
-        &self,
-        endpoint: EndpointNo,
-        request: OutgoingRequest,
-        timeout: Duration,
-    ) -> Exchange {
+    async fn send(&self, way: &Way, request: OutgoingRequest, timeout: Duration) -> Exchange {
         let path = request.message.uri().path();
         let here = format!("https://localhost:{}{path}", self.1);
         let destination = Destination::parse(&here, &Limits::default()).expect("a URL");
         let request = OutgoingRequest { destination: Arc::new(destination), ..request };
-        self.0.send(endpoint, request, timeout).await
+        self.0.send(way, request, timeout).await
     }
 }
 
@@ -298,29 +288,30 @@ async fn one_answer() -> (u16, String, tokio::task::JoinHandle<()>) {
 
 /// What a fetch brings, where the egress has such roots beside the public ones.
 async fn through_the_egress(
-    policy: AddressPolicy,
+    policy: Arc<EgressPolicy>,
     roots: impl FnOnce(String) -> Vec<String>,
 ) -> Result<Bytes, Cause> {
     let (port, pem, answering) = one_answer().await;
     let extra_roots = roots(pem);
-    let config = EgressConfig { policy, extra_roots, ..EgressConfig::default() };
+    let config = EgressConfig { extra_roots, ..EgressConfig::default() };
     let egress = Egress::new(config).expect("the egress starts");
     let transport = Arc::new(ToThisMachine(egress, port));
     let certificates = Certificates::new(transport, Arc::new(Hands::default()), Arc::new([]));
-    let found = certificates.fetch(document("/1.pem")).await.map(|evidence| evidence.text);
+    let found = certificates.fetch(document("/1.pem"), policy).await.map(|evidence| evidence.text);
     answering.abort();
     found
 }
 
-fn loopback() -> AddressPolicy {
-    AddressPolicy { allowed: vec!["127.0.0.0/8".parse().expect("a range")] }
+fn loopback() -> Arc<EgressPolicy> {
+    let loopback = vec!["127.0.0.0/8".parse().expect("a range")];
+    Arc::new(EgressPolicy::of_server(AddressPolicy::allowing(loopback)))
 }
 
 #[tokio::test]
 async fn a_document_comes_by_the_egress_whose_guards_hold() {
     let found = through_the_egress(loopback(), |own| vec![own]).await;
     assert_eq!(found.expect("a document"), &b"PEM"[..]);
-    let found = through_the_egress(AddressPolicy::default(), |own| vec![own]).await;
+    let found = through_the_egress(Arc::default(), |own| vec![own]).await;
     let cause = found.expect_err("a forbidden address").to_string();
     assert!(cause.ends_with("the address cannot be reached"), "{cause}");
     let found = through_the_egress(loopback(), |_| Vec::new()).await;

@@ -7,6 +7,7 @@
 mod alone;
 mod host;
 mod names;
+mod proxies;
 
 use crate::support::healthy::Healthy;
 use crate::support::shop::Shop;
@@ -129,8 +130,8 @@ fn faults(case: &Case, delivery: &Delivery, visits: &[Visit], connections: usize
     faults
 }
 
-/// Whether the server can be pointed at a case: it asks no name server of ours, and sends through
-/// no proxy.
+/// Whether an endpoint can be pointed at a case: the server asks no name server of ours, and a
+/// proxy is no receiver.
 fn is_sent_to(case: &&Case) -> bool {
     !matches!(&*case.stage, "dns" | "proxy")
 }

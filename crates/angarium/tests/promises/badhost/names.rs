@@ -4,10 +4,11 @@
 use super::host::BadHost;
 use angarium_core::address::AddressPolicy;
 use angarium_core::destination::Destination;
+use angarium_core::egress::EgressPolicy;
 use angarium_core::limits::Limits;
 use angarium_core::request::OutgoingRequest;
 use angarium_server::egress::{
-    Egress, EgressConfig, EgressLimits, Exchange, NO_ENDPOINT, NameServers, Transport,
+    Egress, EgressConfig, EgressLimits, Exchange, NO_ENDPOINT, NameServers, Transport, Way,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -74,7 +75,6 @@ fn a_name_that_changes_is_judged_at_every_connection() {
 
 fn egress(host: &BadHost) -> Egress {
     Egress::new(EgressConfig {
-        policy: AddressPolicy { allowed: vec!["127.0.0.0/8".parse().expect("a range")] },
         name_servers: NameServers::At(vec![host.name_server.parse().expect("an address")]),
         limits: EgressLimits { resolve: RESOLVE, ..EgressLimits::default() },
         ..EgressConfig::default()
@@ -91,7 +91,10 @@ async fn send(egress: &Egress, url: &str) -> Exchange {
     let request =
         OutgoingRequest { destination: Arc::new(destination), message, masked_target: None };
     // Every attempt on a connection of its own.
-    egress.send(NO_ENDPOINT, request, TIMEOUT).await
+    let loopback = vec!["127.0.0.0/8".parse().expect("a range")];
+    let policy = EgressPolicy::of_server(AddressPolicy::allowing(loopback));
+    let way = Way { endpoint: NO_ENDPOINT, policy: Arc::new(policy) };
+    egress.send(&way, request, TIMEOUT).await
 }
 
 fn port(host: &BadHost) -> &str {

@@ -119,7 +119,7 @@ impl Stage {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             contracts: contracts(case, data.path()),
             plain_http: PlainHttp::Allowed,
-            addresses: AddressPolicy { allowed: vec!["127.0.0.0/8".parse().expect("a range")] },
+            addresses: AddressPolicy::allowing(vec!["127.0.0.0/8".parse().expect("a range")]),
             extra_roots: vec![tls::of_the_run().authority.clone()],
             outside: outside(setting),
             limits: Limits::default(),

@@ -7,6 +7,8 @@ pub(crate) mod healthy;
 pub(crate) mod injector;
 pub(crate) mod lanes;
 pub(crate) mod message;
+#[path = "../../../../angarium-server/tests/test_proxy/mod.rs"]
+pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod sender;
 pub(crate) mod server;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn angarium(directory: &Path, arguments: &[&str]) -> Output {
     let output = command(directory, arguments).output();
@@ -16,6 +17,19 @@ fn command(directory: &Path, arguments: &[&str]) -> Command {
     }
     command.current_dir(directory).args(arguments);
     command
+}
+
+/// What a command says that ends by itself, or is ended after a while.
+fn ended(mut command: Command) -> Output {
+    let process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let (mut process, started) = (process.expect("it runs"), Instant::now());
+    while process.try_wait().expect("it is ours").is_none() {
+        if started.elapsed() > Duration::from_secs(20) {
+            process.kill().expect("it is ours");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    process.wait_with_output().expect("it has ended")
 }
 
 struct Case {
@@ -271,7 +285,7 @@ fn an_admin_key_that_can_be_guessed_or_was_revoked_is_refused() {
     };
     let [first, second] = ["first", "second"].map(|name| format!("{name}-{}", "0".repeat(32)));
     let refused = |key: &str, status: i32, says: &str| {
-        let output = serve(key, &[]).output().expect("it runs");
+        let output = ended(serve(key, &[]));
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{said}");
         assert!(said.contains(says) && said.contains("openssl rand -hex 24"), "{said}");

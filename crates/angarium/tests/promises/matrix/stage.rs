@@ -316,7 +316,7 @@ impl Stage {
             | Object::NewEvent
             | Object::NewDelivery
             | Object::NewSource => {
-                made = self.new(object);
+                made = self.made_anew(object);
                 &made
             }
         };
@@ -324,7 +324,7 @@ impl Stage {
     }
 
     /// The id of another object of its kind that is `acme`'s of `shop` alone.
-    fn new(&self, object: Object) -> String {
+    fn made_anew(&self, object: Object) -> String {
         match object {
             Object::NewTenant => {
                 self.made.set(self.made.get() + 1);

@@ -2,7 +2,8 @@
 //! errors after one, and delays.
 
 use crate::world::Sim;
-use angarium_core::batch::{BatchResult, Guard, ShardBatch};
+use angarium_core::audit::{Entry, EntryNo, Link};
+use angarium_core::batch::{BatchResult, ShardBatch, Trace};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, SourceId,
@@ -15,8 +16,9 @@ use angarium_core::source::Rejection;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent};
 use angarium_store::read::{
-    DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
+    AuditBounds, AuditQuery, DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow,
+    EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
+    SequenceRow,
 };
 use angarium_store::{
     AccountChange, AccountChanged, Accounts, ShardState, Store, StoreError, StoreResult,
@@ -247,10 +249,10 @@ impl Store for FaultyStore {
     async fn change_account(
         &self,
         change: AccountChange,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<AccountChanged> {
-        self.0.store.change_account(change, guard, now).await
+        self.0.store.change_account(change, trace, now).await
     }
 
     async fn guarded_answer(
@@ -331,20 +333,15 @@ impl Store for FaultyStore {
         &self,
         job: &Job,
         most: usize,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        let create = self.0.store.create_job(job, most, guard, now);
+        let create = self.0.store.create_job(job, most, trace, now);
         self.write(self.draw_failure(), self.book_job(job, create)).await
     }
 
-    async fn advance_job(
-        &self,
-        job: &Job,
-        guard: Option<Guard>,
-        now: Timestamp,
-    ) -> StoreResult<bool> {
-        let advance = self.0.store.advance_job(job, guard, now);
+    async fn advance_job(&self, job: &Job, trace: Trace, now: Timestamp) -> StoreResult<bool> {
+        let advance = self.0.store.advance_job(job, trace, now);
         self.write(self.draw_failure(), self.book_job(job, advance)).await
     }
 
@@ -358,6 +355,23 @@ impl Store for FaultyStore {
 
     async fn running_jobs(&self) -> StoreResult<Vec<Job>> {
         self.read("running_jobs", self.0.store.running_jobs()).await
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> StoreResult<Page<Entry, EntryNo>> {
+        self.0.store.audit(query).await
+    }
+
+    async fn audit_after(
+        &self,
+        bounds: AuditBounds,
+        after: EntryNo,
+        limit: usize,
+    ) -> StoreResult<Vec<Entry>> {
+        self.0.store.audit_after(bounds, after, limit).await
+    }
+
+    async fn audit_head(&self) -> StoreResult<Link> {
+        self.0.store.audit_head().await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

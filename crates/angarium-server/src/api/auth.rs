@@ -7,7 +7,10 @@
 use super::{App, problem::Problem, problem::not_found};
 use crate::clock::Clock;
 use crate::entropy::{Entropy, random};
+use crate::origin::client_address;
 use angarium_core::account::{ApiKey, Environment, Scope, Tenant};
+use angarium_core::audit::{Action, Actor, Author, Deed, Place};
+use angarium_core::batch::Trace;
 use angarium_core::id::ApiKeyId;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::SecretText;
@@ -17,10 +20,17 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, header};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Names the environment that an admin key means.
 pub const ENVIRONMENT_HEADER: &str = "angarium-environment";
+
+/// What a request calls itself.
+const REQUEST_ID: &str = "x-request-id";
+
+/// The longest name of a request that is kept.
+const REQUEST_ID_CHARS: usize = 128;
 
 /// The name of the admin key that the environment variable gives.
 const GIVEN_ADMIN_KEY: &str = "ANGARIUM_ADMIN_KEY";
@@ -33,6 +43,8 @@ pub struct Caller {
     /// Refused only where it counts: an environment is made by a call that may name it already.
     environment: Result<Option<Arc<Environment>>, Refusal>,
     tenant: Option<Arc<Tenant>>,
+    address: Option<IpAddr>,
+    request: Option<Box<str>>,
 }
 
 impl Caller {
@@ -51,7 +63,7 @@ impl Caller {
             None => None,
         };
         let environment = Self::meant_environment(app, own, headers);
-        Ok(Self { key, environment, tenant })
+        Ok(Self { key, environment, tenant, address: None, request: None })
     }
 
     /// Finds out which tenant of an environment calls with this key's text.
@@ -71,7 +83,26 @@ impl Caller {
             let message = "send a key of yours that is valid now";
             return Err(Refusal::whole(Code::Unauthorized, message));
         };
-        Ok(Self { key, environment: Ok(Some(Arc::clone(environment))), tenant: Some(tenant) })
+        let environment = Ok(Some(Arc::clone(environment)));
+        Ok(Self { key, environment, tenant: Some(tenant), address: None, request: None })
+    }
+
+    /// As the head of the call tells: from where, and what it calls itself.
+    pub fn coming_from(mut self, app: &App, head: &Parts) -> Self {
+        self.address = client_address(&app.outside, head);
+        self.request = request_id(&head.headers);
+        self
+    }
+
+    /// The caller in the words of the audit log.
+    pub fn author(&self) -> Author {
+        let actor = Actor::Key { id: self.key.id, name: self.key.name.clone() };
+        Author { actor, address: self.address, request: self.request.clone() }
+    }
+
+    /// Something that the caller does.
+    pub fn does(&self, action: Action, place: Place, object: &impl ToString) -> Deed {
+        Deed::new(self.author(), action, place, object)
     }
 
     fn meant_environment(
@@ -253,13 +284,14 @@ pub async fn ensure_admin_key(
     for key in keys.iter().filter(|key| key.name == GIVEN_ADMIN_KEY) {
         if wanted.is_some_and(|hash| hash != key.hash) {
             let revoke = AccountChange::RevokeKey(key.id);
-            store.change_account(revoke, None, now).await?;
+            let revoked = Deed::new(Author::SERVER, Action::KeyRevoke, Place::Instance, &key.id);
+            store.change_account(revoke, Trace::of(revoked.removing(key)), now).await?;
         }
     }
     if let Some(hash) = wanted {
         if !keys.iter().any(|key| key.hash == hash) {
             let key = admin_key(GIVEN_ADMIN_KEY, hash, now, entropy);
-            store.change_account(AccountChange::CreateKey(key), None, now).await?;
+            make_admin_key(store, key, now).await?;
         }
         return Ok(None);
     }
@@ -272,8 +304,13 @@ pub async fn ensure_admin_key(
     }
     let text = make_key(entropy);
     let key = admin_key("first admin key", hash(text.expose()), now, entropy);
-    store.change_account(AccountChange::CreateKey(key), None, now).await?;
+    make_admin_key(store, key, now).await?;
     Ok(Some(text))
+}
+
+async fn make_admin_key(store: &dyn Store, key: ApiKey, now: Timestamp) -> StoreResult<()> {
+    let made = Deed::new(Author::SERVER, Action::KeyCreate, Place::Instance, &key.id).making(&key);
+    store.change_account(AccountChange::CreateKey(key), Trace::of(made), now).await.map(drop)
 }
 
 fn admin_key(name: &str, hash: [u8; 32], now: Timestamp, entropy: &dyn Entropy) -> ApiKey {
@@ -287,6 +324,12 @@ fn admin_key(name: &str, hash: [u8; 32], now: Timestamp, entropy: &dyn Entropy) 
         created_at: now,
         expires_at: None,
     }
+}
+
+/// What the caller, or a proxy before us, calls the request; only what is short and can be read.
+fn request_id(headers: &HeaderMap) -> Option<Box<str>> {
+    let text = headers.get(REQUEST_ID)?.to_str().ok()?;
+    (1..=REQUEST_ID_CHARS).contains(&text.len()).then(|| text.into())
 }
 
 fn valid_key(app: &App, text: &str) -> Option<Arc<ApiKey>> {

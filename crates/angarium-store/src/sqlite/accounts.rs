@@ -1,5 +1,6 @@
 //! Environments, tenants, API keys, event types, sources: few rows, read whole.
 
+use super::audit;
 use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::readers::View;
@@ -8,7 +9,8 @@ use super::writer::Tx;
 use crate::seal::{SealedPlace, Sealer};
 use crate::{AccountChange, AccountChanged, Accounts};
 use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Scope, Tenant};
-use angarium_core::batch::Guard;
+use angarium_core::audit::Place;
+use angarium_core::batch::Trace;
 use angarium_core::id::{ApiKeyId, EnvironmentNo, ShardId, TenantNo};
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
@@ -16,13 +18,16 @@ use rusqlite::{Connection, Params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Makes a change, with the record of the call that asked for it.
+/// Makes a change, with what is committed with it.
 pub(super) fn change(
-    tx: &Tx<'_>,
+    tx: &mut Tx<'_>,
     change: &AccountChange,
-    guard: Option<&Guard>,
+    trace: &Trace,
     now: Timestamp,
 ) -> Result<AccountChanged, Fault> {
+    // What is deleted has no name afterwards.
+    let deed = trace.deed.as_deref();
+    let before = deed.map(|deed| audit::name(tx, deed.place)).transpose()?;
     let changed = match change {
         AccountChange::CreateEnvironment(environment) => create_environment(tx, environment)?,
         AccountChange::ReplaceEnvironment(environment) => replace_environment(tx, environment)?,
@@ -51,10 +56,27 @@ pub(super) fn change(
         | AccountChanged::InUse
         | AccountChanged::TooMany => false,
     };
-    if let Some(guard) = guard.filter(|_| made) {
+    if let Some(guard) = trace.guard.as_ref().filter(|_| made) {
         guards::insert(tx, guard, Subject::Nothing, now)?;
     }
+    if let (Some(deed), Some(before), true) = (deed, before, made) {
+        let place = made_place(change, changed).map(|place| audit::name(tx, place));
+        audit::add(tx, deed, &place.transpose()?.unwrap_or(before), now)?;
+    }
     Ok(changed)
+}
+
+/// What is new has its number only now.
+fn made_place(change: &AccountChange, changed: AccountChanged) -> Option<Place> {
+    match (change, changed) {
+        (AccountChange::CreateEnvironment(_), AccountChanged::Created(no)) => {
+            Some(Place::Environment(EnvironmentNo::new(no)))
+        }
+        (AccountChange::PutTenant(_), AccountChanged::Created(no)) => {
+            Some(Place::Tenant(TenantNo::new(no)))
+        }
+        _ => None,
+    }
 }
 
 /// What became of a change of this many rows.

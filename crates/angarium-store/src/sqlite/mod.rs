@@ -13,9 +13,12 @@ mod writer;
 mod commit;
 mod events;
 
+mod audit;
 mod deliveries;
 mod endpoints;
 mod guards;
+mod trace;
+
 mod holds;
 mod replay;
 
@@ -46,14 +49,16 @@ mod plans;
 
 use crate::error::{StoreError, StoreResult};
 use crate::read::{
-    DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
+    AuditBounds, AuditQuery, DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow,
+    EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
+    SequenceRow,
 };
 use crate::seal::{MasterKey, Sealer};
 use crate::{
     AccountChange, AccountChanged, Accounts, Room, ShardState, Store, StoredAnswer, Upkeep,
 };
-use angarium_core::batch::{BatchResult, Guard, ShardBatch};
+use angarium_core::audit::{Entry, EntryNo, Link};
+use angarium_core::batch::{BatchResult, ShardBatch, Trace};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId, SourceId,
@@ -304,10 +309,10 @@ impl Store for SqliteStore {
     async fn change_account(
         &self,
         change: AccountChange,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<AccountChanged> {
-        self.write(move |tx| accounts::change(tx, &change, guard.as_ref(), now)).await
+        self.write(move |tx| accounts::change(tx, &change, &trace, now)).await
     }
 
     async fn guarded_answer(
@@ -403,21 +408,16 @@ impl Store for SqliteStore {
         &self,
         job: &Job,
         most: usize,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<bool> {
         let job = job.clone();
-        self.write(move |tx| jobs::create(tx, &job, most, guard.as_ref(), now)).await
+        self.write(move |tx| jobs::create(tx, &job, most, &trace, now)).await
     }
 
-    async fn advance_job(
-        &self,
-        job: &Job,
-        guard: Option<Guard>,
-        now: Timestamp,
-    ) -> StoreResult<bool> {
+    async fn advance_job(&self, job: &Job, trace: Trace, now: Timestamp) -> StoreResult<bool> {
         let job = job.clone();
-        self.write(move |tx| jobs::advance(tx, &job, guard.as_ref(), now)).await
+        self.write(move |tx| jobs::advance(tx, &job, &trace, now)).await
     }
 
     async fn job(&self, id: JobId) -> StoreResult<Option<Job>> {
@@ -430,6 +430,24 @@ impl Store for SqliteStore {
 
     async fn running_jobs(&self) -> StoreResult<Vec<Job>> {
         self.read(jobs::running).await
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> StoreResult<Page<Entry, EntryNo>> {
+        let query = query.clone();
+        self.read(move |view| audit::page(view, &query)).await
+    }
+
+    async fn audit_after(
+        &self,
+        bounds: AuditBounds,
+        after: EntryNo,
+        limit: usize,
+    ) -> StoreResult<Vec<Entry>> {
+        self.read(move |view| audit::after(view, bounds, after, limit)).await
+    }
+
+    async fn audit_head(&self) -> StoreResult<Link> {
+        self.read(|view| audit::head(view.connection)).await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

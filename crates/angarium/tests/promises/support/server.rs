@@ -14,7 +14,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The executable that was built with the tests, or the one that `ANGARIUM_BIN` names.
-fn executable() -> PathBuf {
+pub(crate) fn executable() -> PathBuf {
     let chosen = std::env::var_os("ANGARIUM_BIN");
     chosen.unwrap_or_else(|| env!("CARGO_BIN_EXE_angarium").into()).into()
 }

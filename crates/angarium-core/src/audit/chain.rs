@@ -210,19 +210,18 @@ impl Chain {
         let place: Place =
             serde_json::from_str(&text).map_err(|_| Break::NotAnEntry(self.lines))?;
         let found = place.no;
-        if hash(&text) != told {
-            return Err(Break::Altered(found));
-        }
         // What calls itself the first of all follows nothing, wherever it is read.
         let first_of_all = || (found == EntryNo::new(1)).then(Link::default);
         let before = self.last.or_else(first_of_all);
-        if let Some(before) = before {
-            if found != before.no.next() {
-                return Err(Break::Missing { expected: before.no.next(), found });
-            }
-            if place.previous != hex::encode(before.hash) {
-                return Err(Break::Unlinked(found));
-            }
+        let expected = before.map(|before| before.no.next());
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            return Err(Break::Missing { expected, found });
+        }
+        if hash(&text) != told {
+            return Err(Break::Altered(found));
+        }
+        if before.is_some_and(|before| place.previous != hex::encode(before.hash)) {
+            return Err(Break::Unlinked(found));
         }
         let first = *self.first.get_or_insert(found);
         if let Some(noted) = self.noted.iter().find(|noted| noted.no < first) {

@@ -142,11 +142,17 @@ pub(super) fn after(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(Timestamp, Entry)> {
-    let link = Link { no: EntryNo::new(row.get(0)?), hash: hash(row, 3)? };
-    Ok((Timestamp::from_millis(row.get(1)?), Entry { link, text: row.get(2)? }))
+    let (no, text): (i64, String) = (row.get(0)?, row.get(2)?);
+    // One that stands under another number is shown without its hash, as is one whose hash is none:
+    // whoever verifies finds it.
+    let hash = match text.starts_with(&format!("{{\"no\":{no},")) {
+        true => hash(row, 3)?,
+        false => [0; 32],
+    };
+    let link = Link { no: EntryNo::new(no), hash };
+    Ok((Timestamp::from_millis(row.get(1)?), Entry { link, text }))
 }
 
-/// One that is no hash is shown as zeros, so that whoever verifies finds it.
 fn hash(row: &Row<'_>, column: usize) -> rusqlite::Result<[u8; 32]> {
     Ok(row.get::<_, Vec<u8>>(column)?.try_into().unwrap_or_default())
 }

@@ -2,6 +2,7 @@
 
 use super::{deeds, entry, export};
 use crate::support::client::Api;
+use crate::support::figure;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::shop::{Shop, text};
 use serde_json::{Value, json};
@@ -90,6 +91,7 @@ fn every_call_that_changes_something_leaves_its_entry_without_a_secret() {
     deliveries(&mut all, &endpoint, &status);
     all.call("DELETE", &format!("/v1/endpoints/{{id={endpoint}}}"), &none, "endpoint.delete");
     assert_eq!(all.made, described(&shop), "each call of the document is tried here");
+    figure(format_args!("{} calls that change something, each with its entry", all.made.len()));
     let told = export(&instance).join("\n");
     assert!(!told.contains(CANARY) && !told.contains(&key), "a secret is in the log");
     assert!(told.contains(r#"{"member":"auth"}"#) && told.contains(r#"{"member":"secret"}"#));

@@ -1,6 +1,7 @@
 //! Whatever is done to the log by SQL is found, and the first broken entry is named.
 
 use super::export;
+use crate::support::figure;
 use crate::support::server::{Server, executable};
 use crate::support::shop::Shop;
 use serde_json::json;
@@ -60,6 +61,7 @@ fn whatever_is_done_to_the_log_in_the_database_is_found() {
             "the end is missing",
         ),
     ];
+    figure(format_args!("{} ways to change the log, each found", rows.len()));
     for (sql, found) in rows {
         let data = shop.data();
         shop = shop.restarted(|server| {

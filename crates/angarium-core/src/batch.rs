@@ -7,11 +7,14 @@
 mod fanout;
 mod guard;
 mod result;
+mod trace;
 
 pub use fanout::{Fanout, FanoutStart};
 pub use guard::{Guard, GuardAnswer};
 pub use result::{ActionResult, BatchResult, Committed, EndpointResult, Standing};
+pub use trace::Trace;
 
+use crate::audit::Deed;
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{EndpointConfig, EndpointCounters};
 use crate::event::NewEvent;
@@ -41,6 +44,8 @@ pub struct ShardBatch {
     pub actions: Vec<RowAction>,
     /// Endpoints that were made, changed or deleted.
     pub endpoints: Vec<EndpointWrite>,
+    /// What people did that changes nothing but memory, for now.
+    pub deeds: Vec<Deed>,
     /// The shard's checkpoint, when it moves.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -53,6 +58,7 @@ impl ShardBatch {
             && self.lanes.is_empty()
             && self.actions.is_empty()
             && self.endpoints.is_empty()
+            && self.deeds.is_empty()
             && self.checkpoint.is_none()
     }
 }
@@ -160,8 +166,8 @@ pub struct RowAction {
     pub kind: RowActionKind,
     /// When.
     pub at: Timestamp,
-    /// The call's idempotency record, committed with the change.
-    pub guard: Option<Guard>,
+    /// What is committed with the change.
+    pub trace: Trace,
 }
 
 impl RowAction {
@@ -200,8 +206,8 @@ pub enum EndpointWrite {
     Create {
         /// The endpoint.
         config: Box<EndpointConfig>,
-        /// The call's idempotency record.
-        guard: Option<Guard>,
+        /// What is committed with the change.
+        trace: Trace,
     },
     /// Takes the place of what was there.
     Replace {
@@ -209,8 +215,8 @@ pub enum EndpointWrite {
         no: EndpointNo,
         /// What it is now.
         config: Box<EndpointConfig>,
-        /// The call's idempotency record.
-        guard: Option<Guard>,
+        /// What is committed with the change.
+        trace: Trace,
     },
     /// Deleted for its callers; its row stays, so that the log can name it.
     Delete {
@@ -218,8 +224,8 @@ pub enum EndpointWrite {
         no: EndpointNo,
         /// When.
         at: Timestamp,
-        /// The call's idempotency record.
-        guard: Option<Guard>,
+        /// What is committed with the change.
+        trace: Trace,
     },
     /// Cancels up to so many waiting rows of a deleted endpoint (rule 12: in slices).
     CancelWaiting {

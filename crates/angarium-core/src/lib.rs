@@ -24,6 +24,7 @@ pub mod rate;
 pub(crate) mod signature;
 pub mod subscription;
 
+pub mod audit;
 pub mod batch;
 pub mod delivery;
 pub mod explain;

@@ -8,6 +8,8 @@ use crate::clock::Clock;
 use crate::in_order::in_order;
 use crate::runner::Published;
 use angarium_core::account::{Environment, Tenant};
+use angarium_core::audit::{Action, Author, Deed, Place};
+use angarium_core::batch::Trace;
 use angarium_core::event::NewEvent;
 use angarium_core::id::{EnvironmentNo, TenantNo};
 use angarium_core::notice::{About, Fact, KeyRotation, Kind, Notice, OPERATOR};
@@ -38,6 +40,12 @@ pub(crate) fn operator_of(environment: EnvironmentNo, now: Timestamp) -> Tenant 
     }
 }
 
+/// What is committed with an operator: the server makes it.
+pub(crate) fn operator_made(environment: EnvironmentNo) -> Trace {
+    let place = Place::Environment(environment);
+    Trace::of(Deed::new(Author::SERVER, Action::TenantCreate, place, &OPERATOR))
+}
+
 /// Sees to it that every environment has its operator, before its shards are read. Answers whether
 /// one was missing.
 ///
@@ -55,7 +63,7 @@ pub(crate) async fn ensure_operators(
     let missing: Vec<_> = accounts.environments.iter().filter(|e| !has(e)).collect();
     for environment in &missing {
         let operator = AccountChange::PutTenant(operator_of(environment.no, clock.now()));
-        store.change_account(operator, None, clock.now()).await?;
+        store.change_account(operator, operator_made(environment.no), clock.now()).await?;
     }
     Ok(!missing.is_empty())
 }

@@ -11,6 +11,8 @@ use std::str::FromStr;
 
 /// The proxy's word for the scheme that a client used.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// The proxies' words for the addresses that a request came through.
+const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The proxy's word for the host that a client named.
 const FORWARDED_HOST: &str = "x-forwarded-host";
 
@@ -21,6 +23,27 @@ pub struct Outside {
     pub public_url: Option<Origin>,
     /// Proxies whose word for the address is taken (contracts.md, L3).
     pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Outside {
+    fn trusts(&self, address: &IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|range| range.contains(address))
+    }
+}
+
+/// The address that a request came from: the other end of the connection, or, while that is a
+/// trusted proxy, the one that it names.
+pub fn client_address(outside: &Outside, head: &Parts) -> Option<IpAddr> {
+    let Peer(mut address) = *head.extensions.get::<Peer>()?;
+    let named = head.headers.get_all(FORWARDED_FOR).iter().filter_map(|list| list.to_str().ok());
+    let named: Vec<_> = named.flat_map(|list| list.split(',')).map(str::trim).collect();
+    for text in named.into_iter().rev() {
+        match text.parse::<IpAddr>() {
+            Ok(named) if outside.trusts(&address) => address = named.to_canonical(),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    Some(address)
 }
 
 /// Who sent a request: the other end of the connection.
@@ -49,9 +72,8 @@ impl Origin {
             return Ok(public.clone());
         }
         let peer = head.extensions.get::<Peer>();
-        let trusts =
-            |Peer(peer): &Peer| outside.trusted_proxies.iter().any(|range| range.contains(peer));
-        let forwarded = |name| peer.filter(|peer| trusts(peer)).and(last(&head.headers, name));
+        let peer = peer.filter(|Peer(address)| outside.trusts(address));
+        let forwarded = |name| peer.and(last(&head.headers, name));
         let named = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let named = head.uri.authority().map(http::uri::Authority::as_str).or(named);
         let named = forwarded(FORWARDED_HOST).or(named);
@@ -169,6 +191,32 @@ mod tests {
         ];
         for (host, expected) in rows {
             assert_eq!(base_url(host).as_deref(), Ok(expected), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_caller_has_the_address_that_the_last_trusted_proxy_names() {
+        let outside = Outside {
+            public_url: None,
+            trusted_proxies: vec!["10.0.0.0/8".parse().expect("a range")],
+        };
+        let rows = [
+            ("192.0.2.1", None, "192.0.2.1"),
+            ("192.0.2.1", Some("198.51.100.7"), "192.0.2.1"),
+            ("10.0.0.1", None, "10.0.0.1"),
+            ("10.0.0.1", Some("203.0.113.9, 198.51.100.7"), "198.51.100.7"),
+            ("10.0.0.1", Some("198.51.100.7, 10.0.0.2"), "198.51.100.7"),
+            ("10.0.0.1", Some("198.51.100.7, unknown"), "10.0.0.1"),
+        ];
+        for (peer, named, expected) in rows {
+            let mut request = http::Request::get("/");
+            if let Some(named) = named {
+                request = request.header("x-forwarded-for", named);
+            }
+            let (mut head, ()) = request.body(()).expect("a request").into_parts();
+            head.extensions.insert(Peer(peer.parse().expect("an address")));
+            let address = client_address(&outside, &head).map(|address| address.to_string());
+            assert_eq!(address.as_deref(), Some(expected), "{peer} {named:?}");
         }
     }
 

@@ -10,6 +10,7 @@ use crate::api::problem::Problem;
 use crate::clock::Clock;
 use crate::in_order::in_order;
 use crate::runner::Runner;
+use angarium_core::batch::Trace;
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::JobId;
 use angarium_core::job::{Job, JobStatus, Obstacle, Pace};
@@ -148,7 +149,7 @@ async fn step(with: &Arc<Driver>, id: JobId, most: usize) -> Result<Taken, Probl
         let next = with.store.recoverable(&upcoming(with, &job, most)).await?;
         job.begin(next.items, next.next, with.now());
         turn(with, &mut job)?;
-        with.store.advance_job(&job, None, with.now()).await?;
+        with.store.advance_job(&job, Trace::default(), with.now()).await?;
     }
     let count = job.step.len();
     if count > 0 {
@@ -161,7 +162,7 @@ async fn step(with: &Arc<Driver>, id: JobId, most: usize) -> Result<Taken, Probl
         };
         turn(with, &mut job)?;
         if is_news {
-            with.store.advance_job(&job, None, with.now()).await?;
+            with.store.advance_job(&job, Trace::default(), with.now()).await?;
         }
     }
     Ok(match (job.status, job.obstacle) {
@@ -198,7 +199,7 @@ fn upcoming(with: &Driver, job: &Job, most: usize) -> RecoverableQuery {
 async fn make(with: &Arc<Driver>, job: &Job) -> Result<Option<Obstacle>, Problem> {
     let replay = |made: &Replayed| {
         let (tenant, event, deliveries) = (job.tenant, made.key.event, vec![*made]);
-        with.runner.replay(Replay { tenant, event, deliveries, guard: None })
+        with.runner.replay(Replay { tenant, event, deliveries, trace: Trace::default() })
     };
     let answers = in_order(job.step.iter().map(replay)).await;
     for (made, answer) in job.step.iter().zip(answers) {

@@ -7,6 +7,7 @@ use crate::plan::{DAY, FAULTS_END};
 use crate::receivers::Receivers;
 use crate::store::FaultyStore;
 use crate::world::{BEGIN, Sim, SimClock, SimEntropy};
+use angarium_core::batch::Trace;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointStatus, PlainHttp};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey};
@@ -250,13 +251,13 @@ fn shown<T: std::fmt::Debug>(answer: &Result<T, Refusal>) -> String {
 
 async fn make(sim: &Arc<Sim>, runner: &Arc<Runner>, config: EndpointConfig) {
     let Some(endpoint) = prepared(sim, config) else { return };
-    let answer = runner.create_endpoint(endpoint, None, None).await;
+    let answer = runner.create_endpoint(endpoint, None, Trace::default()).await;
     sim.world().note(&format!("an endpoint is made: {}", shown(&answer)));
 }
 
 async fn delete(sim: &Arc<Sim>, runner: &Arc<Runner>, no: EndpointNo) {
     let Some(tenant) = sim.world().ledger.ask_to_delete(no) else { return };
-    let answer = runner.delete_endpoint(tenant, no, None).await;
+    let answer = runner.delete_endpoint(tenant, no, Trace::default()).await;
     sim.world().note(&format!("endpoint {no} is deleted: {}", shown(&answer)));
 }
 
@@ -269,7 +270,7 @@ async fn set_status(sim: &Arc<Sim>, runner: &Arc<Runner>, no: EndpointNo, status
     config.status = status;
     config.version += 1;
     let Some(endpoint) = prepared(sim, config) else { return };
-    let answer = runner.replace_endpoint(no, endpoint, None).await;
+    let answer = runner.replace_endpoint(no, endpoint, Trace::default()).await;
     let status = status.as_str();
     sim.world().note(&format!("endpoint {no} is {status}: {}", shown(&answer)));
 }
@@ -286,7 +287,7 @@ fn prepared(sim: &Sim, config: EndpointConfig) -> Option<Arc<Endpoint>> {
 
 async fn cancel(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
     let Some(tenant) = sim.world().ledger.ask_to_cancel(key) else { return };
-    let answer = runner.cancel_delivery(tenant, key, None).await;
+    let answer = runner.cancel_delivery(tenant, key, Trace::default()).await;
     let mut world = sim.world();
     let name = world.ledger.name(key);
     world.note(&format!("{name} is cancelled: {}", shown(&answer)));
@@ -300,7 +301,7 @@ async fn retry(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
         return;
     }
     let seen = if is_final { Seen::Ended } else { Seen::Waiting };
-    let answer = runner.retry_delivery(tenant, key, seen, None).await;
+    let answer = runner.retry_delivery(tenant, key, seen, Trace::default()).await;
     let mut world = sim.world();
     let name = world.ledger.name(key);
     world.note(&format!("{name} is retried: {}", shown(&answer)));
@@ -311,7 +312,7 @@ async fn retry(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
 
 async fn skip(sim: &Arc<Sim>, runner: &Arc<Runner>, key: DeliveryKey) {
     let Some(tenant) = sim.world().ledger.tenant_of(key.event) else { return };
-    let answer = runner.skip_delivery(tenant, key, None).await;
+    let answer = runner.skip_delivery(tenant, key, Trace::default()).await;
     let mut world = sim.world();
     let name = world.ledger.name(key);
     world.note(&format!("{name} is skipped: {}", shown(&answer)));

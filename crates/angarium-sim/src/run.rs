@@ -5,6 +5,7 @@ use crate::plan::{CONTRACT, EndpointPlan, GUARDED, HOLDING, Plan, STRICT, Shards
 use crate::process::{Ended, live, live_again};
 use crate::world::{BEGIN, Sim, World};
 use angarium_core::account::{Environment, Tenant};
+use angarium_core::batch::Trace;
 use angarium_core::contract::ContractLibrary;
 use angarium_core::egress::EgressSettings;
 use angarium_core::id::{EnvironmentNo, ShardId, TenantNo};
@@ -115,7 +116,7 @@ fn in_a_process<T>(life: impl Future<Output = T>) -> Result<T> {
 }
 
 fn make_tenants(store: &SqliteStore, tenants: usize, shards: Shards) -> Result<Vec<TenantNo>> {
-    let made = |change| match crate::ready(store.change_account(change, None, BEGIN))? {
+    let made = |change| match crate::ready(store.change_account(change, Trace::default(), BEGIN))? {
         AccountChanged::Created(no) => Ok(no),
         other => bail!("an account was not made: {other:?}"),
     };

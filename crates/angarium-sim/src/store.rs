@@ -2,7 +2,8 @@
 //! errors after one, and delays.
 
 use crate::world::Sim;
-use angarium_core::batch::{BatchResult, Guard, ShardBatch};
+use angarium_core::audit::{Entry, EntryNo, Link};
+use angarium_core::batch::{BatchResult, ShardBatch, Trace};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
     ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId,
@@ -15,8 +16,9 @@ use angarium_core::source::Rejection;
 use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent};
 use angarium_store::read::{
-    DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
+    AuditBounds, AuditQuery, DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow,
+    EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
+    SequenceRow,
 };
 use angarium_store::seal::MasterKey;
 use angarium_store::{
@@ -248,10 +250,10 @@ impl Store for FaultyStore {
     async fn change_account(
         &self,
         change: AccountChange,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<AccountChanged> {
-        self.0.store.change_account(change, guard, now).await
+        self.0.store.change_account(change, trace, now).await
     }
 
     async fn guarded_answer(
@@ -337,20 +339,15 @@ impl Store for FaultyStore {
         &self,
         job: &Job,
         most: usize,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        let create = self.0.store.create_job(job, most, guard, now);
+        let create = self.0.store.create_job(job, most, trace, now);
         self.write(self.draw_failure(), self.book_job(job, create)).await
     }
 
-    async fn advance_job(
-        &self,
-        job: &Job,
-        guard: Option<Guard>,
-        now: Timestamp,
-    ) -> StoreResult<bool> {
-        let advance = self.0.store.advance_job(job, guard, now);
+    async fn advance_job(&self, job: &Job, trace: Trace, now: Timestamp) -> StoreResult<bool> {
+        let advance = self.0.store.advance_job(job, trace, now);
         self.write(self.draw_failure(), self.book_job(job, advance)).await
     }
 
@@ -369,25 +366,42 @@ impl Store for FaultyStore {
     async fn rotate_master_key(
         &self,
         next: MasterKey,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<MasterKeyRotated> {
         let failure = self.draw_failure();
-        self.write(failure, self.0.store.rotate_master_key(next, guard, now)).await
+        self.write(failure, self.0.store.rotate_master_key(next, trace, now)).await
     }
 
     async fn rotate_data_keys(
         &self,
         tenant: Option<TenantNo>,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<()> {
         let failure = self.draw_failure();
-        self.write(failure, self.0.store.rotate_data_keys(tenant, guard, now)).await
+        self.write(failure, self.0.store.rotate_data_keys(tenant, trace, now)).await
     }
 
     async fn encryption(&self) -> StoreResult<Encryption> {
         self.0.store.encryption().await
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> StoreResult<Page<Entry, EntryNo>> {
+        self.0.store.audit(query).await
+    }
+
+    async fn audit_after(
+        &self,
+        bounds: AuditBounds,
+        after: EntryNo,
+        limit: usize,
+    ) -> StoreResult<Vec<Entry>> {
+        self.0.store.audit_after(bounds, after, limit).await
+    }
+
+    async fn audit_head(&self) -> StoreResult<Link> {
+        self.0.store.audit_head().await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

@@ -6,7 +6,7 @@
 
 use angarium_core::account::{Environment, Tenant};
 use angarium_core::batch::{
-    AttemptRecord, DeliveryWrite, EventWrite, Fanout, FanoutStart, NextState, ShardBatch,
+    AttemptRecord, DeliveryWrite, EventWrite, Fanout, FanoutStart, NextState, ShardBatch, Trace,
 };
 use angarium_core::delivery::DeliveryState;
 use angarium_core::egress::EgressSettings;
@@ -89,7 +89,9 @@ async fn accounts(store: &SqliteStore) -> Result<TenantNo, Box<dyn std::error::E
         egress: EgressSettings::default(),
         created_at: at(0),
     });
-    let AccountChanged::Created(no) = store.change_account(environment, None, at(0)).await? else {
+    let AccountChanged::Created(no) =
+        store.change_account(environment, Trace::default(), at(0)).await?
+    else {
         return Err("no environment".into());
     };
     let tenant = AccountChange::PutTenant(Tenant {
@@ -102,7 +104,7 @@ async fn accounts(store: &SqliteStore) -> Result<TenantNo, Box<dyn std::error::E
         rate: None,
         created_at: at(0),
     });
-    match store.change_account(tenant, None, at(0)).await? {
+    match store.change_account(tenant, Trace::default(), at(0)).await? {
         AccountChanged::Created(no) => Ok(TenantNo::new(no)),
         other => Err(format!("no tenant: {other:?}").into()),
     }

@@ -16,7 +16,8 @@ pub mod conformance;
 pub use error::{StoreError, StoreResult};
 
 use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant};
-use angarium_core::batch::{BatchResult, Guard, ShardBatch};
+use angarium_core::audit::{Entry, EntryNo, Link};
+use angarium_core::batch::{BatchResult, ShardBatch, Trace};
 use angarium_core::endpoint::{EndpointConfig, EndpointCounters};
 use angarium_core::event::Event;
 use angarium_core::id::{
@@ -32,8 +33,9 @@ use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, LaneHold, RecoveredEvent, StoredLane};
 use async_trait::async_trait;
 use read::{
-    DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
+    AuditBounds, AuditQuery, DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow,
+    EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
+    SequenceRow,
 };
 use seal::{MasterKey, MasterKeyId};
 use std::sync::Arc;
@@ -116,11 +118,11 @@ pub trait Store: Send + Sync + 'static {
     /// directory holds them in memory.
     async fn accounts(&self) -> StoreResult<Accounts>;
 
-    /// Changes an account, with the idempotency record of the call, in one commit.
+    /// Changes an account, with what is committed with the change.
     async fn change_account(
         &self,
         change: AccountChange,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<AccountChanged>;
 
@@ -206,24 +208,18 @@ pub trait Store: Send + Sync + 'static {
     /// delivery has ended in one of the states. A page may be short and still have `next`.
     async fn recoverable(&self, query: &RecoverableQuery) -> StoreResult<Page<Replayed, EventKey>>;
 
-    /// Begins a job, with the idempotency record of the call; not if `most` jobs of its tenant run
+    /// Begins a job, with what is committed with it; not if `most` jobs of its tenant run
     /// already.
     async fn create_job(
         &self,
         job: &Job,
         most: usize,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<bool>;
 
-    /// Writes where a job stands, with the idempotency record of the call that changed it; not if
-    /// it has ended.
-    async fn advance_job(
-        &self,
-        job: &Job,
-        guard: Option<Guard>,
-        now: Timestamp,
-    ) -> StoreResult<bool>;
+    /// Writes where a job stands, with what is committed with the change; not if it has ended.
+    async fn advance_job(&self, job: &Job, trace: Trace, now: Timestamp) -> StoreResult<bool>;
 
     /// One job.
     async fn job(&self, id: JobId) -> StoreResult<Option<Job>>;
@@ -236,12 +232,12 @@ pub trait Store: Send + Sync + 'static {
 
     // Keys. --------------------------------------------------------------------------------------
 
-    /// Puts the store under another master key, in one commit, with the idempotency record of the
-    /// call; the earlier one opens it no more. Reading and writing go on before and after.
+    /// Puts the store under another master key, in one commit, with the trace of the call; the
+    /// earlier one opens it no more. Reading and writing go on before and after.
     async fn rotate_master_key(
         &self,
         next: MasterKey,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<MasterKeyRotated>;
 
@@ -251,12 +247,29 @@ pub trait Store: Send + Sync + 'static {
     async fn rotate_data_keys(
         &self,
         tenant: Option<TenantNo>,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<()>;
 
     /// What secrets are encrypted with.
     async fn encryption(&self) -> StoreResult<Encryption>;
+
+    // The audit log: what the API shows.
+    // ----------------------------------------------------------------------------
+
+    /// Entries of the audit log, newest first. A page may be short and still have `next`.
+    async fn audit(&self, query: &AuditQuery) -> StoreResult<Page<Entry, EntryNo>>;
+
+    /// Entries of the audit log after one, upwards: the next `limit`, fewer only at the end.
+    async fn audit_after(
+        &self,
+        bounds: AuditBounds,
+        after: EntryNo,
+        limit: usize,
+    ) -> StoreResult<Vec<Entry>>;
+
+    /// Where the chain of the audit log ends.
+    async fn audit_head(&self) -> StoreResult<Link>;
 
     // Upkeep. ------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 //! What the API shows: rows and queries. Nothing here is on the path of an event.
 
+use angarium_core::audit::{Action, EntryNo};
 use angarium_core::batch::AttemptRecord;
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::endpoint::{EndpointConfig, EndpointCounters};
@@ -47,6 +48,40 @@ pub struct EventRow {
 /// The place of a rejected request among all that are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RejectionNo(pub i64);
+
+/// Whose entries of the audit log may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuditBounds {
+    /// Of this environment alone.
+    pub environment: Option<EnvironmentNo>,
+    /// Of this tenant alone.
+    pub tenant: Option<TenantNo>,
+}
+
+/// Which entries of the audit log to list.
+#[derive(Debug, Clone)]
+pub struct AuditQuery {
+    /// Those that may be read.
+    pub bounds: AuditBounds,
+    /// About a tenant that has, or had, this id.
+    pub tenant: Option<String>,
+    /// By whoever holds the key of this id, or `server`.
+    pub actor: Option<String>,
+    /// Of this action.
+    pub action: Option<Action>,
+    /// About the object of this id.
+    pub object: Option<String>,
+    /// Committed at or after.
+    pub after: Option<Timestamp>,
+    /// Committed before.
+    pub before: Option<Timestamp>,
+    /// Where the page begins: before this one.
+    pub cursor: Option<EntryNo>,
+    /// Most entries of the page.
+    pub limit: usize,
+    /// Most rows that are read for it.
+    pub rows_read: usize,
+}
 
 /// Which events to list.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Opening a store: who may, with which key, over which schema.
 
 use angarium_core::account::{Environment, Tenant};
+use angarium_core::batch::Trace;
 use angarium_core::egress::EgressSettings;
 use angarium_core::id::{EndpointId, EnvironmentNo, ShardId, SigningKeyId, SourceId, TenantNo};
 use angarium_core::secret::{SecretText, SigningKey};
@@ -108,7 +109,7 @@ async fn with_tenants(directory: &Path) -> SqliteStore {
         })
     }));
     for change in changes {
-        store.change_account(change, None, at).await.expect("changed");
+        store.change_account(change, Trace::default(), at).await.expect("changed");
     }
     store
 }
@@ -130,7 +131,10 @@ async fn a_secret_that_was_moved_to_another_row_is_damage() {
     for no in 1..=2 {
         let keys = vec![key(&format!("whsec_{no}"))];
         let put = AccountChange::PutTenantKeys(TenantNo::new(no), "aleta".into(), keys);
-        store.change_account(put, None, Timestamp::from_millis(1)).await.expect("changed");
+        store
+            .change_account(put, Trace::default(), Timestamp::from_millis(1))
+            .await
+            .expect("changed");
     }
     let shards: Vec<_> = ShardId::all().collect();
     assert!(store.load_shards(&shards).await.is_ok());
@@ -155,7 +159,10 @@ async fn a_source_that_was_changed_in_the_file_is_damage() {
         let store = with_tenants(directory.path()).await;
         for no in 1..=2 {
             let source = AccountChange::CreateSource(source(no), 1);
-            store.change_account(source, None, Timestamp::from_millis(1)).await.expect("changed");
+            store
+                .change_account(source, Trace::default(), Timestamp::from_millis(1))
+                .await
+                .expect("changed");
         }
         assert!(store.accounts().await.is_ok());
         store.close().await;

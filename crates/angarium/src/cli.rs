@@ -3,8 +3,8 @@
 use crate::badhost;
 use crate::client::Connection;
 use crate::commands::{
-    backup, bench, contract, delivery, doctor, endpoint, environment, event, job, key, notice,
-    publish, serve, settings, signature, source, tenant,
+    audit, backup, bench, contract, delivery, doctor, endpoint, environment, event, job, key,
+    notice, publish, serve, settings, signature, source, tenant,
 };
 use crate::config::{Loaded, Settings};
 use crate::demo;
@@ -47,6 +47,8 @@ enum Command {
     Job(CallingGroup<job::Action>),
     /// What the operator was told: endpoints that were disabled or fail, dead letters, new keys.
     Notice(CallingGroup<notice::Action>),
+    /// Who changed what, and whether the log of it is whole.
+    Audit(CallingGroup<audit::Action>),
     /// API keys, and the keys that secrets are encrypted with.
     Key(CallingGroup<key::Action>),
     /// Contract files.
@@ -111,6 +113,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Delivery(c) => call(delivery::run(c.connection, c.output, c.action)),
         Command::Job(c) => call(job::run(c.connection, c.output, c.action)),
         Command::Notice(c) => call(notice::run(c.connection, c.output, c.action)),
+        Command::Audit(c) => call(audit::run(c.connection, c.output, c.action)),
         Command::Key(c) => call(key::run(c.connection, c.output, c.action)),
         Command::Contract(action) => contract::run(action),
         Command::Sign(sign) => signature::sign(&sign),

@@ -3,10 +3,13 @@
 //! This is what the commands speak; deliveries never go this way (they leave through the egress
 //! module of the server).
 
+mod lines;
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -163,13 +166,26 @@ impl Client {
         if body.is_empty() && status.is_success() {
             return Ok(Value::Null);
         }
-        let answer = || ClientError::Answer { url: self.connection.url.clone(), status };
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| answer());
+            return serde_json::from_slice(&body).map_err(|_| self.no_answer(status));
         }
-        let mut problem: Problem = serde_json::from_slice(&body).map_err(|_| answer())?;
-        problem.status = status.as_u16();
-        Err(ClientError::Refused(problem))
+        Err(self.refused(status, &body))
+    }
+
+    /// The server's reason, if that is what it sent.
+    fn refused(&self, status: StatusCode, body: &[u8]) -> ClientError {
+        match serde_json::from_slice::<Problem>(body) {
+            Ok(problem) => ClientError::Refused(Problem { status: status.as_u16(), ..problem }),
+            Err(_) => self.no_answer(status),
+        }
+    }
+
+    fn no_answer(&self, status: StatusCode) -> ClientError {
+        ClientError::Answer { url: self.connection.url.clone(), status }
+    }
+
+    fn broken(&self, source: hyper::Error) -> ClientError {
+        ClientError::Broken { url: self.connection.url.clone(), source }
     }
 
     fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> Request<Full<Bytes>> {
@@ -202,16 +218,23 @@ impl Client {
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), ClientError> {
+        let response = self.send(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|source| self.broken(source))?;
+        Ok((status, body.to_bytes()))
+    }
+
+    async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
         let live = match self.live.take() {
             Some(live) if live.sender.is_ready() => live,
             Some(_) | None => self.connect().await?,
         };
         let live = self.live.insert(live);
-        let broken = |source| ClientError::Broken { url: self.connection.url.clone(), source };
-        let response = live.sender.send_request(request).await.map_err(broken)?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(broken)?;
-        Ok((status, body.to_bytes()))
+        let sent = live.sender.send_request(request).await;
+        sent.map_err(|source| self.broken(source))
     }
 
     async fn connect(&self) -> Result<Live, ClientError> {
@@ -227,9 +250,8 @@ impl Client {
             .await
             .map_err(|source| ClientError::Unreachable { url: url(), source })?;
         let _ = stream.set_nodelay(true);
-        let (sender, connection) = handshake(TokioIo::new(stream))
-            .await
-            .map_err(|source| ClientError::Broken { url: url(), source })?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|source| self.broken(source))?;
         let driver = tokio::spawn(async move {
             let _ = connection.await;
         });

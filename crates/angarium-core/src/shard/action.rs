@@ -1,7 +1,7 @@
 //! People retry, cancel and skip single deliveries (design.md, rule 13).
 
 use super::{Effects, Reply, Shard};
-use crate::batch::{Guard, NextState, RowAction, RowActionKind};
+use crate::batch::{NextState, RowAction, RowActionKind, Trace};
 use crate::id::{DeliveryKey, TenantNo};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
@@ -13,8 +13,8 @@ pub struct DeliveryAction {
     pub tenant: TenantNo,
     /// Which.
     pub key: DeliveryKey,
-    /// The call's idempotency record.
-    pub guard: Option<Guard>,
+    /// What is committed with it.
+    pub trace: Trace,
 }
 
 /// Whether a caller who wants a delivery retried saw it waiting or ended.
@@ -78,6 +78,7 @@ impl<T> Shard<T> {
             if let Some(sending) = queue.sending_mut(key) {
                 sending.cancelled = true;
             }
+            self.batch.deeds.extend(action.trace.deed.map(|deed| *deed));
             return fx.replies.push((ticket, Reply::Delivery(key)));
         }
         self.leave_to_row(key, now);
@@ -127,9 +128,9 @@ impl<T> Shard<T> {
         kind: RowActionKind,
         at: Timestamp,
     ) {
-        let DeliveryAction { key, guard, .. } = action;
+        let DeliveryAction { key, trace, .. } = action;
         *self.acted_on.entry(key).or_default() += 1;
-        self.batch.actions.push(RowAction { key, kind, at, guard });
+        self.batch.actions.push(RowAction { key, kind, at, trace });
         self.tickets.actions.push(ticket);
     }
 

@@ -3,7 +3,7 @@
 
 use super::held::{Existence, Held};
 use super::{Effects, EndpointTicket, Reply, Shard, notices};
-use crate::batch::{DeliveryWrite, EndpointWrite, Guard, NextState, Standing};
+use crate::batch::{DeliveryWrite, EndpointWrite, NextState, Standing, Trace};
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::id::{DeliveryKey, EndpointNo, TenantNo};
@@ -34,7 +34,7 @@ impl<T> Shard<T> {
         ticket: T,
         endpoint: Arc<Endpoint>,
         most_by_maker: Option<u16>,
-        guard: Option<Guard>,
+        trace: Trace,
         fx: &mut Effects<T>,
     ) {
         if let Err(refusal) = self.has_room_for(&endpoint, most_by_maker) {
@@ -44,7 +44,7 @@ impl<T> Shard<T> {
         tenant.being_made.push_back(Arc::clone(&endpoint));
         let config = Box::new(endpoint.config.clone());
         let waiting = EndpointTicket { ticket: Some(ticket), endpoint: Some(endpoint) };
-        self.push_endpoint_write(EndpointWrite::Create { config, guard }, waiting);
+        self.push_endpoint_write(EndpointWrite::Create { config, trace }, waiting);
     }
 
     /// Whether one more endpoint is within the tenant's limit and its maker's. Those whose commit
@@ -80,7 +80,7 @@ impl<T> Shard<T> {
         ticket: T,
         no: EndpointNo,
         endpoint: Arc<Endpoint>,
-        guard: Option<Guard>,
+        trace: Trace,
         fx: &mut Effects<T>,
     ) {
         let queue = match self.alive(endpoint.config.tenant, no) {
@@ -96,7 +96,7 @@ impl<T> Shard<T> {
         queue.changed_at = queue.version;
         let config = Box::new(endpoint.config.clone());
         let waiting = EndpointTicket { ticket: Some(ticket), endpoint: Some(endpoint) };
-        self.push_endpoint_write(EndpointWrite::Replace { no, config, guard }, waiting);
+        self.push_endpoint_write(EndpointWrite::Replace { no, config, trace }, waiting);
     }
 
     /// Deletes an endpoint. From now on no event matches it and no attempt starts.
@@ -105,7 +105,7 @@ impl<T> Shard<T> {
         ticket: T,
         tenant: TenantNo,
         no: EndpointNo,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
         fx: &mut Effects<T>,
     ) {
@@ -117,7 +117,7 @@ impl<T> Shard<T> {
             state.endpoints.retain(|other| *other != no);
         }
         let waiting = EndpointTicket { ticket: Some(ticket), endpoint: None };
-        self.push_endpoint_write(EndpointWrite::Delete { no, at: now, guard }, waiting);
+        self.push_endpoint_write(EndpointWrite::Delete { no, at: now, trace }, waiting);
     }
 
     pub(super) fn alive(

@@ -3,7 +3,8 @@
 
 use super::held::Existence;
 use super::{EndpointTicket, Shard};
-use crate::batch::EndpointWrite;
+use crate::audit::{Action, Author, Deed, Place};
+use crate::batch::{EndpointWrite, Trace};
 use crate::contract::{DisableAfter, HealthPolicy};
 use crate::delivery::{EndReason, Verdict};
 use crate::endpoint::{EndpointHealth, EndpointStatus};
@@ -125,8 +126,11 @@ impl<T> Shard<T> {
         off.config.disabled_at = Some(now);
         off.config.updated_at = now;
         queue.version = off.config.version;
+        let place = Place::Tenant(off.config.tenant);
+        let deed = Deed::new(Author::SERVER, Action::EndpointDisable, place, &off.config.id);
+        let trace = Trace::of(deed.changing(&endpoint.config, &off.config));
         let config = Box::new(off.config.clone());
         let waiting = EndpointTicket { ticket: None, endpoint: Some(Arc::new(off)) };
-        self.push_endpoint_write(EndpointWrite::Replace { no, config, guard: None }, waiting);
+        self.push_endpoint_write(EndpointWrite::Replace { no, config, trace }, waiting);
     }
 }

@@ -1,7 +1,7 @@
 //! People send an event again that was accepted before (design.md, rule 13).
 
 use super::{DeliveryAction, Effects, Reply, Shard};
-use crate::batch::{Guard, RowActionKind};
+use crate::batch::{RowActionKind, Trace};
 use crate::endpoint::EndpointStatus;
 use crate::id::{DeliveryKey, EndpointNo, EventKey, TenantNo};
 use crate::refusal::{Code, Refusal};
@@ -17,14 +17,14 @@ pub struct Replay {
     pub event: EventKey,
     /// The deliveries, as they follow from what the caller saw.
     pub deliveries: Vec<Replayed>,
-    /// The call's idempotency record.
-    pub guard: Option<Guard>,
+    /// What is committed with them.
+    pub trace: Trace,
 }
 
 impl<T> Shard<T> {
     /// Makes all of the deliveries, or none if anything has changed since the caller looked.
     pub fn replay(&mut self, ticket: T, call: Replay, now: Timestamp, fx: &mut Effects<T>) {
-        let Replay { tenant, event, mut deliveries, guard } = call;
+        let Replay { tenant, event, mut deliveries, trace } = call;
         for made in &mut deliveries {
             let queue = self.alive(tenant, made.key.endpoint);
             made.due = match queue.map(|queue| queue.endpoint.config.status) {
@@ -39,7 +39,7 @@ impl<T> Shard<T> {
         }
         let key = DeliveryKey::first(event, EndpointNo::default());
         let kind = RowActionKind::Replay(deliveries.into());
-        self.act(ticket, DeliveryAction { tenant, key, guard }, kind, now);
+        self.act(ticket, DeliveryAction { tenant, key, trace }, kind, now);
     }
 
     /// The deliveries are durable; they are read from the store when it is their turn.

@@ -2,6 +2,7 @@
 
 mod changes;
 mod crowds;
+mod deeds;
 mod flow;
 mod gates;
 mod health;
@@ -18,7 +19,7 @@ mod verdicts;
 use super::*;
 use crate::batch::{
     ActionResult, AttemptRecord, BatchResult, Committed, DeliveryWrite, EndpointResult,
-    FanoutStart, LaneWrite, NextState, RowAction, RowActionKind, Standing,
+    FanoutStart, LaneWrite, NextState, RowAction, RowActionKind, Standing, Trace,
 };
 use crate::contract::{Contract, ContractLibrary};
 use crate::delivery::DeliveryState;
@@ -161,7 +162,7 @@ impl Bench {
     fn add(&mut self, change: impl FnOnce(&mut EndpointConfig)) -> EndpointNo {
         let endpoint = self.endpoint(change);
         let ticket = self.ticket();
-        self.act(|shard, fx| shard.create_endpoint(ticket, endpoint, None, None, fx));
+        self.act(|shard, fx| shard.create_endpoint(ticket, endpoint, None, Trace::default(), fx));
         self.commit();
         EndpointNo::new(self.last_endpoint)
     }

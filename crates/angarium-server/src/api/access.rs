@@ -11,6 +11,7 @@ use http::Method;
 /// Changes what belongs to the platform, not to a tenant.
 const MANAGE_PLATFORM: Need = Need::MANAGE.at(Level::Environment);
 const MANAGE_INSTANCE: Need = Need::MANAGE.at(Level::Instance);
+const READ_INSTANCE: Need = Need::READ.at(Level::Instance);
 
 /// The native calls; publishing stands first, as its path is the hot one.
 const CALLS: &[(&str, &str, Need)] = &[
@@ -70,6 +71,11 @@ const CALLS: &[(&str, &str, Need)] = &[
     ("POST", "/v1/sources/{id}/rotate-secret", Need::MANAGE),
     ("GET", "/v1/sources/{id}/requests", Need::READ),
     ("POST", "/v1/verify", Need::READ),
+    ("GET", "/v1/audit", Need::READ),
+    ("GET", "/v1/audit/export", Need::READ),
+    ("GET", "/v1/encryption", READ_INSTANCE),
+    ("POST", "/v1/encryption/rotate-master-key", MANAGE_INSTANCE),
+    ("POST", "/v1/encryption/rotate-data-keys", MANAGE_INSTANCE),
 ];
 
 /// What a call needs, by its method and the template of its path.

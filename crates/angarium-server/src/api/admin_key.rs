@@ -4,11 +4,13 @@ use super::auth::{hash, make_key};
 use crate::clock::Clock;
 use crate::entropy::{Entropy, random};
 use angarium_core::account::{ApiKey, Scope};
+use angarium_core::audit::{Action, Author, Deed, Place};
+use angarium_core::batch::Trace;
 use angarium_core::id::ApiKeyId;
 use angarium_core::permission::Level;
 use angarium_core::secret::SecretText;
 use angarium_core::time::Timestamp;
-use angarium_store::{AccountChange, AccountChanged, Store, StoreError};
+use angarium_store::{AccountChange, AccountChanged, Store, StoreError, StoreResult};
 
 /// The name of the admin key that the environment variable gives.
 const GIVEN: &str = "ANGARIUM_ADMIN_KEY";
@@ -49,7 +51,7 @@ pub async fn ensure_admin_key(
         }
         let text = make_key(entropy);
         let key = admin_key("first admin key", hash(text.expose()), now, entropy);
-        store.change_account(AccountChange::CreateKey(key), None, now).await?;
+        make(store, key, now).await?;
         return Ok(Some(text));
     };
     match keys.iter().find(|key| key.hash == given) {
@@ -57,8 +59,7 @@ pub async fn ensure_admin_key(
         Some(_) => return Err(AdminKeyError::NotAdmin),
         None => {
             let key = admin_key(GIVEN, given, now, entropy);
-            let made = store.change_account(AccountChange::CreateKey(key), None, now).await?;
-            if made == AccountChanged::Taken {
+            if make(store, key, now).await? == AccountChanged::Taken {
                 return Err(AdminKeyError::Revoked);
             }
         }
@@ -66,9 +67,16 @@ pub async fn ensure_admin_key(
     let is_earlier =
         |key: &&ApiKey| key.name == GIVEN && key.level() == Level::Instance && key.hash != given;
     for key in keys.iter().filter(is_earlier) {
-        store.change_account(AccountChange::RevokeKey(key.id), None, now).await?;
+        let revoked = Deed::new(Author::SERVER, Action::KeyRevoke, Place::Instance, &key.id);
+        let trace = Trace::of(revoked.removing(key));
+        store.change_account(AccountChange::RevokeKey(key.id), trace, now).await?;
     }
     Ok(None)
+}
+
+async fn make(store: &dyn Store, key: ApiKey, now: Timestamp) -> StoreResult<AccountChanged> {
+    let made = Deed::new(Author::SERVER, Action::KeyCreate, Place::Instance, &key.id).making(&key);
+    store.change_account(AccountChange::CreateKey(key), Trace::of(made), now).await
 }
 
 fn is_admin(key: &ApiKey, now: Timestamp) -> bool {

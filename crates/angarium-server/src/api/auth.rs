@@ -6,7 +6,9 @@
 
 use super::{App, access, problem::Problem, problem::not_found};
 use crate::entropy::{Entropy, random};
+use crate::origin::client_address;
 use angarium_core::account::{ApiKey, Environment, Tenant};
+use angarium_core::audit::{Action, Actor, Author, Deed, Place};
 use angarium_core::permission::Need;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::SecretText;
@@ -14,10 +16,17 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{FromRequestParts, MatchedPath};
 use http::request::Parts;
 use http::{HeaderMap, header};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Names the environment that an admin key means.
 pub const ENVIRONMENT_HEADER: &str = "angarium-environment";
+
+/// What a request calls itself.
+const REQUEST_ID: &str = "x-request-id";
+
+/// The longest name of a request that is kept.
+const REQUEST_ID_CHARS: usize = 128;
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -27,6 +36,8 @@ pub struct Caller {
     /// Refused only where it counts: an environment is made by a call that may name it already.
     environment: Result<Option<Arc<Environment>>, Refusal>,
     tenant: Option<Arc<Tenant>>,
+    address: Option<IpAddr>,
+    request: Option<Box<str>>,
 }
 
 impl Caller {
@@ -61,7 +72,7 @@ impl Caller {
             None => None,
         };
         let environment = Self::meant_environment(app, own, headers);
-        Ok(Self { key, environment, tenant })
+        Ok(Self { key, environment, tenant, address: None, request: None })
     }
 
     /// Finds out which tenant of an environment calls with this key's text.
@@ -81,7 +92,26 @@ impl Caller {
             let message = "send a key of yours that is valid now";
             return Err(Refusal::whole(Code::Unauthorized, message));
         };
-        Ok(Self { key, environment: Ok(Some(Arc::clone(environment))), tenant: Some(tenant) })
+        let environment = Ok(Some(Arc::clone(environment)));
+        Ok(Self { key, environment, tenant: Some(tenant), address: None, request: None })
+    }
+
+    /// As the head of the call tells: from where, and what it calls itself.
+    pub fn coming_from(mut self, app: &App, head: &Parts) -> Self {
+        self.address = client_address(&app.outside, head);
+        self.request = request_id(&head.headers);
+        self
+    }
+
+    /// The caller in the words of the audit log.
+    pub fn author(&self) -> Author {
+        let actor = Actor::Key { id: self.key.id, name: self.key.name.clone() };
+        Author { actor, address: self.address, request: self.request.clone() }
+    }
+
+    /// Something that the caller does.
+    pub fn does(&self, action: Action, place: Place, object: &impl ToString) -> Deed {
+        Deed::new(self.author(), action, place, object)
     }
 
     fn meant_environment(
@@ -213,6 +243,12 @@ pub fn hash(text: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
     hash
+}
+
+/// What the caller, or a proxy before us, calls the request; only what is short and can be read.
+fn request_id(headers: &HeaderMap) -> Option<Box<str>> {
+    let text = headers.get(REQUEST_ID)?.to_str().ok()?;
+    (1..=REQUEST_ID_CHARS).contains(&text.len()).then(|| text.into())
 }
 
 fn valid_key(app: &App, text: &str) -> Option<Arc<ApiKey>> {

@@ -2,7 +2,7 @@
 
 use super::problem::{Problem, internal};
 use super::{App, sources};
-use angarium_core::batch::Guard;
+use angarium_core::batch::Trace;
 use angarium_core::id::TenantNo;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_store::{AccountChange, AccountChanged, StoreResult};
@@ -38,10 +38,10 @@ impl App {
     pub async fn change(
         self: &Arc<Self>,
         change: AccountChange,
-        guard: Option<Guard>,
+        trace: Trace,
     ) -> Result<AccountChanged, Problem> {
         let app = Arc::clone(self);
-        let followed = tokio::spawn(async move { app.commit_and_follow(change, guard).await });
+        let followed = tokio::spawn(async move { app.commit_and_follow(change, trace).await });
         let changed = followed.await.map_err(|_| internal())??;
         match changed {
             AccountChanged::Created(_) | AccountChanged::Done => Ok(changed),
@@ -64,10 +64,10 @@ impl App {
     async fn commit_and_follow(
         &self,
         change: AccountChange,
-        guard: Option<Guard>,
+        trace: Trace,
     ) -> StoreResult<AccountChanged> {
         let _turn = self.lanes.turn(&self.account_name(&change)).await;
-        let changed = self.store.change_account(change.clone(), guard, self.now()).await?;
+        let changed = self.store.change_account(change.clone(), trace, self.now()).await?;
         let followed = match (&change, changed) {
             (AccountChange::PutTenant(_), AccountChanged::Created(no)) => {
                 self.runner.add_tenant(TenantNo::new(no));

@@ -6,6 +6,7 @@ use super::auth::Reader;
 use super::idempotency::Command;
 use super::json::{Answer, Empty};
 use super::problem::{Problem, internal};
+use angarium_core::audit::{Action, Place};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_store::seal::{MasterKey, MasterKeyId};
 use angarium_store::{Encryption, MasterKeyRotated};
@@ -79,9 +80,8 @@ pub(super) struct DataKeysRotatedView {
     responses((status = 200, description = "The keys by their names", body = EncryptionView)))]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    Reader(caller): Reader,
+    Reader(_): Reader,
 ) -> Result<Json<EncryptionView>, Problem> {
-    caller.require_instance()?;
     let now = app.store.encryption().await?;
     // A file that is wrong is told where it is to be used.
     let next = find_next(&app).await.ok().flatten().map(|next| next.id());
@@ -110,7 +110,6 @@ pub(super) async fn rotate_master_key(
     State(app): State<Arc<App>>,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
-    call.caller.require_instance()?;
     let next = find_next(&app).await?.ok_or_else(|| no_next_key(&app))?;
     let before = app.store.encryption().await?.master_key;
     let id = next.id();
@@ -119,7 +118,10 @@ pub(super) async fn rotate_master_key(
         previous: before.to_string(),
         from: app.next_master_key.place().unwrap_or_default(),
     });
-    let rotated = app.store.rotate_master_key(next, call.keep(&answer), app.now()).await?;
+    let action = Action::EncryptionRotateMaster;
+    let deed = call.caller.does(action, Place::Instance, &id).noting("previous", before.to_string());
+    let trace = call.trace(&answer, deed);
+    let rotated = app.store.rotate_master_key(next, trace, app.now()).await?;
     match rotated {
         MasterKeyRotated::Done => {
             tracing::info!(master_key = %id, previous = %before, "the master key is rotated");
@@ -142,7 +144,6 @@ pub(super) async fn rotate_data_keys(
     State(app): State<Arc<App>>,
     call: Command<DataKeyRotation>,
 ) -> Result<Answer, Problem> {
-    call.caller.require_instance()?;
     let tenant = match (&call.body.tenant, call.body.all) {
         (Some(id), false) => Some(call.caller.tenant(&app, id)?),
         (None, true) => None,
@@ -158,7 +159,10 @@ pub(super) async fn rotate_data_keys(
     let named = tenant.as_ref().map(|tenant| tenant.id.clone());
     let answer = Answer::accepted(&DataKeysRotatedView { tenant: named });
     let whose = tenant.map(|tenant| tenant.no);
-    app.store.rotate_data_keys(whose, call.keep(&answer), app.now()).await?;
+    let place = whose.map_or(Place::Instance, Place::Tenant);
+    let object = call.body.tenant.as_deref().unwrap_or("all");
+    let deed = call.caller.does(Action::EncryptionRotateData, place, &object);
+    app.store.rotate_data_keys(whose, call.trace(&answer, deed), app.now()).await?;
     app.runner.look_after_store();
     Ok(answer)
 }

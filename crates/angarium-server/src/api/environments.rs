@@ -12,6 +12,8 @@ use crate::contract_api::{Collision, first_collision};
 use crate::docs::TAKEN_SLUG;
 use crate::notices;
 use angarium_core::account::Environment;
+use angarium_core::audit::{Action, Place};
+use angarium_core::batch::Trace;
 use angarium_core::event::check_text;
 use angarium_core::id::EnvironmentNo;
 use angarium_core::limits::Limits;
@@ -90,7 +92,7 @@ pub(super) struct EnvironmentView {
 impl EnvironmentView {
     /// As a caller may see it: a platform's network is none of its customers' business.
     fn for_caller(environment: &Environment, caller: &Caller) -> Self {
-        let egress = caller.require_platform().ok().and(EgressView::of(&environment.egress));
+        let egress = caller.own_tenant().is_none().then(|| EgressView::of(&environment.egress)).flatten();
         Self {
             slug: environment.slug.clone(),
             title: environment.title.clone(),
@@ -137,8 +139,10 @@ pub(super) async fn create(
         return Err(Refusal::field(Code::InvalidEnvironment, "slug", message).into());
     }
     let answer = Answer::created(&EnvironmentView::for_caller(&environment, &call.caller));
+    let created = call.caller.does(Action::EnvironmentCreate, Place::Instance, &environment.slug);
+    let trace = call.trace(&answer, created.making(&environment));
     let made = AccountChange::CreateEnvironment(environment);
-    if let AccountChanged::Created(no) = app.change(made, call.keep(&answer)).await? {
+    if let AccountChanged::Created(no) = app.change(made, trace).await? {
         make_operator(&app, EnvironmentNo::new(no)).await?;
     }
     Ok(answer)
@@ -191,7 +195,8 @@ pub(super) async fn change(
     Named(slug): Named,
     call: Command<EnvironmentChange>,
 ) -> Result<Answer, Problem> {
-    let mut environment = Environment::clone(&*seen(&app, &call.caller, &slug)?);
+    let before = seen(&app, &call.caller, &slug)?;
+    let mut environment = Environment::clone(&before);
     let change = &call.body;
     if let Some(title) = &change.title {
         environment.title = title.clone().unwrap_or_else(|| slug.clone());
@@ -208,7 +213,10 @@ pub(super) async fn change(
     }
     check(&environment, &app)?;
     let answer = Answer::ok(&EnvironmentView::for_caller(&environment, &call.caller));
-    app.change(AccountChange::ReplaceEnvironment(environment), call.keep(&answer)).await?;
+    let place = Place::Environment(environment.no);
+    let changed = call.caller.does(Action::EnvironmentUpdate, place, &slug);
+    let trace = call.trace(&answer, changed.changing(&*before, &environment));
+    app.change(AccountChange::ReplaceEnvironment(environment), trace).await?;
     Ok(answer)
 }
 
@@ -228,11 +236,16 @@ pub(super) async fn delete(
     let has_customers = !app.directory.tenants(environment.no, None, 1).is_empty();
     let operator = app.directory.tenant(environment.no, OPERATOR).filter(|_| !has_customers);
     if let Some(operator) = operator {
-        delete_endpoints(&app, &operator).await?;
-        app.change(AccountChange::DeleteTenant(operator.no), None).await?;
+        let caller = &call.caller;
+        delete_endpoints(&app, &operator, caller).await?;
+        let gone = caller.does(Action::TenantDelete, Place::Tenant(operator.no), &operator.id);
+        let trace = Trace::of(gone.removing(&*operator));
+        app.change(AccountChange::DeleteTenant(operator.no), trace).await?;
     }
+    let place = Place::Environment(environment.no);
+    let gone = call.caller.does(Action::EnvironmentDelete, place, &slug).removing(&*environment);
     let deleted = AccountChange::DeleteEnvironment(environment.no);
-    if let Err(refused) = app.change(deleted, call.keep(&answer)).await {
+    if let Err(refused) = app.change(deleted, call.trace(&answer, gone)).await {
         // A tenant was made meanwhile: the environment stays, and keeps its operator.
         make_operator(&app, environment.no).await?;
         return Err(refused);
@@ -244,7 +257,8 @@ pub(super) async fn delete(
 async fn make_operator(app: &Arc<App>, environment: EnvironmentNo) -> Result<(), Problem> {
     if app.directory.tenant(environment, OPERATOR).is_none() {
         let operator = notices::operator_of(environment, app.now());
-        app.change(AccountChange::PutTenant(operator), None).await?;
+        let trace = notices::operator_made(environment);
+        app.change(AccountChange::PutTenant(operator), trace).await?;
     }
     Ok(())
 }

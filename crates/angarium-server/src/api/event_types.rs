@@ -8,6 +8,7 @@ use super::problem::Problem;
 use super::{App, Named};
 use crate::directory::EventTypeEntry;
 use angarium_core::account::{Environment, EventTypeConfig, Validation};
+use angarium_core::audit::{Action, Place};
 use angarium_core::event::EventType;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_store::AccountChange;
@@ -175,7 +176,12 @@ pub(super) async fn put(
     };
     EventTypeEntry::try_new(config.clone())?;
     let answer = Answer::ok(&EventTypeView::from(&config));
-    app.change(AccountChange::PutEventType(environment, config), call.keep(&answer)).await?;
+    let put = call.caller.does(Action::EventTypePut, Place::Environment(environment), &config.name);
+    let put = match app.directory.event_type(environment, &config.name) {
+        Some(before) => put.changing(&before.config, &config),
+        None => put.making(&config),
+    };
+    app.change(AccountChange::PutEventType(environment, config), call.trace(&answer, put)).await?;
     Ok(answer)
 }
 

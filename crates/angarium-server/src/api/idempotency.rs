@@ -8,7 +8,8 @@ use super::auth::Caller;
 use super::json::{self, Answer};
 use super::problem::Problem;
 use super::{App, deliveries, events};
-use angarium_core::batch::{Guard, GuardAnswer};
+use angarium_core::audit::Deed;
+use angarium_core::batch::{Guard, GuardAnswer, Trace};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_store::Answered;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -120,6 +121,11 @@ impl Idempotency {
         self.guard(GuardAnswer::Given { status: answer.status.as_u16(), body: answer.body.clone() })
     }
 
+    /// What is committed with a deed that is answered so.
+    pub fn trace(&self, answer: &Answer, deed: Deed) -> Trace {
+        Trace { guard: self.keep(answer), deed: Some(Box::new(deed)) }
+    }
+
     /// What is to be done with each event of a batch; its scope is the batch's and its place.
     ///
     /// # Errors
@@ -164,14 +170,15 @@ pub struct Command<T> {
 }
 
 impl<T> Command<T> {
-    /// The record that keeps this answer.
-    pub fn keep(&self, answer: &Answer) -> Option<Guard> {
-        self.idempotency.keep(answer)
+    /// What is committed with a deed that is answered so.
+    pub fn trace(&self, answer: &Answer, deed: Deed) -> Trace {
+        self.idempotency.trace(answer, deed)
     }
 
-    /// The record of a call whose answer is derived from the delivery.
-    pub fn keep_delivery(&self) -> Option<Guard> {
-        self.idempotency.guard(GuardAnswer::Delivery)
+    /// What is committed with a deed whose answer is derived from the delivery.
+    pub fn trace_delivery(&self, deed: Deed) -> Trace {
+        let guard = self.idempotency.guard(GuardAnswer::Delivery);
+        Trace { guard, deed: Some(Box::new(deed)) }
     }
 }
 
@@ -187,7 +194,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Command<T> {
 impl<T: DeserializeOwned> Command<T> {
     async fn open(request: Request, app: &App) -> Result<Result<Self, Response>, Problem> {
         let (parts, body) = request.into_parts();
-        let caller = Caller::allowed(app, &parts)?;
+        let caller = Caller::allowed(app, &parts)?.coming_from(app, &parts);
         let bytes = json::read(body, app.limits.body_bytes).await?;
         let idempotency =
             match Idempotency::open(app, &caller, &parts, parts.uri.path(), &bytes).await? {

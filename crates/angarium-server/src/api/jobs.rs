@@ -9,6 +9,7 @@ use super::page::{self, ListName, Listed, Query};
 use super::problem::{Problem, not_found};
 use super::{App, Named, deliveries};
 use crate::entropy::random;
+use angarium_core::audit::{Action, Deed, Place};
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{EndpointId, EndpointNo, EventKey, JobId, TenantNo};
@@ -200,7 +201,8 @@ async fn begin(app: &App, call: &Command<RecoveryBody>, aim: Aim) -> Result<Answ
     let job = Job { rate, total, ..new_job(app, &call.caller, aim)? };
     let answer = Answer::accepted(&view(app, &job));
     let most = app.limits.jobs_per_tenant;
-    let made = app.store.create_job(&job, most, call.keep(&answer), now).await;
+    let trace = call.trace(&answer, begun(app, &call.caller, &job));
+    let made = app.store.create_job(&job, most, trace, now).await;
     // A job whose maker does not learn of it goes on too.
     app.jobs.made.notify_one();
     if !made? {
@@ -208,6 +210,20 @@ async fn begin(app: &App, call: &Command<RecoveryBody>, aim: Aim) -> Result<Answ
         return Err(Refusal::whole(Code::TooManyJobs, message).into());
     }
     Ok(answer)
+}
+
+/// The beginning of a job in the audit log: what is recovered, and how.
+fn begun(app: &App, caller: &Caller, job: &Job) -> Deed {
+    let place = Place::Tenant(job.tenant);
+    let begun = match job.reach {
+        Reach::Endpoint => caller.does(Action::EndpointRecover, place, &job.endpoint_id),
+        Reach::Tenant { .. } => caller.does(Action::TenantRecover, place, &tenant_id(app, job)),
+    };
+    begun.making(job)
+}
+
+fn tenant_id(app: &App, job: &Job) -> String {
+    app.directory.tenant_by_no(job.tenant).map_or_else(String::new, |tenant| tenant.id.clone())
 }
 
 /// List jobs
@@ -269,7 +285,9 @@ pub(super) async fn cancel(
     }
     job.end(JobStatus::Cancelled, app.now());
     let answer = Answer::accepted(&view(&app, &job));
-    if app.store.advance_job(&job, call.keep(&answer), app.now()).await? {
+    let cancelled = call.caller.does(Action::JobCancel, Place::Tenant(job.tenant), &job.id);
+    let trace = call.trace(&answer, cancelled);
+    if app.store.advance_job(&job, trace, app.now()).await? {
         return Ok(answer);
     }
     Err(has_ended(find(&app, &call.caller, &id).await?.status).into())
@@ -419,7 +437,7 @@ fn view(app: &App, job: &Job) -> JobView {
     };
     JobView {
         id: job.id.to_string(),
-        tenant: app.directory.tenant_by_no(job.tenant).map_or_else(String::new, |t| t.id.clone()),
+        tenant: tenant_id(app, job),
         endpoint,
         left_out,
         status: job.status.as_str(),

@@ -9,6 +9,7 @@ use super::problem::{Problem, not_found};
 use super::{App, Named};
 use crate::key_ring::KnownKey;
 use angarium_core::account::ApiKey;
+use angarium_core::audit::{Action, Place};
 use angarium_core::time::Timestamp;
 use angarium_store::AccountChange;
 use angarium_store::read::Page;
@@ -88,7 +89,8 @@ pub(super) async fn create(
     let (key, text) = bounded_key(&app, &call.caller, &call.body)?;
     let shown = show(&app, &key, None);
     let answer = Answer::created(&MadeKeyView { key: text.expose().into(), shown });
-    app.change(AccountChange::CreateKey(key), call.keep(&answer)).await?;
+    let made = call.caller.does(Action::KeyCreate, place(&key), &key.id).making(&key);
+    app.change(AccountChange::CreateKey(key), call.trace(&answer, made)).await?;
     Ok(answer)
 }
 
@@ -136,8 +138,19 @@ pub(super) async fn revoke(
         .filter(|known| within(&call.caller, &known.key))
         .ok_or_else(|| not_found("key"))?;
     let answer = Answer::nothing();
-    app.change(AccountChange::RevokeKey(known.key.id), call.keep(&answer)).await?;
+    let key = &known.key;
+    let revoked = call.caller.does(Action::KeyRevoke, place(key), &key.id).removing(&**key);
+    app.change(AccountChange::RevokeKey(key.id), call.trace(&answer, revoked)).await?;
     Ok(answer)
+}
+
+/// Where a key belongs.
+fn place(key: &ApiKey) -> Place {
+    match (key.environment, key.tenant) {
+        (_, Some(tenant)) => Place::Tenant(tenant),
+        (Some(environment), None) => Place::Environment(environment),
+        (None, None) => Place::Instance,
+    }
 }
 
 /// Whether a key lies within the bounds of the caller's.

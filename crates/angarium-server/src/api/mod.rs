@@ -15,6 +15,7 @@ pub mod page;
 pub mod problem;
 mod quota;
 
+mod audit;
 mod deliveries;
 mod egress;
 mod encryption;
@@ -176,6 +177,8 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(signing_keys::list))
         .routes(routes!(signing_keys::rotate))
         .routes(routes!(notices::list))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
         .routes(routes!(event_types::list))
         .routes(routes!(event_types::put))
         .routes(routes!(sources::create, sources::list_of_tenant))

@@ -3,6 +3,7 @@
 //! A cursor is opaque and checked: one that another list, environment or tenant gave out is
 //! `invalid_cursor`, never a page of something else.
 
+use angarium_core::audit::EntryNo;
 use angarium_core::id::{
     ApiKeyId, DeliveryKey, EndpointNo, EventKey, Generation, JobId, SourceId, TenantNo,
 };
@@ -107,7 +108,7 @@ macro_rules! number_cursors {
     )*};
 }
 
-number_cursors!(EventKey, EndpointNo, TenantNo);
+number_cursors!(EntryNo, EventKey, EndpointNo, TenantNo);
 
 macro_rules! id_cursors {
     ($($id:ident),*) => {$(

@@ -1,7 +1,7 @@
 //! `/v1/tenants/{tenant}/signing-keys`: the keys that sign for all of a tenant's endpoints, where
 //! the contract says so.
 
-use super::auth::Reader;
+use super::auth::{Caller, Reader};
 use super::idempotency::{Command, Idempotency};
 use super::json::{Answer, Secret, Time};
 use super::page::Listed;
@@ -10,7 +10,8 @@ use super::{App, Named};
 use crate::entropy::{Entropy, random};
 use crate::notices::rotated;
 use angarium_core::account::Tenant;
-use angarium_core::batch::Guard;
+use angarium_core::audit::{Action, Author, Deed, Place};
+use angarium_core::batch::Trace;
 use angarium_core::contract::{KeyRule, KeyScope};
 use angarium_core::id::SigningKeyId;
 use angarium_core::permission::Need;
@@ -107,7 +108,8 @@ pub(super) async fn rotate(
         Answer::ok(&Listed { data, next: None })
     };
     let given = call.body.secret.as_ref();
-    rotate_tenant_key(&app, &tenant, &contract, given, &call.idempotency, print).await
+    let of = (&*tenant, contract.as_str());
+    rotate_tenant_key(&app, &call.caller, of, given, &call.idempotency, print).await
 }
 
 /// The tenant's keys under a contract that it may know, the current one first.
@@ -125,8 +127,8 @@ pub(crate) fn known_keys(app: &App, tenant: &Tenant, contract: &str) -> Vec<Sign
 /// store's.
 pub(crate) async fn rotate_tenant_key(
     app: &Arc<App>,
-    tenant: &Tenant,
-    contract: &str,
+    caller: &Caller,
+    (tenant, contract): (&Tenant, &str),
     given: Option<&Secret>,
     idempotency: &Idempotency,
     print: impl FnOnce(&[SigningKey]) -> Answer,
@@ -134,9 +136,12 @@ pub(crate) async fn rotate_tenant_key(
     let rule = tenant_rule(app, contract).ok_or_else(no_tenant_key)?;
     let new = new_key(rule, given, app.now(), &*app.entropy)?;
     let _turn = app.turns.turn(&tenant.no).await;
-    let keys = rule.succeed(&kept_keys(app, tenant, contract), new, app.now());
+    let before = kept_keys(app, tenant, contract);
+    let keys = rule.succeed(&before, new, app.now());
     let answer = print(rule.known(&keys));
-    put_keys(app, tenant, contract, keys, idempotency.keep(&answer)).await?;
+    let rotated = caller.does(Action::KeysRotate, Place::Tenant(tenant.no), &contract);
+    let trace = idempotency.trace(&answer, rotated.changing(&before[..], &keys[..]));
+    put_keys(app, tenant, contract, keys, trace).await?;
     Ok(answer)
 }
 
@@ -158,8 +163,11 @@ pub(crate) async fn rotate_if_due(
     if rule.rotates_at(&keys).is_none_or(|due| now < due) {
         return Ok(());
     }
-    let new = new_key(rule, None, now, &*app.entropy)?;
-    put_keys(app, tenant, contract, rule.succeed(&keys, new, now), None).await
+    let after = rule.succeed(&keys, new_key(rule, None, now, &*app.entropy)?, now);
+    let place = Place::Tenant(tenant.no);
+    let rotated = Deed::new(Author::SERVER, Action::KeysRotate, place, &contract);
+    let trace = Trace::of(rotated.changing(&keys[..], &after[..]));
+    put_keys(app, tenant, contract, after, trace).await
 }
 
 async fn put_keys(
@@ -167,11 +175,11 @@ async fn put_keys(
     tenant: &Tenant,
     contract: &str,
     keys: Vec<SigningKey>,
-    guard: Option<Guard>,
+    trace: Trace,
 ) -> Result<(), Problem> {
     let notice = rotated(tenant.no, contract, &keys, app.now());
     let change = AccountChange::PutTenantKeys(tenant.no, contract.to_owned(), keys);
-    app.change(change, guard).await?;
+    app.change(change, trace).await?;
     notice.into_iter().for_each(|notice| app.runner.tell(notice));
     Ok(())
 }
@@ -189,8 +197,10 @@ pub(crate) async fn ensure_tenant_key(
     if !kept_keys(app, tenant, contract).is_empty() {
         return Ok(());
     }
-    let first = new_key(rule, None, app.now(), &*app.entropy)?;
-    put_keys(app, tenant, contract, vec![first], None).await
+    let first = [new_key(rule, None, app.now(), &*app.entropy)?];
+    let place = Place::Tenant(tenant.no);
+    let made = Deed::new(Author::SERVER, Action::KeysCreate, place, &contract).making(&first[..]);
+    put_keys(app, tenant, contract, first.to_vec(), Trace::of(made)).await
 }
 
 /// A new key: the one that is given, or one made by the contract's rule.

@@ -1,6 +1,6 @@
 //! `/v1/tenants`: the platform's customers, under the platform's own ids.
 
-use super::auth::Reader;
+use super::auth::{Caller, Reader};
 use super::endpoints::Rate;
 use super::idempotency::Command;
 use super::json::{Answer, Empty, Time, present};
@@ -9,6 +9,8 @@ use super::problem::Problem;
 use super::signing_keys::ensure_tenant_key;
 use super::{App, Named};
 use angarium_core::account::{Environment, Tenant, check_tenant_id};
+use angarium_core::audit::{Action, Place};
+use angarium_core::batch::Trace;
 use angarium_core::event::check_text;
 use angarium_core::id::TenantNo;
 use angarium_core::limits::Limits;
@@ -137,8 +139,18 @@ pub(super) async fn put(
     };
     check(&app, environment, &tenant)?;
     let view = TenantView::from(&tenant);
-    let answer = known.map_or_else(|| Answer::created(&view), |_| Answer::ok(&view));
-    app.change(AccountChange::PutTenant(tenant), call.keep(&answer)).await?;
+    let (answer, put) = match &known {
+        Some(known) => {
+            let put = call.caller.does(Action::TenantUpdate, Place::Tenant(known.no), &id);
+            (Answer::ok(&view), put.changing(&**known, &tenant))
+        }
+        None => {
+            let place = Place::Environment(environment.no);
+            let put = call.caller.does(Action::TenantCreate, place, &id);
+            (Answer::created(&view), put.making(&tenant))
+        }
+    };
+    app.change(AccountChange::PutTenant(tenant), call.trace(&answer, put)).await?;
     let tenant = call.caller.tenant(&app, &id)?;
     for contract in &environment.contracts {
         ensure_tenant_key(&app, &tenant, contract).await?;
@@ -164,7 +176,9 @@ pub(super) async fn change(
     let tenant = changed(&known, &call.body)?;
     check(&app, call.caller.environment()?, &tenant)?;
     let answer = Answer::ok(&TenantView::from(&tenant));
-    app.change(AccountChange::PutTenant(tenant), call.keep(&answer)).await?;
+    let changed = call.caller.does(Action::TenantUpdate, Place::Tenant(tenant.no), &id);
+    let trace = call.trace(&answer, changed.changing(&*known, &tenant));
+    app.change(AccountChange::PutTenant(tenant), trace).await?;
     Ok(answer)
 }
 
@@ -235,9 +249,11 @@ pub(super) async fn delete(
 ) -> Result<Answer, Problem> {
     refuse_operator(&id)?;
     let tenant = call.caller.tenant(&app, &id)?;
-    delete_endpoints(&app, &tenant).await?;
+    delete_endpoints(&app, &tenant, &call.caller).await?;
     let answer = Answer::nothing();
-    app.change(AccountChange::DeleteTenant(tenant.no), call.keep(&answer)).await?;
+    let gone = call.caller.does(Action::TenantDelete, Place::Tenant(tenant.no), &id);
+    let trace = call.trace(&answer, gone.removing(&*tenant));
+    app.change(AccountChange::DeleteTenant(tenant.no), trace).await?;
     app.rates.forget(tenant.no);
     Ok(answer)
 }
@@ -253,7 +269,11 @@ fn refuse_operator(id: &str) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The store's.
-pub(super) async fn delete_endpoints(app: &App, tenant: &Tenant) -> Result<(), Problem> {
+pub(super) async fn delete_endpoints(
+    app: &App,
+    tenant: &Tenant,
+    caller: &Caller,
+) -> Result<(), Problem> {
     let (environment, most) = (tenant.environment, app.limits.page);
     loop {
         let page = app.store.endpoints(environment, Some(tenant.no), None, None, most).await?;
@@ -261,7 +281,10 @@ pub(super) async fn delete_endpoints(app: &App, tenant: &Tenant) -> Result<(), P
             return Ok(());
         }
         for row in page.items {
-            app.runner.delete_endpoint(tenant.no, row.no, None).await?;
+            let config = &row.config;
+            let gone = caller.does(Action::EndpointDelete, Place::Tenant(tenant.no), &config.id);
+            let trace = Trace::of(gone.removing(config));
+            app.runner.delete_endpoint(tenant.no, row.no, trace).await?;
         }
     }
 }

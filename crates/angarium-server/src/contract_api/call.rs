@@ -60,10 +60,7 @@ impl ContractCall<'_> {
                 let read = operating.read().await?;
                 Ok(answer::tagged(read, &parts.headers))
             }
-            Access::Changes => {
-                let caller = self.caller(app, &path.environment, request.headers())?;
-                self.change(app, path, &caller, request).await
-            }
+            Access::Changes => self.change(app, path, request).await,
             Access::Receives => self.take_in(app, &path.environment, request).await,
         }
     }
@@ -83,10 +80,11 @@ impl ContractCall<'_> {
         &self,
         app: &Arc<App>,
         path: &Path,
-        caller: &Caller,
         request: Request,
     ) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
+        let caller = self.caller(app, &path.environment, &parts.headers)?;
+        let caller = &caller.coming_from(app, &parts);
         let bytes = json::read(body, app.limits.body_bytes).await?;
         let route = path.whole();
         let opened = Idempotency::open(app, caller, &parts, &route, &bytes).await?;

@@ -136,7 +136,8 @@ impl Operating<'_> {
             let print = |keys: &[SigningKey]| self.print_keys(keys, None);
             let (tenant, contract) = (self.tenant()?, self.call.contract.name());
             let given = given.as_ref();
-            return rotate_tenant_key(self.app, tenant, contract, given, idempotency, print).await;
+            let of = (tenant, contract);
+            return rotate_tenant_key(self.app, self.caller, of, given, idempotency, print).await;
         };
         let print = |rotated: &EndpointFacts<'_>| {
             self.print_keys(self.known(&rotated.config.secrets.keys), rotated.secret)

@@ -9,6 +9,8 @@ use crate::api::endpoints::prepared;
 use crate::api::problem::Problem;
 use crate::api::signing_keys::new_key;
 use crate::entropy::random;
+use angarium_core::audit::{Action, Author, Deed, Place};
+use angarium_core::batch::Trace;
 use angarium_core::endpoint::{Endpoint, EndpointConfig};
 use angarium_core::id::EndpointId;
 use angarium_core::refusal::{Code, Refusal};
@@ -32,13 +34,14 @@ const TRIES: usize = 4;
 pub(crate) async fn keep_in_step(
     app: &Arc<App>,
     source: &SourceConfig,
+    author: &Author,
 ) -> Result<Option<SecretText>, Problem> {
     let there = app.store.endpoint(source.forward.endpoint).await?;
     match (&source.forward.url, there) {
         (None, None) => Ok(None),
-        (None, Some(row)) => delete(app, &row).await.map(|()| None),
-        (Some(url), None) => create(app, source, url).await,
-        (Some(url), Some(_)) => follow(app, source, url).await.map(|()| None),
+        (None, Some(row)) => delete(app, &row, author).await.map(|()| None),
+        (Some(url), None) => create(app, source, url, author).await,
+        (Some(url), Some(_)) => follow(app, source, url, author).await.map(|()| None),
     }
 }
 
@@ -51,12 +54,14 @@ pub(crate) async fn mended(app: &Arc<App>, source: &SourceConfig) -> Result<Sour
     let there = app.store.endpoint(source.forward.endpoint).await?;
     match (&source.forward.url, there) {
         (None, None) | (Some(_), Some(_)) => return Ok(source.clone()),
-        (None, Some(row)) => delete(app, &row).await?,
+        (None, Some(row)) => delete(app, &row, &Author::SERVER).await?,
         (Some(_), None) => {}
     }
     let mut mended = source.clone();
     mended.forward.endpoint = new_endpoint(app);
-    app.change(AccountChange::ReplaceSource(mended.clone()), None).await?;
+    let place = Place::Tenant(mended.tenant);
+    let deed = Deed::new(Author::SERVER, Action::SourceUpdate, place, &mended.id);
+    app.change(AccountChange::ReplaceSource(mended.clone()), Trace::of(deed)).await?;
     Ok(mended)
 }
 
@@ -64,15 +69,25 @@ pub(crate) async fn mended(app: &Arc<App>, source: &SourceConfig) -> Result<Sour
 ///
 /// # Errors
 /// The store's.
-pub(crate) async fn end(app: &Arc<App>, source: &SourceConfig) -> Result<(), Problem> {
+pub(crate) async fn end(
+    app: &Arc<App>,
+    source: &SourceConfig,
+    author: &Author,
+) -> Result<(), Problem> {
     match app.store.endpoint(source.forward.endpoint).await? {
-        Some(row) => delete(app, &row).await,
+        Some(row) => delete(app, &row, author).await,
         None => Ok(()),
     }
 }
 
-async fn delete(app: &Arc<App>, row: &EndpointRow) -> Result<(), Problem> {
-    match app.runner.delete_endpoint(row.config.tenant, row.no, None).await {
+/// What somebody does to the endpoint of a source.
+fn does(author: &Author, action: Action, config: &EndpointConfig) -> Deed {
+    Deed::new(author.clone(), action, Place::Tenant(config.tenant), &config.id)
+}
+
+async fn delete(app: &Arc<App>, row: &EndpointRow, author: &Author) -> Result<(), Problem> {
+    let trace = Trace::of(does(author, Action::EndpointDelete, &row.config).removing(&row.config));
+    match app.runner.delete_endpoint(row.config.tenant, row.no, trace).await {
         Ok(()) | Err(Refusal { code: Code::NotFound, .. }) => Ok(()),
         Err(refusal) => Err(refusal.into()),
     }
@@ -91,9 +106,12 @@ async fn create(
     app: &Arc<App>,
     source: &SourceConfig,
     url: &str,
+    author: &Author,
 ) -> Result<Option<SecretText>, Problem> {
     let (endpoint, made) = endpoint(app, source, url)?;
-    app.runner.create_endpoint(Arc::new(endpoint), None, None).await?;
+    let config = &endpoint.config;
+    let trace = Trace::of(does(author, Action::EndpointCreate, config).making(config));
+    app.runner.create_endpoint(Arc::new(endpoint), None, trace).await?;
     Ok(made)
 }
 
@@ -120,7 +138,12 @@ fn endpoint(
 
 /// Changes the endpoint to what the source says; anew if somebody changed it meanwhile. It takes no
 /// turn: its caller has the source's, and turns are shared by chance, so it might wait for itself.
-async fn follow(app: &Arc<App>, source: &SourceConfig, url: &str) -> Result<(), Problem> {
+async fn follow(
+    app: &Arc<App>,
+    source: &SourceConfig,
+    url: &str,
+    author: &Author,
+) -> Result<(), Problem> {
     for _ in 0..TRIES {
         let Some(row) = app.store.endpoint(source.forward.endpoint).await? else {
             return Err(Refusal::whole(Code::Conflict, "its endpoint was just deleted").into());
@@ -137,7 +160,9 @@ async fn follow(app: &Arc<App>, source: &SourceConfig, url: &str) -> Result<(), 
         wanted.version += 1;
         wanted.updated_at = app.now();
         let endpoint = prepared(app, wanted).map_err(about_forwarding)?;
-        match app.runner.replace_endpoint(row.no, Arc::new(endpoint), None).await {
+        let changed = does(author, Action::EndpointUpdate, &row.config);
+        let trace = Trace::of(changed.changing(&row.config, &endpoint.config));
+        match app.runner.replace_endpoint(row.no, Arc::new(endpoint), trace).await {
             Err(Refusal { code: Code::Conflict, .. }) => {}
             done => return done.map_err(Problem),
         }

@@ -33,6 +33,7 @@ use crate::api::problem::Problem;
 use crate::api::sources::ready;
 use crate::api::{App, Named};
 use crate::entropy::random;
+use angarium_core::audit::Author;
 use angarium_core::id::SourceId;
 use angarium_core::scheme::Answer;
 use angarium_core::source::{Source, SourceConfig, event_type};
@@ -82,7 +83,7 @@ pub(crate) async fn make_ready(app: &Arc<App>, sources: Vec<SourceConfig>) {
 /// What a source forwards, and where, is what it says.
 async fn forward_again(app: &Arc<App>, config: &SourceConfig) -> Result<(), Problem> {
     let config = mended(app, config).await?;
-    keep_in_step(app, &config).await.map(drop)
+    keep_in_step(app, &config, &Author::SERVER).await.map(drop)
 }
 
 async fn take_in(

@@ -3,7 +3,7 @@
 use super::Runner;
 use super::shards::{Owned, Ticket};
 use super::uncommitted::Entered;
-use angarium_core::batch::Guard;
+use angarium_core::batch::{Guard, Trace};
 use angarium_core::endpoint::Endpoint;
 use angarium_core::event::NewEvent;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId, TenantNo};
@@ -108,10 +108,10 @@ impl Runner {
         self: &Arc<Self>,
         endpoint: Arc<Endpoint>,
         most_by_maker: Option<u16>,
-        guard: Option<Guard>,
+        trace: Trace,
     ) -> Result<EndpointNo, Refusal> {
         let create = |owned: &mut Owned, ticket, _, fx: &mut Effects<Ticket>| {
-            owned.machine.create_endpoint(ticket, endpoint.clone(), most_by_maker, guard, fx);
+            owned.machine.create_endpoint(ticket, endpoint.clone(), most_by_maker, trace, fx);
         };
         match self.ask(endpoint.config.tenant, create).await? {
             Reply::EndpointMade(no) => Ok(no),
@@ -128,10 +128,10 @@ impl Runner {
         self: &Arc<Self>,
         no: EndpointNo,
         endpoint: Arc<Endpoint>,
-        guard: Option<Guard>,
+        trace: Trace,
     ) -> Result<(), Refusal> {
         let replace = |owned: &mut Owned, ticket, _, fx: &mut Effects<Ticket>| {
-            owned.machine.replace_endpoint(ticket, no, endpoint.clone(), guard, fx);
+            owned.machine.replace_endpoint(ticket, no, endpoint.clone(), trace, fx);
         };
         self.ask_to_do(endpoint.config.tenant, replace).await
     }
@@ -144,10 +144,10 @@ impl Runner {
         self: &Arc<Self>,
         tenant: TenantNo,
         no: EndpointNo,
-        guard: Option<Guard>,
+        trace: Trace,
     ) -> Result<(), Refusal> {
         let delete = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
-            owned.machine.delete_endpoint(ticket, tenant, no, guard, now, fx);
+            owned.machine.delete_endpoint(ticket, tenant, no, trace, now, fx);
         };
         self.ask_to_do(tenant, delete).await
     }
@@ -163,9 +163,9 @@ impl Runner {
         tenant: TenantNo,
         key: DeliveryKey,
         seen: Seen,
-        guard: Option<Guard>,
+        trace: Trace,
     ) -> Result<DeliveryKey, Refusal> {
-        let action = DeliveryAction { tenant, key, guard };
+        let action = DeliveryAction { tenant, key, trace };
         let retry = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
             owned.machine.retry(ticket, action, seen, now, fx);
         };
@@ -191,9 +191,9 @@ impl Runner {
         self: &Arc<Self>,
         tenant: TenantNo,
         key: DeliveryKey,
-        guard: Option<Guard>,
+        trace: Trace,
     ) -> Result<DeliveryKey, Refusal> {
-        let action = DeliveryAction { tenant, key, guard };
+        let action = DeliveryAction { tenant, key, trace };
         let cancel = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
             owned.machine.cancel(ticket, action, now, fx);
         };
@@ -209,9 +209,9 @@ impl Runner {
         self: &Arc<Self>,
         tenant: TenantNo,
         key: DeliveryKey,
-        guard: Option<Guard>,
+        trace: Trace,
     ) -> Result<DeliveryKey, Refusal> {
-        let action = DeliveryAction { tenant, key, guard };
+        let action = DeliveryAction { tenant, key, trace };
         let skip = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
             owned.machine.skip(ticket, action, now, fx);
         };

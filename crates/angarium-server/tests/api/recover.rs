@@ -1,6 +1,7 @@
 //! Recoveries: counted, made once, at a rate, cancelled, taken up again, and seen by their own.
 
 use super::stage::{Answer, Stage};
+use angarium_core::batch::Trace;
 use angarium_core::id::EventKey;
 use angarium_core::job::Job;
 use angarium_core::shard::Replay;
@@ -230,11 +231,12 @@ async fn a_step_that_was_broken_off_makes_what_is_missing_and_nothing_twice() {
         };
         let page = stage.app.store.recoverable(&query).await.expect("a page");
         job.begin(page.items, page.next, stage.app.now());
-        let written = stage.app.store.advance_job(&job, None, stage.app.now()).await;
+        let written = stage.app.store.advance_job(&job, Trace::default(), stage.app.now()).await;
         assert!(written.expect("written"));
         for delivery in &job.step[..made] {
             let (tenant, event) = (job.tenant, delivery.key.event);
-            let replay = Replay { tenant, event, deliveries: vec![*delivery], guard: None };
+            let replay =
+                Replay { tenant, event, deliveries: vec![*delivery], trace: Trace::default() };
             stage.app.runner.replay(replay).await.expect("made");
         }
         stage.delivered(&id, made).await;

@@ -4,6 +4,7 @@
 use super::shown;
 use crate::store::FaultyStore;
 use crate::world::Sim;
+use angarium_core::batch::Trace;
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{DeliveryKey, EndpointNo, EnvironmentNo, EventKey, Generation, JobId};
 use angarium_core::job::{Job, JobStatus, Reach, Recovery};
@@ -37,7 +38,7 @@ pub(super) async fn replay(
         deliveries.extend(replay::replay(event, *no, &past, status, clock).ok());
     }
     let made: Vec<_> = deliveries.iter().map(|made: &Replayed| made.key).collect();
-    let answer = runner.replay(Replay { tenant, event, deliveries, guard: None }).await;
+    let answer = runner.replay(Replay { tenant, event, deliveries, trace: Trace::default() }).await;
     let mut world = sim.world();
     let number = world.ledger.number(event);
     world.note(&format!("event {number} is replayed to {}: {}", made.len(), shown(&answer)));
@@ -111,7 +112,7 @@ pub(super) async fn recover(
         updated_at: now,
         ended_at: None,
     };
-    let made = store.create_job(&job, MOST_JOBS, None, now).await;
+    let made = store.create_job(&job, MOST_JOBS, Trace::default(), now).await;
     let answer = made.as_ref().map_or_else(ToString::to_string, ToString::to_string);
     sim.world().note(&format!("endpoint {no} is recovered, {total} by {id}: {answer}"));
     made.unwrap_or(true).then_some(())

@@ -8,7 +8,7 @@ use crate::AccountChange::{
 };
 use crate::AccountChanged::{Created, Done, InUse, NotFound, Taken};
 use angarium_core::account::{ApiKey, EventTypeConfig, Scope, Validation};
-use angarium_core::batch::EndpointWrite;
+use angarium_core::batch::{EndpointWrite, Trace};
 use angarium_core::egress::{EgressSettings, WrittenProxy, WrittenSettings};
 use angarium_core::id::{ApiKeyId, EnvironmentNo, TenantNo};
 use angarium_core::secret::SecretText;
@@ -48,13 +48,13 @@ pub async fn accounts_read_back_as_they_were_made(harness: &dyn Harness) {
     let (store, env) = (&world.store, world.environment);
     let keys = [key(1, env, None), key(2, env, Some(world.tenants[0])), key(3, env, None)];
     for key in &keys {
-        let made = store.change_account(CreateKey(key.clone()), None, at(5)).await;
+        let made = store.change_account(CreateKey(key.clone()), Trace::default(), at(5)).await;
         assert_eq!(made.expect("made"), Created(0));
     }
-    let revoked = store.change_account(RevokeKey(keys[2].id), None, at(6)).await;
+    let revoked = store.change_account(RevokeKey(keys[2].id), Trace::default(), at(6)).await;
     assert_eq!(revoked.expect("revoked"), Done);
     let signing = PutTenantKeys(world.tenants[0], "aleta".into(), vec![signing_key()]);
-    assert_eq!(store.change_account(signing, None, at(8)).await.expect("put"), Done);
+    assert_eq!(store.change_account(signing, Trace::default(), at(8)).await.expect("put"), Done);
     let all = store.accounts().await.expect("read");
     assert_eq!(all.keys, keys[..2]);
     assert_eq!(all.tenants.iter().map(|t| t.id.as_str()).collect::<Vec<_>>(), ["acme", "globex"]);
@@ -63,7 +63,8 @@ pub async fn accounts_read_back_as_they_were_made(harness: &dyn Harness) {
     let mut replaced = all.environments[0].clone();
     replaced.hosts = vec!["new.example.com".into()];
     replaced.egress = egress();
-    let done = store.change_account(ReplaceEnvironment(replaced.clone()), None, at(9)).await;
+    let done =
+        store.change_account(ReplaceEnvironment(replaced.clone()), Trace::default(), at(9)).await;
     assert_eq!(done.expect("replaced"), Done);
     assert_eq!(store.accounts().await.expect("read").environments, [replaced]);
     let shard = world.shard(world.tenants[0]).await;
@@ -84,7 +85,8 @@ pub async fn an_event_type_is_made_once_and_then_replaced(harness: &dyn Harness)
     };
     for (description, expected) in [("first", Created(0)), ("second", Done)] {
         config.description = description.into();
-        let put = store.change_account(PutEventType(env, config.clone()), None, at(7)).await;
+        let put =
+            store.change_account(PutEventType(env, config.clone()), Trace::default(), at(7)).await;
         assert_eq!(put.expect("put"), expected);
     }
     assert_eq!(store.accounts().await.expect("read").event_types, [(env, config)]);
@@ -158,14 +160,14 @@ pub async fn what_is_taken_or_in_use_or_missing_is_said(harness: &dyn Harness) {
     ];
     for (change, expected) in rows {
         let name = format!("{change:?}");
-        let changed = world.store.change_account(change, None, at(10)).await;
+        let changed = world.store.change_account(change, Trace::default(), at(10)).await;
         assert_eq!(changed.expect("an answer"), expected, "{name}");
     }
     let mut batch = world.batch(owner);
-    batch.endpoints.push(EndpointWrite::Delete { no, at: at(20), guard: None });
+    batch.endpoints.push(EndpointWrite::Delete { no, at: at(20), trace: Trace::default() });
     world.commit(batch, at(20)).await;
     for change in [DeleteTenant(owner), DeleteEnvironment(env)] {
-        let changed = world.store.change_account(change, None, at(30)).await;
+        let changed = world.store.change_account(change, Trace::default(), at(30)).await;
         assert_eq!(changed.expect("an answer"), Done);
     }
     let all = world.store.accounts().await.expect("read");

@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::world::{World, at, attempt, begun, delivered, died, event, failed};
-use angarium_core::batch::{FanoutStart, RowAction, RowActionKind};
+use angarium_core::batch::{FanoutStart, RowAction, RowActionKind, Trace};
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::id::{DeliveryKey, Generation};
 use angarium_core::outcome::Class;
@@ -81,7 +81,7 @@ pub async fn a_redelivery_is_the_next_generation_and_names_the_one_it_repeats(
     let act = async |key, kind| {
         let mut batch = world.batch(tenant);
         let at = at(60);
-        batch.actions.push(RowAction { key, kind, at, guard: None });
+        batch.actions.push(RowAction { key, kind, at, trace: Trace::default() });
         world.commit(batch, at).await.actions[0].map(|done| done.key)
     };
     let second = act(first, RowActionKind::Redeliver).await.expect("a redelivery");
@@ -125,7 +125,7 @@ pub async fn an_action_on_a_row_that_is_not_there_does_nothing(harness: &dyn Har
         (key, RowActionKind::Redeliver),
         (key, RowActionKind::DueNow),
     ] {
-        batch.actions.push(RowAction { key, kind, at: at(70), guard: None });
+        batch.actions.push(RowAction { key, kind, at: at(70), trace: Trace::default() });
     }
     let done = world.commit(batch, at(70)).await;
     let done: Vec<_> = done.actions.iter().map(|done| done.map(|done| done.key)).collect();

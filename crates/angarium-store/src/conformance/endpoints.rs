@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::world::{World, at, begun, endpoint, event};
-use angarium_core::batch::{EndpointResult, EndpointWrite, FanoutStart};
+use angarium_core::batch::{EndpointResult, EndpointWrite, FanoutStart, Trace};
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::DeliveryKey;
@@ -23,7 +23,7 @@ pub async fn an_endpoint_reads_back_with_its_secrets(harness: &dyn Harness) {
     config.secrets.headers.clear();
     let mut batch = world.batch(tenant);
     let replaced = Box::new(config.clone());
-    batch.endpoints.push(EndpointWrite::Replace { no, config: replaced, guard: None });
+    batch.endpoints.push(EndpointWrite::Replace { no, config: replaced, trace: Trace::default() });
     world.commit(batch, at(20)).await;
     let state = world.shard(tenant).await;
     assert_eq!(state.endpoints.iter().map(|e| e.no).collect::<Vec<_>>(), [no, other]);
@@ -52,7 +52,7 @@ pub async fn a_deleted_endpoint_is_gone_for_callers_and_its_rows_are_cancelled_i
         keys.push(world.publish(begun(event(tenant, sequence, &[no]), start), at(10)).await);
     }
     let mut batch = world.batch(tenant);
-    batch.endpoints.push(EndpointWrite::Delete { no, at: at(20), guard: None });
+    batch.endpoints.push(EndpointWrite::Delete { no, at: at(20), trace: Trace::default() });
     world.commit(batch, at(20)).await;
     assert!(world.store.endpoint(id).await.expect("read").is_none());
     assert_eq!(world.store.endpoint_ids(&[no]).await.expect("read"), [(no, id)]);

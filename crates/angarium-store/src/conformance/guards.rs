@@ -1,7 +1,7 @@
 //! Idempotency records (contracts.md, G7).
 
 use super::Harness;
-use super::world::{World, at, delivered, environment, event, tenant};
+use super::world::{World, at, delivered, environment, event, guarded, tenant};
 use crate::{Answered, StoredAnswer};
 use angarium_core::batch::{Guard, GuardAnswer, RowAction, RowActionKind};
 use angarium_core::id::DeliveryKey;
@@ -20,7 +20,7 @@ fn given(status: u16, expires_at: Timestamp) -> Guard {
 pub async fn the_first_answer_wins_until_it_expires(harness: &dyn Harness) {
     let world = World::new(harness).await;
     let change = async |change, guard, now| {
-        world.store.change_account(change, Some(guard), now).await.expect("changed")
+        world.store.change_account(change, guarded(guard), now).await.expect("changed")
     };
     let taken = environment("prod");
     change(taken, given(209, at(500)), at(5)).await;
@@ -64,7 +64,7 @@ pub async fn an_answer_is_derived_from_the_event_or_delivery(harness: &dyn Harne
             key: DeliveryKey::first(key, no),
             kind,
             at: at(60),
-            guard: Some(guard(scope, GuardAnswer::Delivery)),
+            trace: guarded(guard(scope, GuardAnswer::Delivery)),
         });
     }
     let made = world.commit(batch, at(60)).await.actions;

@@ -2,10 +2,10 @@
 
 use super::Harness;
 use super::sequence::numbered;
-use super::world::{World, at, begun, delivered, died, failed};
+use super::world::{World, at, begun, delivered, died, failed, guarded};
 use crate::read::{JobQuery, Page, RecoverableQuery};
 use angarium_core::batch::{
-    DeliveryWrite, FanoutStart, Guard, GuardAnswer, RowAction, RowActionKind,
+    DeliveryWrite, FanoutStart, Guard, GuardAnswer, RowAction, RowActionKind, Trace,
 };
 use angarium_core::delivery::DeliveryState;
 use angarium_core::event::EventType;
@@ -83,14 +83,14 @@ impl World {
 
     async fn act(&self, key: DeliveryKey, kind: RowActionKind) {
         let mut batch = self.batch(self.tenants[0]);
-        batch.actions.push(RowAction { key, kind, at: at(60), guard: None });
+        batch.actions.push(RowAction { key, kind, at: at(60), trace: Trace::default() });
         assert!(self.commit(batch, at(60)).await.actions[0].is_some());
     }
 
     /// A job that runs.
     pub(super) async fn job(&self, tenant: TenantNo, endpoint: EndpointNo, random: u8) -> Job {
         let job = self.new_job(tenant, endpoint, random).await;
-        assert!(self.store.create_job(&job, 9, None, at(70)).await.expect("written"));
+        assert!(self.store.create_job(&job, 9, Trace::default(), at(70)).await.expect("written"));
         job
     }
 
@@ -195,7 +195,7 @@ pub async fn a_job_reads_back_as_it_stands_and_never_moves_once_it_has_ended(
     assert_eq!(read(JobId::from_bytes([9; 16])).await, None);
     job.begin(vec![again(EventKey::new(5), no, 1)], Some(EventKey::new(5)), at(80));
     job.meet(Obstacle::EndpointDisabled, at(81));
-    assert!(world.store.advance_job(&job, None, at(81)).await.expect("written"));
+    assert!(world.store.advance_job(&job, Trace::default(), at(81)).await.expect("written"));
     assert_eq!(read(job.id).await, Some(job.clone()));
     job.settle(at(82));
     job.end(JobStatus::Cancelled, at(83));
@@ -205,9 +205,9 @@ pub async fn a_job_reads_back_as_it_stands_and_never_moves_once_it_has_ended(
         expires_at: at(900),
         answer: GuardAnswer::Given { status: 202, body: b"{}".to_vec() },
     };
-    assert!(world.store.advance_job(&job, Some(guard(1)), at(83)).await.expect("written"));
+    assert!(world.store.advance_job(&job, guarded(guard(1)), at(83)).await.expect("written"));
     let late = Job { status: JobStatus::Running, done: 9, ended_at: None, ..job.clone() };
-    assert!(!world.store.advance_job(&late, Some(guard(2)), at(84)).await.expect("read"));
+    assert!(!world.store.advance_job(&late, guarded(guard(2)), at(84)).await.expect("read"));
     assert_eq!(read(job.id).await, Some(job));
     assert!(world.store.guarded_answer(&[1; 32], at(84)).await.expect("read").is_some());
     assert!(world.store.guarded_answer(&[2; 32], at(84)).await.expect("read").is_none());
@@ -221,12 +221,12 @@ pub async fn a_job_of_a_tenant_reads_back_at_the_endpoint_that_it_is_at(harness:
     let (one, two) = (world.endpoint(tenant, 1).await, world.endpoint(tenant, 2).await);
     let new = world.new_job(tenant, one, 1).await;
     let mut job = Job { reach: Reach::Tenant { left_out: Vec::new() }, ..new };
-    assert!(world.store.create_job(&job, 9, None, at(70)).await.expect("written"));
+    assert!(world.store.create_job(&job, 9, Trace::default(), at(70)).await.expect("written"));
     assert_eq!(world.store.running_jobs().await.expect("jobs"), [job.clone()]);
     job.meet(Obstacle::EndpointDisabled, at(80));
     let second = world.store.endpoint_ids(&[two]).await.expect("ids")[0].1;
     job.turn_to(Some((two, second)), at(81));
-    assert!(world.store.advance_job(&job, None, at(81)).await.expect("written"));
+    assert!(world.store.advance_job(&job, Trace::default(), at(81)).await.expect("written"));
     assert_eq!(world.store.job(job.id).await.expect("read"), Some(job));
     let environment = world.environment;
     for endpoint in [one, two] {
@@ -247,13 +247,13 @@ pub async fn no_more_jobs_run_than_may_and_each_list_has_its_own(harness: &dyn H
     let third = world.job(globex, elsewhere, 3).await;
     let most = |job| {
         let store = &world.store;
-        async move { store.create_job(&job, 2, None, at(90)).await.expect("written") }
+        async move { store.create_job(&job, 2, Trace::default(), at(90)).await.expect("written") }
     };
     let fourth = world.new_job(acme, one, 4).await;
     assert!(!most(fourth.clone()).await);
     let mut ended = second.clone();
     ended.end(JobStatus::Done, at(91));
-    assert!(world.store.advance_job(&ended, None, at(91)).await.expect("written"));
+    assert!(world.store.advance_job(&ended, Trace::default(), at(91)).await.expect("written"));
     assert!(most(fourth.clone()).await);
     let ids = async |tenant, endpoint| {
         let (mut found, mut before) = (Vec::new(), None);

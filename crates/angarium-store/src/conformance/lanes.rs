@@ -3,7 +3,7 @@
 use super::Harness;
 use super::world::{World, at, begun, event, in_lane};
 use angarium_core::batch::{
-    ActionResult, EndpointWrite, FanoutStart, LaneWrite, RowAction, RowActionKind, Standing,
+    ActionResult, EndpointWrite, FanoutStart, LaneWrite, RowAction, RowActionKind, Standing, Trace,
 };
 use angarium_core::id::DeliveryKey;
 use angarium_core::lane::Lane;
@@ -66,7 +66,7 @@ pub async fn an_action_tells_where_its_row_stood_in_its_lane(harness: &dyn Harne
     let mut batch = world.batch(tenant);
     let kinds = [RowActionKind::DueNow, RowActionKind::Cancel, RowActionKind::Cancel];
     for (key, kind) in [keys[1], keys[1], keys[0]].into_iter().zip(kinds) {
-        batch.actions.push(RowAction { key, kind, at: at(20), guard: None });
+        batch.actions.push(RowAction { key, kind, at: at(20), trace: Trace::default() });
     }
     let done = world.commit(batch, at(20)).await.actions;
     let result = |key, standing| Some(ActionResult { key, stood: Some((lane, standing)) });
@@ -106,7 +106,7 @@ pub async fn a_lane_is_held_until_it_is_released_or_skipped_or_its_endpoint_dele
     let mut batch = world.batch(tenant);
     for _ in 0..2 {
         let (key, kind) = (holds[1].by, RowActionKind::Skip);
-        batch.actions.push(RowAction { key, kind, at: at(30), guard: None });
+        batch.actions.push(RowAction { key, kind, at: at(30), trace: Trace::default() });
     }
     let done = world.commit(batch, at(30)).await.actions;
     let stood = Some((holds[1].lane, Standing::Head));
@@ -114,7 +114,7 @@ pub async fn a_lane_is_held_until_it_is_released_or_skipped_or_its_endpoint_dele
     assert_eq!(held().await, holds[2..]);
 
     let mut batch = world.batch(tenant);
-    batch.endpoints.push(EndpointWrite::Delete { no, at: at(40), guard: None });
+    batch.endpoints.push(EndpointWrite::Delete { no, at: at(40), trace: Trace::default() });
     world.commit(batch, at(40)).await;
     assert_eq!(held().await, []);
 }

@@ -3,7 +3,7 @@
 use super::Harness;
 use super::world::{World, at, begun, delivered, died, event, failed};
 use crate::read::{DeliveryQuery, EventQuery};
-use angarium_core::batch::{FanoutStart, RowAction, RowActionKind};
+use angarium_core::batch::{FanoutStart, RowAction, RowActionKind, Trace};
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, TenantNo};
 use angarium_core::outcome::Class;
@@ -49,7 +49,7 @@ async fn filled(world: &World) -> (Vec<Known>, Vec<EndpointNo>) {
     let again = *known.iter().find(ended).expect("one was delivered");
     let mut batch = world.batch(again.tenant);
     let kind = RowActionKind::Redeliver;
-    batch.actions.push(RowAction { key: again.key, kind, at: at(99), guard: None });
+    batch.actions.push(RowAction { key: again.key, kind, at: at(99), trace: Trace::default() });
     let made = world.commit(batch, at(99)).await.actions[0].expect("a redelivery").key;
     known.push(Known { key: made, state: DeliveryState::Pending, class: None, ..again });
     known.sort_unstable_by_key(|known| std::cmp::Reverse(known.key));

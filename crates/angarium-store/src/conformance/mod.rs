@@ -4,6 +4,7 @@
 //! [`Restarts`], which a store in memory does not have: its type says so, and nothing is skipped.
 
 pub mod accounts;
+pub mod audit;
 pub mod commits;
 pub mod deliveries;
 pub mod endpoints;
@@ -76,6 +77,8 @@ macro_rules! store_cases {
                 the_last_use_of_a_key_reads_back,
                 keys_are_forgotten_long_after_their_end_in_bounded_steps,
                 what_is_taken_or_in_use_or_missing_is_said;
+            audit: an_entry_is_there_if_and_only_if_its_change_is,
+                a_list_holds_what_lies_within_bounds_and_is_asked_for;
             sources: a_source_reads_back_as_it_was_written,
                 what_is_taken_missing_or_too_many_is_said_and_nothing_is_made,
                 a_tenant_with_sources_is_not_deleted,
@@ -117,6 +120,7 @@ macro_rules! restart_cases {
                 numbers_read_the_same_after_a_restart,
                 a_job_stands_where_it_stood_after_a_restart,
                 sources_and_what_they_rejected_are_there_after_a_restart,
+                the_chain_of_the_audit_log_goes_on_after_a_restart,
                 keys_rise_after_a_restart_with_an_earlier_clock,
                 waits_keep_their_length_when_the_clock_was_set_back,
                 waits_keep_their_length_when_shards_are_claimed_again,

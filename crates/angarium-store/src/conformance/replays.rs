@@ -2,9 +2,9 @@
 
 use super::Harness;
 use super::sequence::{all_of, numbered};
-use super::world::{World, at, delivered};
+use super::world::{World, at, delivered, guarded};
 use crate::read::{DeliveryQuery, SequenceQuery};
-use angarium_core::batch::{DeliveryWrite, Guard, GuardAnswer, RowAction, RowActionKind};
+use angarium_core::batch::{DeliveryWrite, Guard, GuardAnswer, RowAction, RowActionKind, Trace};
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, TenantNo};
 use angarium_core::replay::{Replayed, UNNUMBERED};
@@ -18,11 +18,11 @@ fn made(event: EventKey, endpoint: EndpointNo, generation: u32, sequence: u64) -
 
 impl World {
     /// Whether a replay was made.
-    async fn replay(&self, tenant: TenantNo, made: &[Replayed], guard: Option<Guard>) -> bool {
+    async fn replay(&self, tenant: TenantNo, made: &[Replayed], trace: Trace) -> bool {
         let mut batch = self.batch(tenant);
         let key = DeliveryKey::first(made[0].key.event, EndpointNo::default());
         let kind = RowActionKind::Replay(made.into());
-        batch.actions.push(RowAction { key, kind, at: at(60), guard });
+        batch.actions.push(RowAction { key, kind, at: at(60), trace });
         self.commit(batch, at(60)).await.actions[0].is_some()
     }
 
@@ -40,7 +40,7 @@ pub async fn a_replay_is_listed_wherever_its_event_and_endpoint_are(harness: &dy
     world.publish(numbered(tenant, one, 2), at(11)).await;
     world.record(tenant, delivered(event, one)).await;
     let (again, other) = (made(event, one, 1, 1), made(event, two, 1, UNNUMBERED));
-    assert!(world.replay(tenant, &[again, other], None).await);
+    assert!(world.replay(tenant, &[again, other], Trace::default()).await);
     let first = DeliveryKey::first(event, one);
     for round in ["in the tail", "indexed"] {
         let row = world.delivery(other.key).await.row;
@@ -76,14 +76,14 @@ pub async fn a_replay_makes_every_delivery_or_none(harness: &dyn Harness) {
         expires_at: at(900),
         answer: GuardAnswer::Given { status: 202, body: b"{}".to_vec() },
     };
-    assert!(world.replay(tenant, &[made(event, one, 1, 1)], None).await);
+    assert!(world.replay(tenant, &[made(event, one, 1, 1)], Trace::default()).await);
     let both = [made(event, two, 1, UNNUMBERED), made(event, one, 1, 1)];
-    assert!(!world.replay(tenant, &both, Some(guard.clone())).await);
+    assert!(!world.replay(tenant, &both, guarded(guard.clone())).await);
     assert_eq!(world.store.delivery(both[0].key).await.expect("read"), None);
     assert_eq!(world.store.guarded_answer(&[1; 32], at(60)).await.expect("read"), None);
     assert_eq!(world.pending().await, 1);
     let both = [made(event, two, 1, UNNUMBERED), made(event, one, 2, 1)];
-    assert!(world.replay(tenant, &both, Some(guard)).await);
+    assert!(world.replay(tenant, &both, guarded(guard)).await);
     assert!(world.store.guarded_answer(&[1; 32], at(60)).await.expect("read").is_some());
     assert_eq!(world.pending().await, 3);
 }
@@ -98,9 +98,9 @@ pub async fn a_replay_outside_the_numbering_leaves_no_gap_and_no_number(harness:
         world.publish(numbered(tenant, one, number), at(10)).await;
         others.push(made(world.publish(numbered(tenant, two, number), at(11)).await, one, 1, 0));
     }
-    assert!(world.replay(tenant, &others[..1], None).await);
+    assert!(world.replay(tenant, &others[..1], Trace::default()).await);
     world.index_all().await;
-    assert!(world.replay(tenant, &others[1..], None).await);
+    assert!(world.replay(tenant, &others[1..], Trace::default()).await);
     for from in 1..=3 {
         let numbers = world.numbers(SequenceQuery { from, ..all_of(one) }).await;
         let found: Vec<_> = numbers.iter().map(|row| row.first.sequence).collect();

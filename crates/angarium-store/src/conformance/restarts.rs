@@ -1,12 +1,16 @@
 //! What outlives the process.
 
 use super::Restarts;
+use super::audit::{done, follow};
 use super::jobs::again;
 use super::sequence::{all_of, numbered};
 use super::sources::{rejection, source};
-use super::world::{SECRET, World, at, begun, environment, event, failed, signing_key, tenant};
+use super::world::{
+    SECRET, World, at, begun, environment, event, failed, guarded, signing_key, tenant,
+};
 use crate::AccountChange::{CreateSource, PutTenantKeys};
-use angarium_core::batch::{FanoutStart, Guard, GuardAnswer};
+use angarium_core::audit::{Action, Place};
+use angarium_core::batch::{FanoutStart, Guard, GuardAnswer, Trace};
 use angarium_core::id::{EventKey, ShardId};
 
 /// Everything that was answered is there again, counters too.
@@ -61,7 +65,7 @@ pub async fn a_job_stands_where_it_stood_after_a_restart(harness: &dyn Restarts)
     let no = world.endpoint(tenant, 1).await;
     let mut job = world.job(tenant, no, 1).await;
     job.begin(vec![again(EventKey::new(7), no, 3)], Some(EventKey::new(7)), at(80));
-    assert!(world.store.advance_job(&job, None, at(80)).await.expect("written"));
+    assert!(world.store.advance_job(&job, Trace::default(), at(80)).await.expect("written"));
     world.store = harness.restart(world.store).await;
     assert_eq!(world.store.running_jobs().await.expect("jobs"), [job]);
 }
@@ -131,9 +135,9 @@ pub async fn secrets_cannot_be_read_in_the_files(harness: &dyn Restarts) {
     let world = World::around(harness.store().await).await;
     world.endpoint(world.tenants[0], 1).await;
     let keys = PutTenantKeys(world.tenants[0], "aleta".into(), vec![signing_key()]);
-    world.store.change_account(keys, None, at(5)).await.expect("put");
+    world.store.change_account(keys, Trace::default(), at(5)).await.expect("put");
     let source = CreateSource(source(world.tenants[0], 1), 1);
-    world.store.change_account(source, None, at(5)).await.expect("made");
+    world.store.change_account(source, Trace::default(), at(5)).await.expect("made");
     let guard = Guard {
         scope: [1; 32],
         fingerprint: [2; 32],
@@ -141,7 +145,7 @@ pub async fn secrets_cannot_be_read_in_the_files(harness: &dyn Restarts) {
         answer: GuardAnswer::Given { status: 201, body: SECRET.into() },
     };
     let put = tenant(world.environment, "initech");
-    world.store.change_account(put, Some(guard), at(6)).await.expect("put");
+    world.store.change_account(put, guarded(guard), at(6)).await.expect("put");
     let bytes = harness.bytes().await;
     let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
     for url in ["hooks.example.com", "forward.example.com"] {
@@ -172,6 +176,19 @@ pub async fn a_backup_is_a_store_of_one_moment(harness: &dyn Restarts) {
     let depth = copy.depth(at(20)).await.expect("a depth");
     assert!((1..=40).contains(&depth.events));
     assert_eq!(depth.pending, depth.events, "an event and its row come together");
-    let taken = copy.change_account(environment("prod"), None, at(30)).await;
+    let taken = copy.change_account(environment("prod"), Trace::default(), at(30)).await;
     assert_eq!(taken.expect("an answer"), crate::AccountChanged::Taken);
+}
+
+/// A restart goes on where the chain ended.
+pub async fn the_chain_of_the_audit_log_goes_on_after_a_restart(harness: &dyn Restarts) {
+    let mut world = World::around(harness.store().await).await;
+    for object in ["one", "two"] {
+        let put = tenant(world.environment, object);
+        world.audited(put, done(Action::TenantCreate, Place::Instance, object)).await;
+        world.store = harness.restart(world.store).await;
+    }
+    let (entries, head) = world.log().await;
+    assert_eq!(entries.len(), 2);
+    follow(&entries, head);
 }

@@ -3,7 +3,9 @@
 use super::Harness;
 use super::world::{World, at, begun, delivered, event, failed};
 use crate::read::{SequenceQuery, SequenceRow};
-use angarium_core::batch::{EndpointWrite, EventWrite, FanoutStart, RowAction, RowActionKind};
+use angarium_core::batch::{
+    EndpointWrite, EventWrite, FanoutStart, RowAction, RowActionKind, Trace,
+};
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, TenantNo};
 
@@ -89,7 +91,7 @@ pub async fn a_number_names_every_delivery_that_carries_it(harness: &dyn Harness
     for _ in 0..2 {
         let mut batch = world.batch(tenant);
         let (key, kind) = (DeliveryKey::first(first, no), RowActionKind::Redeliver);
-        batch.actions.push(RowAction { key, kind, at: at(60), guard: None });
+        batch.actions.push(RowAction { key, kind, at: at(60), trace: Trace::default() });
         again.insert(0, world.commit(batch, at(60)).await.actions[0].expect("a redelivery").key);
     }
     let found = world.numbers(SequenceQuery { limit: 1, ..all_of(no) }).await;
@@ -117,7 +119,7 @@ pub async fn cancelled_and_suppressed_numbers_stay_listed(harness: &dyn Harness)
     world.record(tenant, failed(keys[1], no, at(900))).await;
     let mut batch = world.batch(tenant);
     let (key, kind) = (DeliveryKey::first(keys[1], no), RowActionKind::Cancel);
-    batch.actions.push(RowAction { key, kind, at: at(60), guard: None });
+    batch.actions.push(RowAction { key, kind, at: at(60), trace: Trace::default() });
     world.commit(batch, at(60)).await;
     let found = world.numbers(all_of(no)).await;
     let states: Vec<_> = found.iter().map(|row| row.first.state).collect();
@@ -134,7 +136,7 @@ pub async fn the_numbers_of_a_deleted_endpoint_stay_listed(harness: &dyn Harness
     let waits = begun(numbered(tenant, no, 2), FanoutStart::Pending { due: Some(at(900)) });
     world.publish(waits, at(11)).await;
     let mut batch = world.batch(tenant);
-    batch.endpoints.push(EndpointWrite::Delete { no, at: at(70), guard: None });
+    batch.endpoints.push(EndpointWrite::Delete { no, at: at(70), trace: Trace::default() });
     batch.endpoints.push(EndpointWrite::CancelWaiting { no, at: at(70), limit: 10 });
     world.commit(batch, at(70)).await;
     let found = world.numbers(all_of(no)).await;

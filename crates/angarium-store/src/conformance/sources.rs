@@ -1,12 +1,12 @@
 //! Sources, and the requests that they rejected.
 
 use super::Harness;
-use super::world::{World, at, signing_key};
+use super::world::{World, at, guarded, signing_key};
 use crate::AccountChange::{CreateSource, DeleteSource, DeleteTenant, ReplaceSource};
 use crate::AccountChanged::{Created, Done, InUse, NotFound, Taken, TooMany};
 use crate::read::{Page, RejectionNo};
 use crate::{AccountChange, AccountChanged, Answered};
-use angarium_core::batch::{Guard, GuardAnswer};
+use angarium_core::batch::{Guard, GuardAnswer, Trace};
 use angarium_core::id::{EndpointId, SigningKeyId, SourceId, TenantNo};
 use angarium_core::secret::{SecretText, SigningKey};
 use angarium_core::source::{Rejection, SourceConfig, SourceStatus};
@@ -68,7 +68,7 @@ pub(super) fn rejection(source: &SourceConfig, millis: i64) -> Rejection {
 
 impl World {
     async fn change(&self, change: AccountChange) -> AccountChanged {
-        self.store.change_account(change, None, at(10)).await.expect("an answer")
+        self.store.change_account(change, Trace::default(), at(10)).await.expect("an answer")
     }
 
     pub(super) async fn sources(&self) -> Vec<SourceConfig> {
@@ -183,7 +183,7 @@ pub async fn the_answer_to_a_change_of_a_source_is_kept_and_to_a_refused_one_is_
             expires_at: at(900),
             answer: GuardAnswer::Given { status: 200, body: body.clone() },
         };
-        let changed = world.store.change_account(change, Some(guard), at(10)).await;
+        let changed = world.store.change_account(change, guarded(guard), at(10)).await;
         assert_eq!(changed.expect("an answer"), expected, "{name}");
         let kept = world.store.guarded_answer(&[scope; 32], at(20)).await.expect("read");
         let is_made = matches!(expected, Created(_) | Done);

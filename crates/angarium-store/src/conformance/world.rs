@@ -6,7 +6,7 @@ use crate::{AccountChange, AccountChanged, ShardState, SharedStore};
 use angarium_core::account::{Environment, Tenant};
 use angarium_core::batch::{
     AttemptRecord, BatchResult, Committed, DeliveryWrite, EndpointWrite, EventWrite, Fanout,
-    FanoutStart, NextState, ShardBatch,
+    FanoutStart, Guard, NextState, ShardBatch, Trace,
 };
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::egress::EgressSettings;
@@ -84,7 +84,7 @@ impl World {
         let mut batch = self.batch(tenant);
         batch.endpoints.push(EndpointWrite::Create {
             config: Box::new(endpoint(tenant, random)),
-            guard: None,
+            trace: Trace::default(),
         });
         self.commit(batch, at(0)).await.endpoints[0].no
     }
@@ -166,8 +166,13 @@ impl World {
     }
 }
 
+/// What is committed with a guarded change.
+pub(super) fn guarded(guard: Guard) -> Trace {
+    Trace { guard: Some(guard), deed: None }
+}
+
 async fn made(store: &SharedStore, change: AccountChange) -> i64 {
-    match store.change_account(change, None, at(0)).await {
+    match store.change_account(change, Trace::default(), at(0)).await {
         Ok(AccountChanged::Created(no)) => no,
         other => panic!("not made: {other:?}"),
     }

@@ -4,11 +4,12 @@ use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::readers::View;
 use super::writer::Tx;
-use super::{api_keys, data_keys, environments, sources};
+use super::{api_keys, audit, data_keys, environments, sources};
 use crate::seal::SealedPlace;
 use crate::{AccountChange, AccountChanged, Accounts};
 use angarium_core::account::{EventTypeConfig, Tenant};
-use angarium_core::batch::Guard;
+use angarium_core::audit::Place;
+use angarium_core::batch::Trace;
 use angarium_core::id::{EnvironmentNo, ShardId, TenantNo};
 use angarium_core::secret::SigningKey;
 use angarium_core::time::Timestamp;
@@ -16,13 +17,16 @@ use rusqlite::{Connection, Params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Makes a change, with the record of the call that asked for it.
+/// Makes a change, with what is committed with it.
 pub(super) fn change(
     tx: &mut Tx<'_>,
     change: &AccountChange,
-    guard: Option<&Guard>,
+    trace: &Trace,
     now: Timestamp,
 ) -> Result<AccountChanged, Fault> {
+    // What is deleted has no name afterwards.
+    let deed = trace.deed.as_deref();
+    let before = deed.map(|deed| audit::name(tx, deed.place)).transpose()?;
     let changed = match change {
         AccountChange::CreateEnvironment(environment) => environments::create(tx, environment)?,
         AccountChange::ReplaceEnvironment(environment) => environments::replace(tx, environment)?,
@@ -48,8 +52,12 @@ pub(super) fn change(
         | AccountChanged::InUse
         | AccountChanged::TooMany => false,
     };
-    if let Some(guard) = guard.filter(|_| made) {
+    if let Some(guard) = trace.guard.as_ref().filter(|_| made) {
         guards::insert(tx, guard, owner(change), Subject::Nothing, now)?;
+    }
+    if let (Some(deed), Some(before), true) = (deed, before, made) {
+        let place = made_place(change, changed).map(|place| audit::name(tx, place));
+        audit::add(tx, deed, &place.transpose()?.unwrap_or(before), now)?;
     }
     Ok(changed)
 }
@@ -70,6 +78,19 @@ fn owner(change: &AccountChange) -> TenantNo {
         | AccountChange::RevokeKey(_)
         | AccountChange::PutEventType(..)
         | AccountChange::DeleteSource(_) => guards::NOBODY,
+    }
+}
+
+/// What is new has its number only now.
+fn made_place(change: &AccountChange, changed: AccountChanged) -> Option<Place> {
+    match (change, changed) {
+        (AccountChange::CreateEnvironment(_), AccountChanged::Created(no)) => {
+            Some(Place::Environment(EnvironmentNo::new(no)))
+        }
+        (AccountChange::PutTenant(_), AccountChanged::Created(no)) => {
+            Some(Place::Tenant(TenantNo::new(no)))
+        }
+        _ => None,
     }
 }
 

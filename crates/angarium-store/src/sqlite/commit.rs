@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::writer::Tx;
-use super::{deliveries, endpoints, events, holds};
+use super::{audit, deliveries, endpoints, events, holds};
 use angarium_core::batch::{BatchResult, Checkpoint, Committed, ShardBatch};
 use angarium_core::id::{Epoch, ShardId};
 use angarium_core::outcome::Class;
@@ -114,6 +114,10 @@ fn write(tx: &mut Tx<'_>, batch: &ShardBatch, now: Timestamp) -> Result<Committe
     }
     for endpoint in &batch.endpoints {
         done.endpoints.push(endpoints::write(tx, batch.shard, endpoint, now)?);
+    }
+    for deed in &batch.deeds {
+        let place = audit::name(tx, deed.place)?;
+        audit::add(tx, deed, &place, now)?;
     }
     if let Some(checkpoint) = &batch.checkpoint {
         move_checkpoint(tx, batch.shard, checkpoint)?;

@@ -6,9 +6,10 @@
 use super::codec::{Columns as _, micros, stored};
 use super::crc;
 use super::fault::Fault;
-use super::guards::{self, Subject};
+use super::guards::Subject;
 use super::holds;
 use super::replay::replay;
+use super::trace;
 use super::writer::Tx;
 use angarium_core::batch::{
     ActionResult, AttemptRecord, DeliveryWrite, Fanout, NextState, RowAction, RowActionKind,
@@ -376,8 +377,8 @@ pub(super) fn act(
         RowActionKind::Skip => holds::skip(tx, key)?,
         RowActionKind::Replay(made) => replay(tx, shard, made)?.then_some(alone(key)),
     };
-    if let (Some(guard), Some(ActionResult { key, .. })) = (&action.guard, done) {
-        guards::insert(tx, guard, guards::NOBODY, Subject::Delivery(key), now)?;
+    if let Some(ActionResult { key, .. }) = done {
+        trace::keep(tx, &action.trace, guards::NOBODY, Subject::Delivery(key), now)?;
     }
     Ok(done)
 }

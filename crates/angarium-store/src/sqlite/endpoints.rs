@@ -7,10 +7,11 @@ use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::holds;
 use super::readers::View;
+use super::trace;
 use super::writer::Tx;
 use crate::read::{EndpointRow, Page};
 use crate::seal::SealedPlace;
-use angarium_core::batch::{EndpointResult, EndpointWrite, Guard};
+use angarium_core::batch::{EndpointResult, EndpointWrite};
 use angarium_core::delivery::EndReason;
 use angarium_core::endpoint::{
     EndpointConfig, EndpointCounters, EndpointHealth, EndpointSecrets, EndpointStatus,
@@ -88,21 +89,21 @@ pub(super) fn write(
     now: Timestamp,
 ) -> Result<EndpointResult, Fault> {
     let (no, rows) = match write {
-        EndpointWrite::Create { config, guard } => {
+        EndpointWrite::Create { config, trace } => {
             let no = create(tx, shard, config)?;
-            keep(tx, config.tenant, guard.as_ref(), now)?;
+            trace::keep(tx, trace, config.tenant, Subject::Nothing, now)?;
             (no, 0)
         }
-        EndpointWrite::Replace { no, config, guard } => {
+        EndpointWrite::Replace { no, config, trace } => {
             replace(tx, *no, config)?;
-            keep(tx, config.tenant, guard.as_ref(), now)?;
+            trace::keep(tx, trace, config.tenant, Subject::Nothing, now)?;
             (*no, 0)
         }
-        EndpointWrite::Delete { no, at, guard } => {
+        EndpointWrite::Delete { no, at, trace } => {
             let delete = params![no.get(), at.as_millis()];
             tx.connection.prepare_cached(DELETE)?.execute(delete)?;
             holds::forget(tx, *no)?;
-            keep(tx, guards::NOBODY, guard.as_ref(), now)?;
+            trace::keep(tx, trace, guards::NOBODY, Subject::Nothing, now)?;
             (*no, 0)
         }
         EndpointWrite::CancelWaiting { no, at, limit } => {
@@ -118,13 +119,6 @@ pub(super) fn write(
         }
     };
     Ok(EndpointResult { no, rows })
-}
-
-fn keep(tx: &Tx<'_>, owner: TenantNo, guard: Option<&Guard>, now: Timestamp) -> Result<(), Fault> {
-    match guard {
-        Some(guard) => guards::insert(tx, guard, owner, Subject::Nothing, now),
-        None => Ok(()),
-    }
 }
 
 fn rows_at_most(limit: usize) -> i64 {

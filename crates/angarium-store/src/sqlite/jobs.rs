@@ -2,11 +2,12 @@
 
 use super::codec::{Columns as _, stored};
 use super::fault::Fault;
-use super::guards::{self, Subject};
+use super::guards::Subject;
 use super::readers::View;
+use super::trace;
 use super::writer::Tx;
 use crate::read::{JobQuery, Page};
-use angarium_core::batch::Guard;
+use angarium_core::batch::Trace;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, EventKey, Generation, JobId, TenantNo,
@@ -61,10 +62,10 @@ const TOP: [u8; 16] = [0xff; 16];
 
 /// Begins a job, unless `most` of its tenant run already.
 pub(super) fn create(
-    tx: &Tx<'_>,
+    tx: &mut Tx<'_>,
     job: &Job,
     most: usize,
-    guard: Option<&Guard>,
+    trace: &Trace,
     now: Timestamp,
 ) -> Result<bool, Fault> {
     let running: i64 = tx
@@ -96,15 +97,15 @@ pub(super) fn create(
         job.ended_at.map(Timestamp::as_millis),
         left_out_text(&job.reach),
     ])?;
-    keep(tx, job, guard, now)?;
+    trace::keep(tx, trace, job.tenant, Subject::Nothing, now)?;
     Ok(true)
 }
 
 /// Writes where a job stands, unless it has ended.
 pub(super) fn advance(
-    tx: &Tx<'_>,
+    tx: &mut Tx<'_>,
     job: &Job,
-    guard: Option<&Guard>,
+    trace: &Trace,
     now: Timestamp,
 ) -> Result<bool, Fault> {
     let moved = tx.connection.prepare_cached(MOVE)?.execute(params![
@@ -121,13 +122,9 @@ pub(super) fn advance(
         stored(job.total),
     ])?;
     if moved > 0 {
-        keep(tx, job, guard, now)?;
+        trace::keep(tx, trace, job.tenant, Subject::Nothing, now)?;
     }
     Ok(moved > 0)
-}
-
-fn keep(tx: &Tx<'_>, job: &Job, guard: Option<&Guard>, now: Timestamp) -> Result<(), Fault> {
-    guard.map_or(Ok(()), |guard| guards::insert(tx, guard, job.tenant, Subject::Nothing, now))
 }
 
 /// One job.

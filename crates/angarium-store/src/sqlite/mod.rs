@@ -19,10 +19,13 @@ mod reseal;
 mod commit;
 mod events;
 
+mod audit;
 mod deliveries;
 mod endpoints;
 mod environments;
 mod guards;
+mod trace;
+
 mod holds;
 mod replay;
 
@@ -54,15 +57,17 @@ mod plans;
 
 use crate::error::{StoreError, StoreResult};
 use crate::read::{
-    DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow, EventQuery, EventRow,
-    JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery, SequenceRow,
+    AuditBounds, AuditQuery, DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow,
+    EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
+    SequenceRow,
 };
 use crate::seal::MasterKey;
 use crate::{
     AccountChange, AccountChanged, Accounts, Encryption, MasterKeyRotated, Room, ShardState, Store,
     StoredAnswer, Upkeep,
 };
-use angarium_core::batch::{BatchResult, Guard, ShardBatch};
+use angarium_core::audit::{Entry, EntryNo, Link};
+use angarium_core::batch::{BatchResult, ShardBatch, Trace};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{
     ApiKeyId, DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, JobId, ShardId,
@@ -284,10 +289,10 @@ impl Store for SqliteStore {
     async fn change_account(
         &self,
         change: AccountChange,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<AccountChanged> {
-        self.write(move |tx| accounts::change(tx, &change, guard.as_ref(), now)).await
+        self.write(move |tx| accounts::change(tx, &change, &trace, now)).await
     }
 
     async fn guarded_answer(
@@ -391,21 +396,16 @@ impl Store for SqliteStore {
         &self,
         job: &Job,
         most: usize,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<bool> {
         let job = job.clone();
-        self.write(move |tx| jobs::create(tx, &job, most, guard.as_ref(), now)).await
+        self.write(move |tx| jobs::create(tx, &job, most, &trace, now)).await
     }
 
-    async fn advance_job(
-        &self,
-        job: &Job,
-        guard: Option<Guard>,
-        now: Timestamp,
-    ) -> StoreResult<bool> {
+    async fn advance_job(&self, job: &Job, trace: Trace, now: Timestamp) -> StoreResult<bool> {
         let job = job.clone();
-        self.write(move |tx| jobs::advance(tx, &job, guard.as_ref(), now)).await
+        self.write(move |tx| jobs::advance(tx, &job, &trace, now)).await
     }
 
     async fn job(&self, id: JobId) -> StoreResult<Option<Job>> {
@@ -420,6 +420,24 @@ impl Store for SqliteStore {
         self.read(jobs::running).await
     }
 
+    async fn audit(&self, query: &AuditQuery) -> StoreResult<Page<Entry, EntryNo>> {
+        let query = query.clone();
+        self.read(move |view| audit::page(view, &query)).await
+    }
+
+    async fn audit_after(
+        &self,
+        bounds: AuditBounds,
+        after: EntryNo,
+        limit: usize,
+    ) -> StoreResult<Vec<Entry>> {
+        self.read(move |view| audit::after(view, bounds, after, limit)).await
+    }
+
+    async fn audit_head(&self) -> StoreResult<Link> {
+        self.read(|view| audit::head(view.connection)).await
+    }
+
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
         let done = self.write_alone(move |tx| upkeep::step(tx, now)).await?;
         if !done.more {
@@ -431,13 +449,13 @@ impl Store for SqliteStore {
     async fn rotate_master_key(
         &self,
         next: MasterKey,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<MasterKeyRotated> {
         self.write_alone(move |tx| {
             let rotated = data_keys::rotate_master(tx, &next)?;
-            if let (MasterKeyRotated::Done, Some(guard)) = (rotated, &guard) {
-                guards::insert(tx, guard, guards::NOBODY, Subject::Nothing, now)?;
+            if rotated == MasterKeyRotated::Done {
+                trace::keep(tx, &trace, guards::NOBODY, Subject::Nothing, now)?;
             }
             Ok(rotated)
         })
@@ -447,15 +465,12 @@ impl Store for SqliteStore {
     async fn rotate_data_keys(
         &self,
         tenant: Option<TenantNo>,
-        guard: Option<Guard>,
+        trace: Trace,
         now: Timestamp,
     ) -> StoreResult<()> {
         self.write_alone(move |tx| {
             data_keys::retire(tx, tenant)?;
-            match &guard {
-                Some(guard) => guards::insert(tx, guard, guards::NOBODY, Subject::Nothing, now),
-                None => Ok(()),
-            }
+            trace::keep(tx, &trace, guards::NOBODY, Subject::Nothing, now)
         })
         .await
     }

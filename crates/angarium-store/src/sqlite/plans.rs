@@ -3,8 +3,8 @@
 
 use super::{Mode, SqliteConfig, Synchronous};
 use super::{
-    api_keys, commit, data_keys, deliveries, endpoints, events, guards, holds, jobs, keyring, lists,
-    open, recoverable, recovery, rejections, reseal, rows, sequence, sources, upkeep,
+    api_keys, audit, commit, data_keys, deliveries, endpoints, events, guards, holds, jobs, keyring,
+    lists, open, recoverable, recovery, rejections, reseal, rows, sequence, sources, upkeep,
 };
 use crate::seal::MasterKey;
 use rusqlite::{Connection, StatementStatus};
@@ -23,6 +23,13 @@ const HOT: &[(&str, &str)] = &[
     (deliveries::LAST_GENERATION, DELIVERY),
     (commit::CLAIM, "SEARCH shard USING INTEGER PRIMARY KEY"),
     (commit::MOVE_CHECKPOINT, "SEARCH shard USING INTEGER PRIMARY KEY"),
+    (audit::NAME_TENANT, "SEARCH tenant USING INTEGER PRIMARY KEY (rowid=?)"),
+    (audit::NEWEST, "SEARCH audit USING INTEGER PRIMARY KEY (rowid<?)"),
+    (audit::NEWEST_OF_ENVIRONMENT, "INDEX audit_by_environment (environment=? AND no<?)"),
+    (audit::NEWEST_OF_TENANT, "INDEX audit_by_tenant (tenant=? AND no<?)"),
+    (audit::OLDEST, "SEARCH audit USING INTEGER PRIMARY KEY (rowid>?)"),
+    (audit::OLDEST_OF_ENVIRONMENT, "INDEX audit_by_environment (environment=? AND no>?)"),
+    (audit::OLDEST_OF_TENANT, "INDEX audit_by_tenant (tenant=? AND no>?)"),
     (guards::SELECT, "SEARCH idempotency USING PRIMARY KEY"),
     (endpoints::SELECT_BY_ID, "SEARCH endpoint USING INDEX sqlite_autoindex_endpoint_1"),
     (endpoints::SELECT_OF_TENANT, "USING INDEX endpoint_by_tenant (tenant=? AND no<?)"),
@@ -130,7 +137,7 @@ fn each_hot_query_uses_its_index() {
     for (sql, index) in HOT {
         let plan = plan(&connection, sql);
         assert!(plan.contains(index), "{sql}\nshould use {index}, but:\n{plan}");
-        let big = ["event", "delivery", "pending", "attempt", "own_id", "rejection"];
+        let big = ["event", "delivery", "pending", "attempt", "own_id", "rejection", "audit"];
         let reads_whole = |table: &&str| plan.contains(&format!("SCAN {table}"));
         assert!(!big.iter().any(reads_whole), "{sql}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{sql}\nsorts:\n{plan}");

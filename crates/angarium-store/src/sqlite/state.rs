@@ -1,7 +1,9 @@
 //! What the writer holds in memory: few numbers that every commit needs, read once at the start.
 
+use super::audit;
 use super::fault::Fault;
 use super::reseal::Progress;
+use angarium_core::audit::Link;
 use angarium_core::id::{EventKey, ShardId};
 use angarium_core::time::Timestamp;
 use rusqlite::Connection;
@@ -20,6 +22,8 @@ pub(super) struct State {
     pub(super) pending: i64,
     /// Rows in `event`.
     pub(super) events: i64,
+    /// The last entry of the audit log.
+    pub(super) audited: Link,
     /// The last commit of shards that `meta` does not tell of yet.
     pub(super) written_at: Option<Timestamp>,
     /// How far keys on their way out have been followed.
@@ -54,6 +58,7 @@ impl State {
             indexed_upto: EventKey::new(indexed_upto),
             pending: number("SELECT count(*) FROM pending")?,
             events: number("SELECT count(*) FROM event_by_tenant")? + unindexed,
+            audited: audit::head(connection)?,
             written_at: None,
             resealing: Progress::default(),
             to_scrub: true,

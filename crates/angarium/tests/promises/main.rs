@@ -7,6 +7,7 @@
 //! another executable than the one that was built with the tests.
 
 mod access;
+mod audit;
 mod backlog;
 mod badhost;
 mod contract_api;

@@ -54,6 +54,8 @@ fn the_document_names_every_call_of_the_api() {
         "POST /v1/deliveries/{id}/retry",
         "POST /v1/deliveries/{id}/cancel",
         "PUT /v1/event-types/{type}",
+        "GET /v1/audit",
+        "GET /v1/audit/export",
     ];
     for call in expected {
         assert!(described.contains(call), "{call} is not in {described:?}");

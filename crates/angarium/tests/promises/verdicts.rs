@@ -294,6 +294,8 @@ fn a_dead_letter_holds_its_lane_over_a_kill_until_it_is_skipped() {
     assert_eq!(numbers(&receiver), [1, 3, 2, 4]);
     let again = platform.act(&dead, "skip");
     assert_eq!((again.status, again.code()), (409, "invalid_state"));
+    let told = platform.api.list("/v1/audit?action=delivery.skip");
+    assert_eq!(told.iter().map(|entry| &entry["object"]["id"]).collect::<Vec<_>>(), [&dead["id"]]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub enum Access {
 }
 
 impl Operation {
-    pub(in crate::contract) const NAMES: &[(&str, Operation)] = &[
+    pub(crate) const NAMES: &[(&str, Operation)] = &[
         ("endpoint.create", Operation::EndpointCreate),
         ("endpoint.list", Operation::EndpointList),
         ("endpoint.get", Operation::EndpointGet),

@@ -11,20 +11,20 @@ impl Bench {
             config.concurrency = Some(1);
         });
         let ticket = self.ticket();
-        self.act(|shard, fx| shard.replace_endpoint(ticket, no, endpoint, None, fx));
+        self.act(|shard, fx| shard.replace_endpoint(ticket, no, endpoint, Trace::default(), fx));
         self.commit();
         assert_eq!(self.reply_to(ticket), Some(&Reply::Done));
     }
 
     pub(super) fn delete(&mut self, no: EndpointNo) {
         let (ticket, now) = (self.ticket(), self.now);
-        self.act(|shard, fx| shard.delete_endpoint(ticket, TENANT, no, None, now, fx));
+        self.act(|shard, fx| shard.delete_endpoint(ticket, TENANT, no, Trace::default(), now, fx));
         self.commit();
         assert_eq!(self.reply_to(ticket), Some(&Reply::Done));
     }
 
     pub(super) fn action(&mut self, key: DeliveryKey) -> (u32, DeliveryAction) {
-        (self.ticket(), DeliveryAction { tenant: TENANT, key, guard: None })
+        (self.ticket(), DeliveryAction { tenant: TENANT, key, trace: Trace::default() })
     }
 }
 
@@ -58,7 +58,7 @@ fn an_event_that_was_matched_while_a_pause_was_being_committed_waits_too() {
         config.version = 2;
     });
     let ticket = bench.ticket();
-    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, paused, None, fx));
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, paused, Trace::default(), fx));
     let pause = bench.shard.take_batch().expect("the pause");
     bench.publish();
     bench.finish(&pause);
@@ -109,7 +109,7 @@ fn a_change_made_from_an_old_version_is_refused() {
     bench.set_status(no, EndpointStatus::Paused);
     let stale = bench.endpoint(|config| config.version = 2);
     let ticket = bench.ticket();
-    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, stale, None, fx));
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, stale, Trace::default(), fx));
     let reply = bench.reply_to(ticket);
     assert!(matches!(reply, Some(Reply::Refused(r)) if r.code == Code::Conflict));
 }
@@ -120,7 +120,7 @@ fn another_tenant_s_endpoint_is_not_found() {
     let no = bench.add(|_| {});
     let (ticket, now) = (bench.ticket(), bench.now);
     let other = TenantNo::new(65);
-    bench.act(|shard, fx| shard.delete_endpoint(ticket, other, no, None, now, fx));
+    bench.act(|shard, fx| shard.delete_endpoint(ticket, other, no, Trace::default(), now, fx));
     let reply = bench.reply_to(ticket);
     assert!(matches!(reply, Some(Reply::Refused(r)) if r.code == Code::NotFound));
 }
@@ -133,7 +133,7 @@ fn a_tenant_has_at_most_as_many_endpoints_as_the_limit() {
     bench.add(|_| {});
     let endpoint = bench.endpoint(|_| {});
     let ticket = bench.ticket();
-    bench.act(|shard, fx| shard.create_endpoint(ticket, endpoint, None, None, fx));
+    bench.act(|shard, fx| shard.create_endpoint(ticket, endpoint, None, Trace::default(), fx));
     let reply = bench.reply_to(ticket);
     assert!(matches!(reply, Some(Reply::Refused(r)) if r.code == Code::TooManyEndpoints));
 }

@@ -10,7 +10,9 @@ impl Bench {
         let mut endpoint = (*self.endpoint(|_| {})).clone();
         change(&mut endpoint);
         let ticket = self.ticket();
-        self.act(|shard, fx| shard.create_endpoint(ticket, Arc::new(endpoint), None, None, fx));
+        self.act(|shard, fx| {
+            shard.create_endpoint(ticket, Arc::new(endpoint), None, Trace::default(), fx)
+        });
         self.commit();
         EndpointNo::new(self.last_endpoint)
     }

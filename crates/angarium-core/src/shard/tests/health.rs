@@ -53,7 +53,7 @@ fn an_endpoint_that_was_switched_off_gets_nothing_and_begins_anew_when_it_is_swi
     let version = bench.shard.queues[&no].version;
     let on = bench.endpoint(|config| config.version = version + 1);
     let ticket = bench.ticket();
-    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, on, None, fx));
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, on, Trace::default(), fx));
     bench.commit();
     give_up(&mut bench);
     assert_eq!(status(&bench, no), EndpointStatus::Active, "the count began anew");
@@ -189,7 +189,7 @@ fn a_change_that_is_under_way_goes_before_switching_off_and_the_next_failure_ask
     let version = bench.shard.queues[&no].version;
     let changed = bench.endpoint(|config| config.version = version + 1);
     let ticket = bench.ticket();
-    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, changed, None, fx));
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, changed, Trace::default(), fx));
     bench.end(Class::ServerError);
     bench.commit();
     assert_eq!(bench.reply_to(ticket), Some(&Reply::Done));
@@ -239,6 +239,6 @@ fn switch_on(bench: &mut Bench, no: EndpointNo) {
         config.ordering = None;
     });
     let ticket = bench.ticket();
-    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, on, None, fx));
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, on, Trace::default(), fx));
     bench.commit();
 }

@@ -22,7 +22,7 @@ fn held() -> (Bench, EndpointNo, DeliveryKey) {
 
 fn skip(bench: &mut Bench, key: DeliveryKey) -> Reply {
     let (ticket, now) = (bench.ticket(), bench.now);
-    let action = DeliveryAction { tenant: TENANT, key, guard: None };
+    let action = DeliveryAction { tenant: TENANT, key, trace: Trace::default() };
     bench.act(|shard, fx| shard.skip(ticket, action, now, fx));
     bench.commit();
     bench.load();
@@ -31,7 +31,7 @@ fn skip(bench: &mut Bench, key: DeliveryKey) -> Reply {
 
 fn redeliver(bench: &mut Bench, key: DeliveryKey) {
     let (ticket, now) = (bench.ticket(), bench.now);
-    let action = DeliveryAction { tenant: TENANT, key, guard: None };
+    let action = DeliveryAction { tenant: TENANT, key, trace: Trace::default() };
     bench.act(|shard, fx| shard.retry(ticket, action, Seen::Ended, now, fx));
     bench.commit();
     bench.load();
@@ -117,7 +117,7 @@ fn what_a_person_ends_holds_nothing() {
     bench.commit();
     let head = bench.attempts[0].key;
     let (ticket, now) = (bench.ticket(), bench.now);
-    let action = DeliveryAction { tenant: TENANT, key: head, guard: None };
+    let action = DeliveryAction { tenant: TENANT, key: head, trace: Trace::default() };
     bench.act(|shard, fx| shard.cancel(ticket, action, now, fx));
     bench.end(Class::ServerError);
     bench.commit();

@@ -108,7 +108,7 @@ fn a_follower_cannot_be_retried_before_its_turn_and_a_cancelled_head_lets_the_ne
     bench.commit();
     let keys: Vec<_> = bench.events.keys().map(|key| DeliveryKey::first(*key, no)).collect();
     let (ticket, now) = (bench.ticket(), bench.now);
-    let action = |key| DeliveryAction { tenant: TENANT, key, guard: None };
+    let action = |key| DeliveryAction { tenant: TENANT, key, trace: Trace::default() };
     bench.act(|shard, fx| shard.retry(ticket, action(keys[1]), Seen::Waiting, now, fx));
     assert!(matches!(bench.reply_to(ticket), Some(Reply::Refused(_))));
 
@@ -214,7 +214,8 @@ impl Run {
             config.version = version;
         });
         let (ticket, no) = (self.bench.ticket(), self.no);
-        self.bench.act(|shard, fx| shard.replace_endpoint(ticket, no, endpoint, None, fx));
+        self.bench
+            .act(|shard, fx| shard.replace_endpoint(ticket, no, endpoint, Trace::default(), fx));
         self.bench.commit();
     }
 
@@ -222,8 +223,11 @@ impl Run {
         let Some(event) = self.bench.events.keys().nth(place).copied() else {
             return;
         };
-        let action =
-            DeliveryAction { tenant: TENANT, key: DeliveryKey::first(event, self.no), guard: None };
+        let action = DeliveryAction {
+            tenant: TENANT,
+            key: DeliveryKey::first(event, self.no),
+            trace: Trace::default(),
+        };
         let (ticket, now) = (self.bench.ticket(), self.bench.now);
         self.bench.act(|shard, fx| shard.cancel(ticket, action, now, fx));
     }
@@ -239,7 +243,7 @@ impl Run {
             return;
         }
         let key = DeliveryKey::first(event, self.no);
-        let action = DeliveryAction { tenant: TENANT, key, guard: None };
+        let action = DeliveryAction { tenant: TENANT, key, trace: Trace::default() };
         let (ticket, now) = (self.bench.ticket(), self.bench.now);
         self.bench.act(|shard, fx| shard.retry(ticket, action, Seen::Ended, now, fx));
         self.bench.commit();
@@ -248,7 +252,7 @@ impl Run {
     fn skip(&mut self, place: usize) {
         if let Some(event) = self.dead().into_iter().nth(place) {
             let key = DeliveryKey::first(event, self.no);
-            let action = DeliveryAction { tenant: TENANT, key, guard: None };
+            let action = DeliveryAction { tenant: TENANT, key, trace: Trace::default() };
             let (ticket, now) = (self.bench.ticket(), self.bench.now);
             self.bench.act(|shard, fx| shard.skip(ticket, action, now, fx));
             self.skips.push((ticket, event));

@@ -26,7 +26,8 @@ fn an_event_for_an_endpoint_that_the_tenant_has_not_is_refused_and_nothing_is_ac
     let deleted = bench.add(|_| {});
     let foreign = bench.add(|config| config.tenant = TenantNo::new(2));
     let (ticket, now) = (bench.ticket(), bench.now);
-    bench.act(|shard, fx| shard.delete_endpoint(ticket, TENANT, deleted, None, now, fx));
+    bench
+        .act(|shard, fx| shard.delete_endpoint(ticket, TENANT, deleted, Trace::default(), now, fx));
     for other in [deleted, foreign, EndpointNo::new(99)] {
         let ticket = bench.publish_for(Some("own"), Audience::Only(vec![mine, other]));
         let refused = bench.reply_to(ticket).expect("an answer");
@@ -51,7 +52,9 @@ fn a_maker_has_at_most_so_many_endpoints_of_a_contract_however_the_commits_fall(
             config.contract = contract.into();
         });
         let ticket = bench.ticket();
-        bench.act(|shard, fx| shard.create_endpoint(ticket, endpoint, Some(3), None, fx));
+        bench.act(|shard, fx| {
+            shard.create_endpoint(ticket, endpoint, Some(3), Trace::default(), fx)
+        });
         ticket
     };
     create(&mut bench, maker(1), "anduin-legacy");
@@ -73,7 +76,7 @@ fn a_maker_has_at_most_so_many_endpoints_of_a_contract_however_the_commits_fall(
 
     let (ticket, now) = (bench.ticket(), bench.now);
     let first = EndpointNo::new(1);
-    bench.act(|shard, fx| shard.delete_endpoint(ticket, TENANT, first, None, now, fx));
+    bench.act(|shard, fx| shard.delete_endpoint(ticket, TENANT, first, Trace::default(), now, fx));
     let sixth = create(&mut bench, maker(1), "anduin-legacy");
     bench.commit();
     assert!(matches!(bench.reply_to(sixth), Some(Reply::EndpointMade(_))));

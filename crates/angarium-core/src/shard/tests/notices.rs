@@ -99,7 +99,7 @@ fn change(bench: &mut Bench, no: EndpointNo, change: impl FnOnce(&mut EndpointCo
     change(&mut config);
     let endpoint = bench.endpoint(|new| *new = config);
     let ticket = bench.ticket();
-    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, endpoint, None, fx));
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, endpoint, Trace::default(), fx));
     bench.commit();
 }
 

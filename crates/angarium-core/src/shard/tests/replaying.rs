@@ -11,7 +11,7 @@ impl Bench {
             replay(event, *no, past, Some(EndpointStatus::Active), now).expect("a replay")
         };
         let deliveries: Vec<Replayed> = pairs.iter().map(made).collect();
-        let call = Replay { tenant: TENANT, event, deliveries, guard: None };
+        let call = Replay { tenant: TENANT, event, deliveries, trace: Trace::default() };
         self.act(|shard, fx| shard.replay(ticket, call, now, fx));
         ticket
     }

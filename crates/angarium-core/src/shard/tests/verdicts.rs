@@ -24,7 +24,7 @@ fn change(bench: &mut Bench, no: EndpointNo, change: impl FnOnce(&mut EndpointCo
         change(config);
     });
     let ticket = bench.ticket();
-    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, endpoint, None, fx));
+    bench.act(|shard, fx| shard.replace_endpoint(ticket, no, endpoint, Trace::default(), fx));
 }
 
 #[test]

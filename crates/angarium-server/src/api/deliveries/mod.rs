@@ -13,6 +13,8 @@ use super::page::{self, ListName, Listed, Query};
 use super::problem::{Problem, not_found};
 use super::{App, Named};
 use angarium_core::account::Tenant;
+use angarium_core::audit::{Action, Place};
+use angarium_core::batch::Trace;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EndpointNo, EnvironmentNo, EventId, EventKey, TenantNo};
 use angarium_core::outcome::Class;
@@ -112,13 +114,14 @@ pub(super) async fn retry(
         let message = "it waits behind an earlier delivery of its lane; cancel that one";
         return Err(Refusal::whole(Code::InvalidState, message).into());
     }
-    let (key, guard) = (delivery.row.key, call.keep_delivery());
+    let key = delivery.row.key;
+    let trace = does(&call, Action::DeliveryRetry, &delivery);
     let seen = seen(&delivery);
-    let tried = app.runner.retry_delivery(tenant.no, key, seen, guard.clone()).await;
+    let tried = app.runner.retry_delivery(tenant.no, key, seen, trace.clone()).await;
     let retried = match tried {
         Err(Refusal { code: Code::Conflict, .. }) => {
             let (_, delivery) = find(&app, &call.caller, &id).await?;
-            app.runner.retry_delivery(tenant.no, key, self::seen(&delivery), guard).await
+            app.runner.retry_delivery(tenant.no, key, self::seen(&delivery), trace).await
         }
         decided => decided,
     };
@@ -141,8 +144,8 @@ pub(super) async fn cancel(
         let message = format!("it has ended: {}", delivery.row.state.as_str());
         return Err(Refusal::whole(Code::InvalidState, message).into());
     }
-    let guard = call.keep_delivery();
-    let key = app.runner.cancel_delivery(tenant.no, delivery.row.key, guard).await?;
+    let trace = does(&call, Action::DeliveryCancel, &delivery);
+    let key = app.runner.cancel_delivery(tenant.no, delivery.row.key, trace).await?;
     accepted(&app, &call.caller, key).await
 }
 
@@ -159,9 +162,14 @@ pub(super) async fn skip(
     call: Command<Empty>,
 ) -> Result<Response, Problem> {
     let (tenant, delivery) = find(&app, &call.caller, &id).await?;
-    let guard = call.keep_delivery();
-    let key = app.runner.skip_delivery(tenant.no, delivery.row.key, guard).await?;
+    let trace = does(&call, Action::DeliverySkip, &delivery);
+    let key = app.runner.skip_delivery(tenant.no, delivery.row.key, trace).await?;
     accepted(&app, &call.caller, key).await
+}
+
+fn does(call: &Command<Empty>, action: Action, delivery: &DeliveryWithAttempts) -> Trace {
+    let DeliveryRow { tenant, key, .. } = &delivery.row;
+    call.trace_delivery(call.caller.does(action, Place::Tenant(*tenant), key))
 }
 
 /// The answer of an action: the delivery as it stands.

@@ -19,6 +19,7 @@ use super::json::{Answer, Empty, Secret};
 use super::page::{self, ListName, Listed, Query};
 use super::problem::Problem;
 use super::{App, Named};
+use angarium_core::audit::Action;
 use angarium_core::contract::api::EndpointFacts;
 use angarium_core::endpoint::{EndpointConfig, EndpointStatus};
 use angarium_core::refusal::{Code, Refusal};
@@ -224,7 +225,7 @@ async fn take(
 ) -> Result<Answer, Problem> {
     let apply = |config: &mut EndpointConfig| step(config, taken);
     let endpoints = Endpoints::of(app, &call.caller)?;
-    endpoints.amend(id, &call.idempotency, apply, shown(app)).await
+    endpoints.amend(id, taken.action(), &call.idempotency, apply, shown(app)).await
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -233,6 +234,17 @@ enum Step {
     Disable,
     Pause,
     Resume,
+}
+
+impl Step {
+    fn action(self) -> Action {
+        match self {
+            Step::Enable => Action::EndpointEnable,
+            Step::Disable => Action::EndpointDisable,
+            Step::Pause => Action::EndpointPause,
+            Step::Resume => Action::EndpointResume,
+        }
+    }
 }
 
 /// Where a step leads; a pause does not undo a disable, nor the other way round (rule 12).

@@ -14,6 +14,7 @@ use crate::api::json::{Answer, Secret};
 use crate::api::problem::{Problem, not_found};
 use crate::api::signing_keys::{ensure_tenant_key, new_key};
 use angarium_core::account::Tenant;
+use angarium_core::audit::{Action, Deed, Place};
 use angarium_core::contract::api::EndpointFacts;
 use angarium_core::contract::{KeyRule, KeyScope};
 use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointHealth, EndpointStatus};
@@ -126,9 +127,11 @@ impl<'a> Endpoints<'a> {
             health: EndpointHealth::default(),
             secret: endpoint.config.secrets.keys.first().map(|key| &key.secret),
         });
-        let guard = idempotency.keep(&answer);
+        let config = &endpoint.config;
+        let made = self.does(Action::EndpointCreate, config).making(config);
+        let trace = idempotency.trace(&answer, made);
         let most = self.caller.own_tenant().and(endpoint.contract.rules().max_per_key);
-        self.app.runner.create_endpoint(Arc::new(endpoint), most, guard).await?;
+        self.app.runner.create_endpoint(Arc::new(endpoint), most, trace).await?;
         Ok(answer)
     }
 
@@ -156,7 +159,7 @@ impl<'a> Endpoints<'a> {
         if change.url.is_some() {
             self.validate_changed(id, apply).await?;
         }
-        self.amend(id, idempotency, apply, print).await
+        self.amend(id, Action::EndpointUpdate, idempotency, apply, print).await
     }
 
     /// Validates the URL that a change leads to, if it is another one. No turn is held meanwhile:
@@ -188,8 +191,9 @@ impl<'a> Endpoints<'a> {
     ) -> Result<Answer, Problem> {
         let row = self.find(id).await?;
         self.check_is_nobodys(&row.config)?;
-        let guard = idempotency.keep(&answer);
-        self.app.runner.delete_endpoint(row.config.tenant, row.no, guard).await?;
+        let deleted = self.does(Action::EndpointDelete, &row.config).removing(&row.config);
+        let trace = idempotency.trace(&answer, deleted);
+        self.app.runner.delete_endpoint(row.config.tenant, row.no, trace).await?;
         Ok(answer)
     }
 
@@ -218,7 +222,7 @@ impl<'a> Endpoints<'a> {
         let print = |rotated: &EndpointFacts<'_>| {
             print(&EndpointFacts { secret: Some(&secret), ..*rotated })
         };
-        self.amend(id, idempotency, rotate, print).await
+        self.amend(id, Action::EndpointRotate, idempotency, rotate, print).await
     }
 
     /// Reads an endpoint, changes it, and puts it in its place; anew if the shard changed it
@@ -229,6 +233,7 @@ impl<'a> Endpoints<'a> {
     pub(crate) async fn amend(
         &self,
         id: &str,
+        action: Action,
         idempotency: &Idempotency,
         apply: impl Fn(&mut EndpointConfig) -> Result<(), Refusal>,
         print: impl Fn(&EndpointFacts<'_>) -> Answer,
@@ -237,6 +242,7 @@ impl<'a> Endpoints<'a> {
         let _turn = app.turns.turn(&self.find(id).await?.config.id).await;
         for _ in 0..TRIES {
             let mut row = self.find(id).await?;
+            let before = row.config.clone();
             row.config.version += 1;
             row.config.updated_at = app.now();
             let url = row.config.url.clone();
@@ -252,14 +258,19 @@ impl<'a> Endpoints<'a> {
             }
             row.config = endpoint.config.clone();
             let answer = print(&facts(app, &row));
-            let guard = idempotency.keep(&answer);
-            match app.runner.replace_endpoint(row.no, Arc::new(endpoint), guard).await {
+            let changed = self.does(action, &before).changing(&before, &row.config);
+            let trace = idempotency.trace(&answer, changed);
+            match app.runner.replace_endpoint(row.no, Arc::new(endpoint), trace).await {
                 Err(Refusal { code: Code::Conflict, .. }) => {}
                 done => return done.map(|()| answer).map_err(Problem),
             }
         }
         let message = "others change this endpoint all the time; send it again";
         Err(Refusal::whole(Code::Conflict, message).into())
+    }
+
+    fn does(&self, action: Action, config: &EndpointConfig) -> Deed {
+        self.caller.does(action, Place::Tenant(config.tenant), &config.id)
     }
 
     /// An endpoint that forwards for a source follows that alone.

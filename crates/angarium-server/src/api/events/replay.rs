@@ -12,6 +12,7 @@ use crate::api::json::Answer;
 use crate::api::page::Query;
 use crate::api::problem::{Problem, not_found};
 use crate::api::{App, Named};
+use angarium_core::audit::{Action, Place};
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{EndpointId, EndpointNo, EnvironmentNo};
 use angarium_core::refusal::{Code, Refusal};
@@ -86,11 +87,14 @@ pub(in crate::api) async fn replay(
     loop {
         let plan = Plan::of(&app, environment, &event, named.as_ref()).await?;
         let answer = Answer::accepted(&plan.shown(&app, &event));
-        let guard = call.keep(&answer);
+        let ids: Vec<_> = plan.made.iter().map(|(_, id)| id.to_string()).collect();
+        let place = Place::Tenant(event.event.tenant);
+        let replayed = call.caller.does(Action::EventReplay, place, &event.event.id());
+        let trace = call.trace(&answer, replayed.noting("endpoints", ids));
         let deliveries = plan.made.into_iter().map(|(made, _)| made).collect();
         let (tenant, event) = (event.event.tenant, event.event.key);
         tries.next();
-        match app.runner.replay(Replay { tenant, event, deliveries, guard }).await {
+        match app.runner.replay(Replay { tenant, event, deliveries, trace }).await {
             Ok(()) => return Ok(answer),
             Err(Refusal { code: Code::Conflict, .. }) if !tries.is_empty() => {}
             Err(refusal) => return Err(refusal.into()),

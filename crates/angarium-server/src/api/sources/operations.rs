@@ -13,6 +13,8 @@ use crate::api::problem::{Problem, not_found};
 use crate::entropy::random;
 use crate::receive::{canonical_forward, end_forward, keep_in_step, mended, new_endpoint};
 use angarium_core::account::Tenant;
+use angarium_core::audit::{Action, Author, Deed, Place};
+use angarium_core::batch::Trace;
 use angarium_core::contract::Contract;
 use angarium_core::id::{EnvironmentNo, SigningKeyId, SourceId, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
@@ -33,6 +35,7 @@ const RETIRED: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Sources<'a> {
     app: &'a Arc<App>,
+    caller: &'a Caller,
     environment: EnvironmentNo,
     tenant: Option<TenantNo>,
     contract: Option<&'a str>,
@@ -54,10 +57,10 @@ impl<'a> Sources<'a> {
     ///
     /// # Errors
     /// `environment_required`, `environment_not_found`.
-    pub(crate) fn of(app: &'a Arc<App>, caller: &Caller) -> Result<Self, Refusal> {
+    pub(crate) fn of(app: &'a Arc<App>, caller: &'a Caller) -> Result<Self, Refusal> {
         let environment = caller.environment()?.no;
         let tenant = caller.own_tenant().map(|tenant| tenant.no);
-        Ok(Self { app, environment, tenant, contract: None })
+        Ok(Self { app, caller, environment, tenant, contract: None })
     }
 
     /// Of these, those of one contract's page; new ones are of it.
@@ -128,7 +131,8 @@ impl<'a> Sources<'a> {
         if app.directory.sources(None, most, of_tenant).len() >= most {
             return Err(too_many(most).into());
         }
-        let forward_secret = keep_in_step(app, &config).await?;
+        let author = &self.caller.author();
+        let forward_secret = keep_in_step(app, &config, author).await?;
         let source = Source::new(config.clone(), scheme, app.now());
         let answer = print(&Made {
             source: &source,
@@ -136,10 +140,11 @@ impl<'a> Sources<'a> {
             forward_secret: forward_secret.as_ref(),
         });
         let create = AccountChange::CreateSource(config.clone(), most);
-        match app.change(create, idempotency.keep(&answer)).await {
+        let made = self.does(Action::SourceCreate, &config).making(&config);
+        match app.change(create, idempotency.trace(&answer, made)).await {
             Ok(_) => Ok(answer),
             Err(problem) => {
-                end_forward(app, &config).await?;
+                end_forward(app, &config, author).await?;
                 Err(problem)
             }
         }
@@ -158,7 +163,8 @@ impl<'a> Sources<'a> {
     ) -> Result<Answer, Problem> {
         let app = self.app;
         let _turn = app.turns.turn(&self.find(id)?.config.id).await;
-        let mut config = mended(app, &self.find(id)?.config).await?;
+        let before = mended(app, &self.find(id)?.config).await?;
+        let mut config = before.clone();
         form::apply(&mut config, change, &app.limits)?;
         if let Some(scheme) = &change.scheme {
             config.scheme.clone_from(scheme);
@@ -174,7 +180,8 @@ impl<'a> Sources<'a> {
         if let Some(url) = &change.forward_url {
             config.forward.url = self.checked_url(&config, url.as_deref())?;
         }
-        self.put(config, scheme, idempotency, |source, forward_secret| {
+        let changed = self.does(Action::SourceUpdate, &config).changing(&before, &config);
+        self.put(config, scheme, idempotency, changed, |source, forward_secret| {
             print(&Made { source, secret: None, forward_secret })
         })
         .await
@@ -196,7 +203,8 @@ impl<'a> Sources<'a> {
         let app = self.app;
         let _turn = app.turns.turn(&self.find(id)?.config.id).await;
         let source = self.find(id)?;
-        let mut config = mended(app, &source.config).await?;
+        let before = mended(app, &source.config).await?;
+        let mut config = before.clone();
         let Some(new) = new_key(app, &config, &source.scheme, given)? else {
             return Err(secret_needed(&source.scheme).into());
         };
@@ -211,7 +219,8 @@ impl<'a> Sources<'a> {
         let retired = retired.filter(|key| key.signs(now)).take(RETIRED);
         config.keys = std::iter::once(new).chain(retired).collect();
         let scheme = Arc::clone(&source.scheme);
-        self.put(config, scheme, idempotency, |source, forward_secret| {
+        let rotated = self.does(Action::SourceRotate, &config).changing(&before, &config);
+        self.put(config, scheme, idempotency, rotated, |source, forward_secret| {
             print(&Made { source, secret: Some(&secret), forward_secret })
         })
         .await
@@ -229,9 +238,10 @@ impl<'a> Sources<'a> {
     ) -> Result<Answer, Problem> {
         let _turn = self.app.turns.turn(&self.find(id)?.config.id).await;
         let source = self.find(id)?;
-        end_forward(self.app, &source.config).await?;
+        end_forward(self.app, &source.config, &self.caller.author()).await?;
         let delete = AccountChange::DeleteSource(source.config.id);
-        self.app.change(delete, idempotency.keep(&answer)).await?;
+        let gone = self.does(Action::SourceDelete, &source.config).removing(&*source.config);
+        self.app.change(delete, idempotency.trace(&answer, gone)).await?;
         Ok(answer)
     }
 
@@ -242,18 +252,24 @@ impl<'a> Sources<'a> {
         mut config: SourceConfig,
         scheme: Arc<Scheme>,
         idempotency: &Idempotency,
+        deed: Deed,
         print: impl Fn(&Source, Option<&SecretText>) -> Answer,
     ) -> Result<Answer, Problem> {
         let app = self.app;
         config.updated_at = app.now();
-        let forward_secret = keep_in_step(app, &config).await?;
+        let forward_secret = keep_in_step(app, &config, &self.caller.author()).await?;
         if config.forward.url.is_none() {
             config.forward.endpoint = new_endpoint(app);
         }
         let source = Source::new(config.clone(), scheme, app.now());
         let answer = print(&source, forward_secret.as_ref());
-        app.change(AccountChange::ReplaceSource(config), idempotency.keep(&answer)).await?;
+        let trace = idempotency.trace(&answer, deed);
+        app.change(AccountChange::ReplaceSource(config), trace).await?;
         Ok(answer)
+    }
+
+    fn does(&self, action: Action, config: &SourceConfig) -> Deed {
+        self.caller.does(action, Place::Tenant(config.tenant), &config.id)
     }
 
     fn blank(&self, tenant: &Tenant, scheme: SchemeChoice) -> SourceConfig {
@@ -310,7 +326,10 @@ pub(crate) async fn take_over_secret(
     let mut config = (*source.config).clone();
     config.keys = vec![key_of(app, secret)];
     config.updated_at = app.now();
-    app.change(AccountChange::ReplaceSource(config), None).await.map(drop)
+    let place = Place::Tenant(config.tenant);
+    let taken = Deed::new(Author::SERVER, Action::SourceUpdate, place, &id);
+    let trace = Trace::of(taken.changing(&*source.config, &config));
+    app.change(AccountChange::ReplaceSource(config), trace).await.map(drop)
 }
 
 /// A source that is stored, with its scheme.

@@ -3,6 +3,7 @@
 use super::client::{Answer, Api};
 use super::server::{Server, Start};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -38,6 +39,11 @@ impl Shop {
         let server = Start::local(&folder.path().join("data")).run();
         let api = server.admin().with("angarium-environment", "shop");
         Self { server, api, folder }
+    }
+
+    /// The server's data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub(crate) fn tenant(&self, id: &str) {

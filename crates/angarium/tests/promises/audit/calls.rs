@@ -171,20 +171,21 @@ fn deliveries(all: &mut Auditor<'_>, endpoint: &str, status: &AtomicU16) {
 #[test]
 fn a_call_that_is_refused_leaves_no_entry_and_one_that_is_repeated_one() {
     let shop = Shop::open();
-    let before = deeds(&shop.api);
+    let instance = shop.server.admin();
+    let before = deeds(&instance);
     let nowhere = "/v1/endpoints/ep_01kcq0a3f7e8vb6k2m4n5p6q7r";
     shop.api.patch(nowhere, &json!({"url": "https://a.example"})).expect(404);
     shop.api.delete("/v1/tenants/angarium").expect(403);
     shop.api.put("/v1/tenants/acme", &json!({"plan": 7})).expect(422);
     let taken = json!({"slug": "shop", "contracts": ["standard"]});
-    shop.server.admin().post("/v1/environments", &taken).expect(409);
-    assert_eq!(deeds(&shop.api), before);
+    instance.post("/v1/environments", &taken).expect(409);
+    assert_eq!(deeds(&instance), before);
     let guarded = shop.api.with("idempotency-key", "once");
     let url = json!({"url": "http://127.0.0.1:9443/", "types": ["*"]});
     let made = guarded.post("/v1/tenants/acme/endpoints", &url).expect(201);
     assert_eq!(guarded.post("/v1/tenants/acme/endpoints", &url).expect(201), made);
     let made = format!("endpoint.create {}", text(&made, "id"));
-    assert_eq!(deeds(&shop.api)[before.len()..], [made]);
+    assert_eq!(deeds(&instance)[before.len()..], [made]);
 }
 
 #[test]

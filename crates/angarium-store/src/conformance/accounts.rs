@@ -98,7 +98,7 @@ pub async fn the_last_use_of_a_key_reads_back(harness: &dyn Harness) {
     let (store, env) = (&world.store, world.environment);
     let keys = [key(1, env, None), key(2, env, Some(world.tenants[0])), key(3, env, None)];
     for key in &keys {
-        store.change_account(CreateKey(key.clone()), None, at(5)).await.expect("made");
+        store.change_account(CreateKey(key.clone()), Trace::default(), at(5)).await.expect("made");
     }
     let gone = key(9, env, None).id;
     for uses in [vec![(keys[0].id, at(100))], vec![(gone, at(200)), (keys[0].id, at(300))]] {
@@ -118,9 +118,9 @@ pub async fn keys_are_forgotten_long_after_their_end_in_bounded_steps(harness: &
     for n in 1..=150 {
         let ends = (n != 150).then(|| at(900 + i64::from(n)));
         let key = ApiKey { expires_at: ends, ..key(n, env, None) };
-        store.change_account(CreateKey(key), None, at(5)).await.expect("made");
+        store.change_account(CreateKey(key), Trace::default(), at(5)).await.expect("made");
     }
-    store.change_account(RevokeKey(key(1, env, None).id), None, at(6)).await.expect("revoked");
+    store.change_account(RevokeKey(key(1, env, None).id), Trace::default(), at(6)).await.expect("revoked");
     let step = async |now| store.upkeep(now).await.expect("upkeep").more;
     assert!(!step(at(900) + ApiKey::LISTED_AFTER_END).await, "none ended so long ago");
     assert_eq!(listed().await, 149);
@@ -130,7 +130,7 @@ pub async fn keys_are_forgotten_long_after_their_end_in_bounded_steps(harness: &
     while step(late).await {}
     assert_eq!(listed().await, 2, "one that ends a moment later, and one that never does");
     let again = ApiKey { expires_at: None, ..key(1, env, None) };
-    let made = store.change_account(CreateKey(again), None, at(7)).await;
+    let made = store.change_account(CreateKey(again), Trace::default(), at(7)).await;
     assert_eq!(made.expect("an answer"), Created(0), "nothing is left of what was revoked");
 }
 

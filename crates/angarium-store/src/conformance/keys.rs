@@ -2,11 +2,11 @@
 
 use super::Harness;
 use super::sources::source;
-use super::world::{SECRET, World, at, signing_key};
+use super::world::{SECRET, World, at, guarded, signing_key};
 use crate::AccountChange::{CreateSource, DeleteTenant, PutTenantKeys};
 use crate::seal::MasterKey;
 use crate::{AccountChanged, Accounts, Answered, MasterKeyRotated};
-use angarium_core::batch::{Guard, GuardAnswer};
+use angarium_core::batch::{Guard, GuardAnswer, Trace};
 use angarium_core::endpoint::EndpointSecrets;
 use angarium_core::id::TenantNo;
 use angarium_core::secret::SigningKey;
@@ -31,14 +31,14 @@ impl World {
         for (tenant, random) in self.tenants.into_iter().zip(1..) {
             self.endpoint(tenant, random).await;
             let keys = PutTenantKeys(tenant, "aleta".into(), vec![signing_key()]);
-            self.store.change_account(keys, None, at(5)).await.expect("put");
+            self.store.change_account(keys, Trace::default(), at(5)).await.expect("put");
             let source = CreateSource(source(tenant, random), 1);
-            self.store.change_account(source, None, at(5)).await.expect("made");
+            self.store.change_account(source, Trace::default(), at(5)).await.expect("made");
         }
         for number in 0..answers {
             let owner = self.tenants[usize::from(number % 2)];
             let keys = PutTenantKeys(owner, "aleta".into(), vec![signing_key()]);
-            let put = self.store.change_account(keys, Some(guard(number)), at(6)).await;
+            let put = self.store.change_account(keys, guarded(guard(number)), at(6)).await;
             assert_eq!(put.expect("put"), AccountChanged::Done);
         }
     }
@@ -60,11 +60,11 @@ impl World {
 
     async fn rotate_master_key(&self, byte: u8) -> MasterKeyRotated {
         let next = MasterKey::from_bytes([byte; 32]);
-        self.store.rotate_master_key(next, None, at(8)).await.expect("an answer")
+        self.store.rotate_master_key(next, Trace::default(), at(8)).await.expect("an answer")
     }
 
     async fn rotate_data_keys(&self, tenant: Option<TenantNo>) {
-        self.store.rotate_data_keys(tenant, None, at(8)).await.expect("rotated");
+        self.store.rotate_data_keys(tenant, Trace::default(), at(8)).await.expect("rotated");
     }
 
     /// Data keys, and those of them that are on their way out.
@@ -130,12 +130,12 @@ pub async fn the_data_keys_of_a_tenant_end_with_it(harness: &dyn Harness) {
     let [acme, globex] = world.tenants;
     for (tenant, number) in [(acme, 0), (globex, 1)] {
         let keys = PutTenantKeys(tenant, "aleta".into(), vec![signing_key()]);
-        let put = world.store.change_account(keys, Some(guard(number)), at(6)).await;
+        let put = world.store.change_account(keys, guarded(guard(number)), at(6)).await;
         assert_eq!(put.expect("put"), AccountChanged::Done);
     }
     world.rotate_data_keys(Some(acme)).await;
     assert_eq!(world.data_keys().await, (2, 1));
-    let deleted = world.store.change_account(DeleteTenant(acme), None, at(7)).await;
+    let deleted = world.store.change_account(DeleteTenant(acme), Trace::default(), at(7)).await;
     assert_eq!(deleted.expect("an answer"), AccountChanged::Done);
     assert_eq!(world.data_keys().await, (1, 0));
     let answers = [0, 1].map(|number| {

@@ -6,7 +6,7 @@
 use super::codec::{Columns as _, micros, stored};
 use super::crc;
 use super::fault::Fault;
-use super::guards::Subject;
+use super::guards::{self, Subject};
 use super::holds;
 use super::replay::replay;
 use super::trace;

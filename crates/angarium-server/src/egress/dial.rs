@@ -88,7 +88,8 @@ impl Dialler {
             ResolvedBy::Proxy => vec![destination.host.clone()],
             ResolvedBy::Us => {
                 let addresses = self.addresses.judged(&destination.host, policy, deadline).await?;
-                // As it was judged: an IPv4 address in its own form, whatever the proxy makes of others.
+                // As it was judged: an IPv4 address in its own form, whatever the proxy makes of
+                // others.
                 addresses.iter().map(|address| Host::Address(address.to_canonical())).collect()
             }
         };

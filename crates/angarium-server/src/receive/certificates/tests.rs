@@ -245,6 +245,16 @@ async fn failures_make_room_for_documents_and_not_the_other_way_round() {
     assert!(certificates.shelf().kept.len() <= MOST_KEPT);
 }
 
+#[tokio::test]
+async fn what_one_policy_could_not_fetch_is_fetched_under_another() {
+    let third_party = ThirdParty::new(10);
+    let (certificates, _) = certificates(&third_party);
+    for (policy, fetches) in [(Arc::default(), 1), (loopback(), 2), (Arc::default(), 2)] {
+        certificates.fetch(document("/gone"), policy).await.expect_err("a failure");
+        assert_eq!(third_party.fetches(), fetches);
+    }
+}
+
 /// The product's egress, to a server of this machine whatever the document's host is.
 struct ToThisMachine(Egress, u16);
 

@@ -72,7 +72,7 @@ fn a_proxy_that_does_not_let_through_is_not_gone_around() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let is_visited = |case: &&Case| host.visits().iter().any(|visit| visit.case == case.name);
-    eventually("each proxy was asked", SOON, || cases.iter().all(|case| is_visited(case)));
+    eventually("each proxy was asked", SOON, || cases.iter().all(&is_visited));
     let visits = host.visits();
     let around = visits.iter().filter(|visit| visit.case == "ok").count();
     figure(format_args!(

@@ -103,7 +103,9 @@ impl Members {
             .note("egress.proxy.username", credentials.map(|own| &own.username))
             .note("egress.proxy.resolve", egress.proxy.as_ref().map(|p| p.resolved_by.as_str()));
         match credentials {
-            Some(own) => noted.hide_bytes("egress.proxy.password", own.password.expose().as_bytes()),
+            Some(own) => {
+                noted.hide_bytes("egress.proxy.password", own.password.expose().as_bytes())
+            }
             None => noted,
         }
     }

@@ -80,7 +80,7 @@ pub(super) struct DataKeysRotatedView {
     responses((status = 200, description = "The keys by their names", body = EncryptionView)))]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    Reader(_): Reader,
+    _reader: Reader,
 ) -> Result<Json<EncryptionView>, Problem> {
     let now = app.store.encryption().await?;
     // A file that is wrong is told where it is to be used.
@@ -119,7 +119,8 @@ pub(super) async fn rotate_master_key(
         from: app.next_master_key.place().unwrap_or_default(),
     });
     let action = Action::EncryptionRotateMaster;
-    let deed = call.caller.does(action, Place::Instance, &id).noting("previous", before.to_string());
+    let deed =
+        call.caller.does(action, Place::Instance, &id).noting("previous", before.to_string());
     let trace = call.trace(&answer, deed);
     let rotated = app.store.rotate_master_key(next, trace, app.now()).await?;
     match rotated {

@@ -92,7 +92,8 @@ pub(super) struct EnvironmentView {
 impl EnvironmentView {
     /// As a caller may see it: a platform's network is none of its customers' business.
     fn for_caller(environment: &Environment, caller: &Caller) -> Self {
-        let egress = caller.own_tenant().is_none().then(|| EgressView::of(&environment.egress)).flatten();
+        let egress =
+            caller.own_tenant().is_none().then(|| EgressView::of(&environment.egress)).flatten();
         Self {
             slug: environment.slug.clone(),
             title: environment.title.clone(),

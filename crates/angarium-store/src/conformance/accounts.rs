@@ -120,7 +120,10 @@ pub async fn keys_are_forgotten_long_after_their_end_in_bounded_steps(harness: &
         let key = ApiKey { expires_at: ends, ..key(n, env, None) };
         store.change_account(CreateKey(key), Trace::default(), at(5)).await.expect("made");
     }
-    store.change_account(RevokeKey(key(1, env, None).id), Trace::default(), at(6)).await.expect("revoked");
+    store
+        .change_account(RevokeKey(key(1, env, None).id), Trace::default(), at(6))
+        .await
+        .expect("revoked");
     let step = async |now| store.upkeep(now).await.expect("upkeep").more;
     assert!(!step(at(900) + ApiKey::LISTED_AFTER_END).await, "none ended so long ago");
     assert_eq!(listed().await, 149);

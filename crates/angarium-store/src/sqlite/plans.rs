@@ -3,8 +3,9 @@
 
 use super::{Mode, SqliteConfig, Synchronous};
 use super::{
-    api_keys, audit, commit, data_keys, deliveries, endpoints, events, guards, holds, jobs, keyring,
-    lists, open, recoverable, recovery, rejections, reseal, rows, sequence, sources, upkeep,
+    api_keys, audit, commit, data_keys, deliveries, endpoints, events, guards, holds, jobs,
+    keyring, lists, open, recoverable, recovery, rejections, reseal, rows, sequence, sources,
+    upkeep,
 };
 use crate::seal::MasterKey;
 use rusqlite::{Connection, StatementStatus};

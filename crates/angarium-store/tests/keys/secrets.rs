@@ -1,7 +1,8 @@
 //! A store with a secret of every kind, for two tenants, and what is done to them in its file.
 
 use angarium_core::account::{Environment, Tenant};
-use angarium_core::batch::{BatchResult, EndpointWrite, Guard, GuardAnswer, ShardBatch};
+use angarium_core::batch::{BatchResult, EndpointWrite, Guard, GuardAnswer, ShardBatch, Trace};
+use angarium_core::egress::{EgressSettings, WrittenProxy, WrittenSettings};
 use angarium_core::endpoint::{EndpointConfig, EndpointSecrets};
 use angarium_core::id::{
     EndpointId, EndpointNo, EnvironmentNo, Epoch, ShardId, SigningKeyId, SourceId, TenantNo,
@@ -42,22 +43,17 @@ pub(crate) fn config(directory: &Path) -> SqliteConfig {
 /// A new store with everything in it.
 pub(crate) async fn furnished(directory: &Path) -> SqliteStore {
     let store = SqliteStore::open(config(directory)).expect("a new store");
-    let environment = Environment {
-        no: EnvironmentNo::default(),
-        slug: "prod".into(),
-        title: String::new(),
-        contracts: Vec::new(),
-        hosts: Vec::new(),
-        created_at: at(1),
-    };
-    change(&store, AccountChange::CreateEnvironment(environment), None).await;
+    for slug in ["prod", "staging", "trial"] {
+        change(&store, AccountChange::CreateEnvironment(environment(slug)), None).await;
+    }
     for id in ["acme", "globex"] {
         change(&store, AccountChange::PutTenant(tenant(id)), None).await;
     }
     let epochs = store.claim(&ShardId::all().collect::<Vec<_>>(), at(1)).await.expect("claimed");
     for (n, owner) in (0..).zip(OWNERS) {
         let config = Box::new(endpoint(n, owner));
-        commit(&store, &epochs, owner, EndpointWrite::Create { config, guard: None }).await;
+        commit(&store, &epochs, owner, EndpointWrite::Create { config, trace: Trace::default() })
+            .await;
         change(&store, AccountChange::CreateSource(source(n, owner), 9), None).await;
         let contract = CONTRACTS[usize::from(n)].to_owned();
         let keys = AccountChange::PutTenantKeys(owner, contract, vec![key(n, "tenant")]);
@@ -75,7 +71,7 @@ pub(crate) async fn add_tenants(store: &Arc<SqliteStore>, count: usize) {
             let store = Arc::clone(store);
             tokio::spawn(async move {
                 let put = AccountChange::PutTenant(tenant(&format!("tenant-{n}")));
-                let made = store.change_account(put, None, at(1)).await.expect("made");
+                let made = store.change_account(put, Trace::default(), at(1)).await.expect("made");
                 let AccountChanged::Created(no) = made else { panic!("{made:?}") };
                 let keys = vec![key(1, "tenant")];
                 let keys = AccountChange::PutTenantKeys(TenantNo::new(no), "aleta".into(), keys);
@@ -90,7 +86,7 @@ pub(crate) async fn add_tenants(store: &Arc<SqliteStore>, count: usize) {
 }
 
 async fn change(store: &SqliteStore, change: AccountChange, guard: Option<Guard>) {
-    store.change_account(change, guard, at(1)).await.expect("changed");
+    store.change_account(change, Trace { guard, deed: None }, at(1)).await.expect("changed");
 }
 
 async fn commit(
@@ -104,6 +100,25 @@ async fn commit(
     let batch = ShardBatch { shard, epoch, endpoints: vec![write], ..ShardBatch::default() };
     let done = store.commit(Arc::new(vec![batch]), at(2)).await.expect("committed");
     assert!(matches!(done[..], [BatchResult::Committed(_)]));
+}
+
+fn environment(slug: &str) -> Environment {
+    let proxy = WrittenProxy {
+        url: "http://proxy.example.com:3128".into(),
+        username: Some("angarium".into()),
+        password: Some(SecretText::new(format!("whsec_proxy_{slug}"))),
+        resolve: None,
+    };
+    let egress = WrittenSettings { proxy: Some(proxy), ..WrittenSettings::default() };
+    Environment {
+        no: EnvironmentNo::default(),
+        slug: slug.into(),
+        title: String::new(),
+        contracts: Vec::new(),
+        hosts: Vec::new(),
+        egress: EgressSettings::try_new(egress).expect("sound settings"),
+        created_at: at(1),
+    }
 }
 
 fn tenant(id: &str) -> Tenant {
@@ -178,7 +193,7 @@ pub(crate) async fn delete_all_of_acme(store: &SqliteStore) {
     let epochs = store.claim(&ShardId::all().collect::<Vec<_>>(), at(3)).await.expect("claimed");
     for n in 0..2 {
         let no = EndpointNo::new(1 + i64::from(n));
-        let delete = EndpointWrite::Delete { no, at: at(3), guard: None };
+        let delete = EndpointWrite::Delete { no, at: at(3), trace: Trace::default() };
         commit(store, &epochs, ACME, delete).await;
         change(store, AccountChange::DeleteSource(source(n, ACME).id), None).await;
     }
@@ -191,6 +206,7 @@ pub(crate) struct Secrets {
     sources: Vec<SourceConfig>,
     tenant_keys: Vec<(TenantNo, String, Vec<SigningKey>)>,
     answers: Vec<Option<Answered>>,
+    egress: Vec<(String, EgressSettings)>,
 }
 
 impl Secrets {
@@ -208,15 +224,17 @@ impl Secrets {
             sources: accounts.sources,
             tenant_keys: accounts.tenant_keys,
             answers,
+            egress: accounts.environments.into_iter().map(|it| (it.slug, it.egress)).collect(),
         }
     }
 
-    /// Acme's first of each kind.
+    /// Acme's first of each kind that was sealed with the master key itself once.
     pub(crate) fn first(mut self) -> Self {
         self.endpoints.retain(|(id, _)| *id == endpoint(0, ACME).id);
         self.sources.retain(|it| it.id == source(0, ACME).id);
         self.tenant_keys.retain(|(owner, contract, _)| *owner == ACME && contract == CONTRACTS[0]);
         self.answers.truncate(1);
+        self.egress.clear();
         self
     }
 }
@@ -225,14 +243,17 @@ impl Secrets {
 pub(crate) struct Column {
     pub(crate) table: &'static str,
     pub(crate) column: &'static str,
-    /// Where acme's first value stands, its second, and globex'.
+    /// Where acme's first value stands, its second, and globex'; of environments, those of three.
     places: [&'static str; 3],
 }
 
 const BY_ID: [&str; 3] =
     ["id = zeroblob(16)", "substr(id, 1, 1) = x'01'", "substr(id, 1, 1) = x'02'"];
 
-pub(crate) const COLUMNS: [Column; 4] = [
+/// Those that were sealed with the master key itself once, before what a proxy wants to know.
+pub(crate) const EARLIER: std::ops::Range<usize> = 0..4;
+
+pub(crate) const COLUMNS: [Column; 5] = [
     Column { table: "endpoint", column: "secrets", places: BY_ID },
     Column {
         table: "tenant_key",
@@ -252,6 +273,11 @@ pub(crate) const COLUMNS: [Column; 4] = [
             "substr(scope, 1, 1) = x'01'",
             "substr(scope, 1, 1) = x'02'",
         ],
+    },
+    Column {
+        table: "environment",
+        column: "egress",
+        places: ["slug = 'prod'", "slug = 'staging'", "slug = 'trial'"],
     },
 ];
 

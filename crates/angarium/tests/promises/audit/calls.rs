@@ -5,6 +5,7 @@ use crate::support::client::Api;
 use crate::support::figure;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::shop::{Shop, text};
+use base64::Engine as _;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ fn every_call_that_changes_something_leaves_its_entry_without_a_secret() {
     instance.delete("/v1/environments/other").expect(204);
     assert_eq!(deeds(&instance).last().map(String::as_str), Some("environment.delete other"));
     all.made.extend(["POST /v1/environments", "DELETE /v1/environments/{slug}"].map(String::from));
+    encryption(&mut all, &instance);
     let title = json!({"title": "A shop"});
     all.call("PATCH", "/v1/environments/{slug=shop}", &title, "environment.update");
     all.call("PUT", "/v1/tenants/{tenant=globex}", &none, "tenant.create");
@@ -108,6 +110,22 @@ fn described(shop: &Shop) -> BTreeSet<String> {
         });
     let elsewhere = |call: &str| NOT_AUDITED.contains(&call) || SHOWN_ELSEWHERE.contains(&call);
     calls.filter(|call| !call.starts_with("GET ") && !elsewhere(call)).collect()
+}
+
+/// Of the instance, too.
+fn encryption(all: &mut Auditor<'_>, instance: &Api) {
+    let next = base64::engine::general_purpose::STANDARD.encode([7; 32]);
+    std::fs::write(all.shop.data().join("master.key.next"), next).expect("written");
+    let calls = [
+        ("/v1/encryption/rotate-data-keys", json!({"all": true}), "encryption.rotate_data all"),
+        ("/v1/encryption/rotate-master-key", json!({}), "encryption.rotate_master "),
+    ];
+    for (path, body, told) in calls {
+        assert!((200..300).contains(&instance.post(path, &body).status), "{path}");
+        let last = deeds(instance).pop().expect("an entry");
+        assert!(last.starts_with(told), "{last}");
+        all.made.insert(format!("POST {path}"));
+    }
 }
 
 fn endpoints(all: &mut Auditor<'_>, receiver: &Receiver) -> String {

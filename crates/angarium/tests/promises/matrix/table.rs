@@ -211,4 +211,15 @@ pub(super) const ROWS: &[Row] = &[
     row("POST /v1/sources/{id}/rotate-secret", MANAGE, 200).about(Object::NewSource),
     row("GET /v1/sources/{id}/requests", READ, 200).about(Object::Source),
     row("POST /v1/verify", READ, 200).environment(Environment::Free).sends(VERIFY),
+    row("GET /v1/audit", READ, 200).environment(Environment::Optional),
+    row("GET /v1/audit/export", READ, 200).environment(Environment::Optional),
+    row("GET /v1/encryption", READ, 200).at(Level::Instance).environment(Environment::Free),
+    row("POST /v1/encryption/rotate-master-key", MANAGE, 0)
+        .at(Level::Instance)
+        .environment(Environment::Free)
+        .refused(409, "invalid_state"),
+    row("POST /v1/encryption/rotate-data-keys", MANAGE, 202)
+        .at(Level::Instance)
+        .environment(Environment::Free)
+        .sends(r#"{"all":true}"#),
 ];

@@ -8,6 +8,7 @@ mod log;
 mod open;
 mod private;
 mod settings;
+mod store;
 
 mod orders;
 mod writer;
@@ -55,7 +56,7 @@ mod failures;
 #[cfg(test)]
 mod plans;
 
-use crate::error::{StoreError, StoreResult};
+use crate::error::StoreResult;
 use crate::read::{
     AuditBounds, AuditQuery, DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow,
     EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
@@ -81,140 +82,13 @@ use angarium_core::time::Timestamp;
 use angarium_core::waiting::{DuePage, RecoveredEvent};
 use async_trait::async_trait;
 use endpoints::EndpointQuery;
-use fault::Fault;
 use guards::Subject;
-use keyring::Keyring;
-use open::Database;
-use orders::{Order, Orders};
-use readers::{Readers, View, lock};
 use recovery::DueQuery;
 use rusqlite::params;
 pub use settings::{Mode, SqliteConfig, Synchronous};
-use state::Gauges;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use writer::{Tx, Work, Writer};
-
-/// Threads that read.
-const READERS: usize = 3;
-/// Free bytes that are kept for the records of what is under way: below this nothing new is begun.
-const RESERVE: u64 = 16 * 1024 * 1024;
-
-/// The embedded store.
-pub struct SqliteStore {
-    orders: Orders,
-    reads: Reads,
-    gauges: Arc<Gauges>,
-    files: Vec<PathBuf>,
-}
-
-enum Reads {
-    Threads(Readers),
-    WithWriter(Arc<Mutex<Writer>>),
-}
-
-impl std::fmt::Debug for SqliteStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteStore").field("files", &self.files).finish_non_exhaustive()
-    }
-}
-
-impl SqliteStore {
-    /// Opens a store, or makes one; brings an older schema up to date.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::WrongMasterKey`], [`StoreError::NewerSchema`],
-    /// [`StoreError::DivergentSchema`], [`StoreError::Corrupt`] or [`StoreError::CannotOpen`].
-    pub fn open(config: SqliteConfig) -> StoreResult<Self> {
-        let database = Database::acquire(&config)?;
-        let masters = std::iter::once(&config.master_key).chain(&config.next_master_key);
-        let keyring = Arc::new(Keyring::new(masters));
-        database.settle()?;
-        let cannot = |fault: Fault| database.cannot_open(fault);
-        let mut connection = database.connect_writer().map_err(cannot)?;
-        open::migrate(&mut connection)?;
-        open::prepare(&mut connection, &keyring, config.master_key.id())?;
-        open::inspect(&connection)?;
-        let mut connections = Vec::new();
-        if config.mode == Mode::Threads {
-            for _ in 0..READERS {
-                connections.extend(database.connect_reader().map_err(cannot)?);
-            }
-        }
-        let files = database.files();
-        let gauges = Arc::new(Gauges::default());
-        let writer = Writer::new(database, connection, Arc::clone(&keyring), Arc::clone(&gauges));
-        let writer = Arc::new(Mutex::new(writer.map_err(Fault::of_reading)?));
-        let no_thread = |error: std::io::Error| StoreError::CannotOpen {
-            path: "a thread".into(),
-            reason: error.to_string(),
-        };
-        let reads = if connections.is_empty() {
-            Reads::WithWriter(Arc::clone(&writer))
-        } else {
-            Reads::Threads(Readers::start(connections, &keyring).map_err(no_thread)?)
-        };
-        let orders = Orders::open(writer, config.mode).map_err(no_thread)?;
-        Ok(Self { orders, reads, gauges, files })
-    }
-
-    /// Writes together with everything else that waits, and answers after the sync.
-    async fn write<T, F>(&self, write: F) -> StoreResult<T>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.order(Order::Together, write).await
-    }
-
-    /// Writes in a transaction of its own, after what waits to be written together.
-    async fn write_alone<T, F>(&self, write: F) -> StoreResult<T>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.order(Order::Alone, write).await
-    }
-
-    async fn order<T, F>(&self, order: fn(Box<dyn Work>) -> Order, write: F) -> StoreResult<T>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, Fault> + Send + 'static,
-        T: Send + 'static,
-    {
-        let (work, answer) = writer::job(write);
-        self.orders.hand_in(order(work)).await?;
-        // The writer vanished with the work in its hands: nobody knows.
-        answer.await.map_err(|_| StoreError::Ambiguous("the writer has ended".into()))?
-    }
-
-    /// What is free where the database is; none in memory, or if the file system does not say.
-    fn free_bytes(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(self.files.first()?.parent()?).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-    }
-
-    /// Refuses what can be done without while only what is under way has room.
-    fn ensure_room(&self) -> StoreResult<()> {
-        match self.room() {
-            Room::Ample => Ok(()),
-            Room::Scarce => Err(StoreError::NotCommitted(format!(
-                "the disk is full: less than {} MiB are free",
-                RESERVE >> 20
-            ))),
-        }
-    }
-
-    async fn read<T, F>(&self, read: F) -> StoreResult<T>
-    where
-        F: FnOnce(&View<'_>) -> Result<T, Fault> + Send + 'static,
-        T: Send + 'static,
-    {
-        match &self.reads {
-            Reads::Threads(readers) => readers.read(read).await,
-            Reads::WithWriter(writer) => lock(writer).look(read),
-        }
-    }
-}
+use std::path::Path;
+use std::sync::Arc;
+pub use store::SqliteStore;
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -441,7 +315,7 @@ impl Store for SqliteStore {
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
         let done = self.write_alone(move |tx| upkeep::step(tx, now)).await?;
         if !done.more {
-            self.orders.scrub().await?;
+            self.scrub().await?;
         }
         Ok(done)
     }
@@ -480,21 +354,16 @@ impl Store for SqliteStore {
     }
 
     async fn depth(&self, _now: Timestamp) -> StoreResult<Depth> {
-        let oldest_due = self.read(recovery::oldest_due).await?;
-        let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |found| found.len());
         Ok(Depth {
-            pending: self.gauges.pending(),
-            oldest_due,
-            events: self.gauges.events(),
-            bytes: self.files.iter().map(size).sum(),
+            oldest_due: self.read(recovery::oldest_due).await?,
+            pending: self.gauges().pending(),
+            events: self.gauges().events(),
+            bytes: self.bytes(),
         })
     }
 
     fn room(&self) -> Room {
-        match self.free_bytes() {
-            Some(0..RESERVE) => Room::Scarce,
-            Some(RESERVE..) | None => Room::Ample,
-        }
+        self.room_on_disk()
     }
 
     async fn ping(&self, now: Timestamp) -> StoreResult<()> {
@@ -508,16 +377,10 @@ impl Store for SqliteStore {
     }
 
     async fn backup(&self, to: &Path) -> StoreResult<()> {
-        match &self.reads {
-            Reads::Threads(readers) => readers.copy(to.to_owned()).await,
-            Reads::WithWriter(writer) => lock(writer).copy(to),
-        }
+        self.copy(to).await
     }
 
     async fn close(&self) {
-        if let Reads::Threads(readers) = &self.reads {
-            readers.close().await;
-        }
-        self.orders.close().await;
+        self.end().await;
     }
 }

@@ -84,7 +84,7 @@ async fn the_keys_of_many_tenants_are_rotated_in_one_commit_and_their_secrets_in
     .await;
     let [sealed, held_by_sealing] = measured(&store, settle(&store)).await;
     let now = store.encryption().await.expect("read");
-    assert_eq!((now.data_keys, now.retired_data_keys), (tenants() as u64 + 2, 0));
+    assert_eq!((now.data_keys, now.retired_data_keys), (tenants() as u64 + 3, 0));
     store.close().await;
     let opened = Instant::now();
     let config = SqliteConfig { master_key: key(2), ..config(directory.path()) };

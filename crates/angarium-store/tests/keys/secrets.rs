@@ -345,6 +345,11 @@ impl Column {
         let update =
             |value: &String| format!("UPDATE {table} SET {column} = {value} WHERE {}", places[0]);
         let mut changes: Vec<String> = values.iter().map(update).collect();
+        if *table == "environment" {
+            let renamed = "UPDATE environment SET slug = 'staging'";
+            changes.push(format!("DELETE FROM environment WHERE NOT ({}); {renamed}", places[0]));
+            return changes;
+        }
         // The key itself is moved, or the row with its value.
         let other = "(SELECT other.wrapped FROM data_key AS other WHERE other.tenant = 2)";
         changes.push(format!("UPDATE data_key SET wrapped = {other} WHERE tenant = 1"));

@@ -130,10 +130,11 @@ impl AddressPolicy {
     pub fn judge(&self, address: IpAddr) -> Result<(), ForbiddenAddress> {
         let whole = address;
         let address = unwrap_embedded(address);
-        let denied = |range: &&IpNet| range.contains(&address) || range.contains(&whole);
-        if let Some(range) = self.denied.iter().find(denied) {
-            let why = "denied by the operator";
-            return Err(ForbiddenAddress { address, range: range.to_string(), why });
+        let denied = |range: &IpNet| range.contains(&address) || range.contains(&whole);
+        if self.denied.iter().any(denied) {
+            // Which range is the operator's own affair.
+            let (range, why) = ("a closed range".to_owned(), "denied by the operator");
+            return Err(ForbiddenAddress { address, range, why });
         }
         if self.allowed.iter().any(|range| range.contains(&address)) {
             return Ok(());

@@ -14,7 +14,6 @@ pub use guard::{Guard, GuardAnswer};
 pub use result::{ActionResult, BatchResult, Committed, EndpointResult, Standing};
 pub use trace::Trace;
 
-use crate::audit::Deed;
 use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{EndpointConfig, EndpointCounters};
 use crate::event::NewEvent;
@@ -44,8 +43,8 @@ pub struct ShardBatch {
     pub actions: Vec<RowAction>,
     /// Endpoints that were made, changed or deleted.
     pub endpoints: Vec<EndpointWrite>,
-    /// What people did that changes nothing but memory, for now.
-    pub deeds: Vec<Deed>,
+    /// What is left of cancels that change nothing but memory, for now.
+    pub cancelled: Vec<(DeliveryKey, Trace)>,
     /// The shard's checkpoint, when it moves.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -58,7 +57,7 @@ impl ShardBatch {
             && self.lanes.is_empty()
             && self.actions.is_empty()
             && self.endpoints.is_empty()
-            && self.deeds.is_empty()
+            && self.cancelled.is_empty()
             && self.checkpoint.is_none()
     }
 }

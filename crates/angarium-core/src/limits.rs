@@ -113,9 +113,9 @@ limits! {
     tenant_commit_events: usize = 32, "events", None;
     /// Most bytes of payload of one tenant in one commit, but one event always.
     tenant_commit_bytes: usize = 128 * 1024, "bytes", None;
-    /// Events a second of one tenant that go into commits while another publishes too, for each core
-    /// unless it is set; the rest wait in the tenant's line, so that none takes the whole machine.
-    /// 0 for any number.
+    /// Events a second of one tenant that go into commits while another publishes too, for each
+    /// core unless it is set; the rest wait in the tenant's line, so that none takes the whole
+    /// machine. 0 for any number.
     tenant_commit_rate: usize = 2_000, "events", None;
     /// Most endpoints of one event, or of one shard at the same moment, to which attempts begin at
     /// once; those to more begin in portions and leave room to everybody else meanwhile.

@@ -3,8 +3,9 @@
 
 use angarium_core::secret::SecretText;
 use angarium_store::seal::{MasterKey, NotAMasterKey};
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
 
 /// Where the next master key is, if there is one.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +51,7 @@ impl NextMasterKey {
             Self::Given(key, _) => return Ok(Some(key.clone())),
             Self::File(path) => path,
         };
-        let text = match std::fs::read_to_string(path) {
+        let text = match durable_text(path) {
             Ok(text) => SecretText::new(text),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(reason) => {
@@ -69,6 +70,19 @@ impl NextMasterKey {
             Self::File(path) => Some(path.display().to_string()),
         }
     }
+}
+
+/// What stands in a file, once it cannot be lost any more: a store that is put under a key must not
+/// outlive it, and who has just written a file seldom syncs it.
+fn durable_text(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    file.sync_all()?;
+    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -87,6 +87,18 @@ impl Action {
         Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, action)| *action)
     }
 
+    /// Whether it puts something in the place of what is there.
+    pub(super) const fn is_update(self) -> bool {
+        matches!(
+            self,
+            Action::EnvironmentUpdate
+                | Action::TenantUpdate
+                | Action::EndpointUpdate
+                | Action::EventTypePut
+                | Action::SourceUpdate
+        )
+    }
+
     /// What kind of object it is done to.
     pub fn object_kind(self) -> &'static str {
         self.as_str().split('.').next().unwrap_or_default()

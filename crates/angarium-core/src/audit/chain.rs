@@ -191,7 +191,9 @@ impl Chain {
 
     /// A part of a log, from any entry on: what was before it is not judged. It must hold the
     /// entries that were noted.
-    pub fn of_part(noted: Vec<Link>) -> Self {
+    pub fn of_part(mut noted: Vec<Link>) -> Self {
+        // Where the log was empty there is nothing to hold it to.
+        noted.retain(|link| *link != Link::default());
         Self { noted, ..Self::default() }
     }
 

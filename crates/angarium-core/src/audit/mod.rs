@@ -61,6 +61,11 @@ impl Deed {
         self.with_changes(&Members::default(), &Members::default().note(member, value))
     }
 
+    /// Whether there is nothing to tell: an update that made nothing different.
+    pub fn is_idle(&self) -> bool {
+        self.action.is_update() && self.changes.is_empty()
+    }
+
     fn with_changes(self, before: &Members, after: &Members) -> Self {
         Self { changes: before.changes(after), ..self }
     }

@@ -160,6 +160,12 @@ fn cidrs(member: &str, written: &[String]) -> Result<Vec<IpNet>, Refusal> {
         let refuse = |message: String| refuse(format!("{member}[{place}]"), message);
         let range = IpNet::from_str(text)
             .map_err(|_| refuse(format!("{text:?} is no range such as 10.0.0.0/8")))?;
+        if let IpNet::V6(mapped) = range
+            && mapped.prefix_len() >= 96
+            && mapped.network().to_ipv4_mapped().is_some()
+        {
+            return Err(refuse(format!("{text} stands for IPv4 addresses: write it as theirs")));
+        }
         match range.trunc() == range {
             true => Ok(range),
             false => Err(refuse(format!("a range begins at its first address: {}", range.trunc()))),

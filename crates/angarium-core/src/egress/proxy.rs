@@ -187,7 +187,12 @@ fn parse_url(text: &str) -> Result<(ProxyKind, Host, u16), Refusal> {
     if place.path_and_query != PathAndQuery::from_static("/") || !names_port {
         return Err(shape());
     }
-    Ok((kind, place.host, place.port))
+    // An IPv4 address in its own form, which reads back from how it is printed.
+    let host = match place.host {
+        Host::Address(address) => Host::Address(address.to_canonical()),
+        Host::Name(name) => Host::Name(name),
+    };
+    Ok((kind, host, place.port))
 }
 
 fn invalid(field: &str, message: &str) -> Refusal {

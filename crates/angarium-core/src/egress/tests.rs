@@ -96,7 +96,8 @@ fn settings_read_back_from_what_is_sealed() {
         deny_cidrs: texts(&["203.0.113.0/24", "2001:db8::/32"]),
         proxy: Some(with_password("socks5://[fd00::1]:1080")),
     };
-    for settings in [EgressSettings::default(), settled(whole)] {
+    let embedded = behind(proxy("http://[::ffff:a00:5]:3128"));
+    for settings in [EgressSettings::default(), settled(whole), settled(embedded)] {
         let form = settings.to_sealed_form();
         assert_eq!(EgressSettings::from_sealed_form(&form), Ok(settings));
     }

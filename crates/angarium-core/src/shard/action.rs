@@ -75,10 +75,12 @@ impl<T> Shard<T> {
             Err(refusal) => return fx.replies.push((ticket, Reply::Refused(refusal))),
         };
         if queue.is_sending(key) {
-            if let Some(sending) = queue.sending_mut(key) {
-                sending.cancelled = true;
-            }
-            self.batch.deeds.extend(action.trace.deed.map(|deed| *deed));
+            let was_cancelled = queue
+                .sending_mut(key)
+                .is_some_and(|sending| std::mem::replace(&mut sending.cancelled, true));
+            let Trace { guard, deed } = action.trace;
+            let trace = Trace { guard, deed: deed.filter(|_| !was_cancelled) };
+            self.batch.cancelled.push((key, trace));
             return fx.replies.push((ticket, Reply::Delivery(key)));
         }
         self.leave_to_row(key, now);

@@ -68,7 +68,7 @@ impl<T> Shard<T> {
         let fanout: Vec<_> = receivers.into_iter().map(begin).collect();
         let tenant = self.tenants.entry(call.tenant).or_default();
         tenant.sequence += 1;
-        tenant.turn.count(self.filling, weight);
+        tenant.turn.count(self.filling, weight, self.commit_rate.as_ref(), now);
         self.dirty_tenants.insert(call.tenant);
         self.batch.events.push(EventWrite {
             tenant: call.tenant,

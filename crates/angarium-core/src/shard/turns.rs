@@ -18,6 +18,9 @@ use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
+/// The most that a rate may be, a second and at once.
+const MOST: usize = 1_000_000;
+
 /// Whether there is room for one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
@@ -51,10 +54,12 @@ struct Door<'a> {
 
 /// How fast a tenant's publishes go into commits while others publish too.
 pub(super) fn commit_rate(limits: &Limits) -> Option<RateLimit> {
-    let within = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let within = |value: usize| u32::try_from(value.clamp(1, MOST)).unwrap_or(u32::MAX);
+    if limits.tenant_commit_rate == 0 {
+        return None;
+    }
     let burst = Some(within(limits.tenant_commit_events));
     let per_second = within(limits.tenant_commit_rate).into();
-    // None for 0, and for what no rate may be.
     RateLimit::try_new(RateSpec { per_second, burst }).ok()
 }
 
@@ -77,16 +82,11 @@ impl<T> Turn<T> {
         has_room.then_some(()).ok_or_else(|| Refusal::whole(Code::Overloaded, message))
     }
 
-    /// Whether one more goes into the batch that is being filled; it is counted if so.
-    fn admit(&mut self, weight: usize, door: &Door<'_>) -> bool {
-        if !self.fits(weight, door) {
-            return false;
-        }
-        let Some(rate) = door.rate else {
-            return true;
-        };
-        // Counted also where it does not matter: company may come at any moment.
-        self.paced.admit(rate, door.now).is_ok() || door.company == Company::Alone
+    /// Whether one more may go into the batch that is being filled.
+    fn admits(&self, weight: usize, door: &Door<'_>) -> bool {
+        let is_within = |rate| self.paced.earliest(rate, door.now) <= door.now;
+        self.fits(weight, door)
+            && (door.company == Company::Alone || door.rate.is_none_or(is_within))
     }
 
     fn fits(&self, weight: usize, door: &Door<'_>) -> bool {
@@ -106,8 +106,19 @@ impl<T> Turn<T> {
         Some({ self.paced }.admit_all(some, rate, door.now).err().unwrap_or(door.now))
     }
 
-    /// Counts an event of the batch that is being filled.
-    pub(super) fn count(&mut self, filling: BatchNo, weight: usize) {
+    /// Counts an event of the batch that is being filled, also where nobody else publishes: company
+    /// may come at any moment.
+    pub(super) fn count(
+        &mut self,
+        filling: BatchNo,
+        weight: usize,
+        rate: Option<&RateLimit>,
+        now: Timestamp,
+    ) {
+        if let Some(rate) = rate {
+            // Beyond the burst there is nothing left to count.
+            let _ = self.paced.admit(rate, now);
+        }
         let (events, bytes) = self.in_batch(filling);
         (self.batch, self.events, self.bytes) = (filling, events + 1, bytes + weight);
     }
@@ -123,7 +134,7 @@ impl<T> Turn<T> {
 
     fn next(&mut self, door: &Door<'_>) -> Option<(T, Publish)> {
         let weight = self.line.front()?.1.event.weight();
-        if !self.admit(weight, door) {
+        if !self.admits(weight, door) {
             return None;
         }
         let next = self.line.pop_front()?;
@@ -164,7 +175,7 @@ impl<T> Shard<T> {
             fx.refuse(ticket, refusal);
             return None;
         }
-        if turn.line.is_empty() && turn.admit(weight, &door) {
+        if turn.line.is_empty() && turn.admits(weight, &door) {
             return Some((ticket, call));
         }
         self.in_line.insert(call.tenant);

@@ -24,11 +24,15 @@ use serde_json::value::RawValue;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 /// Entries that an export reads at once; two such portions are in memory at most.
 const PORTION: usize = 250;
+
+/// An export that nobody takes anything of for so long is broken off.
+const STALL: Duration = Duration::from_secs(60);
 
 /// The type of an export: a document a line.
 const NDJSON: &str = "application/x-ndjson";
@@ -206,9 +210,14 @@ pub(super) async fn list(
         false => None,
     };
     let next = page.next.map(|place| name.print(&place));
-    let shown = page.items.iter().map(|entry| RawValue::from_string(entry.line()));
-    let data = shown.collect::<Result<_, _>>().map_err(|_| internal())?;
+    let data = page.items.iter().map(shown).collect::<Result<_, _>>().map_err(|_| internal())?;
     Ok(Json(AuditPage { data, next, head }))
+}
+
+/// An entry as it was hashed; one that is no longer JSON, as a text, so that it hides no other.
+fn shown(entry: &Entry) -> serde_json::Result<Box<RawValue>> {
+    let line = entry.line();
+    RawValue::from_string(line.clone()).or_else(|_| serde_json::value::to_raw_value(&line))
 }
 
 /// Export the audit log
@@ -255,7 +264,8 @@ async fn read_all(
         let read = app.store.audit_after(bounds, after, PORTION).await;
         let last = read.as_ref().ok().and_then(|entries| entries.last()).map(|last| last.link.no);
         let portion = read.map(|entries| entries.iter().map(line).collect::<String>().into());
-        if sender.send(portion).await.is_err() {
+        let taken = tokio::time::timeout(STALL, sender.send(portion)).await;
+        if !matches!(taken, Ok(Ok(()))) {
             return;
         }
         match last {

@@ -81,6 +81,11 @@ impl App {
                 AccountChange::CreateSource(config, _) | AccountChange::ReplaceSource(config),
                 AccountChanged::Created(_) | AccountChanged::Done,
             ) => sources::ready(self, config.clone()).map(|ready| self.directory.put_source(ready)),
+            (AccountChange::DeleteTenant(_), AccountChanged::Done) => {
+                // What is left of its keys goes soon, also where nothing else happens.
+                self.runner.look_after_store();
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(refusal) = followed {

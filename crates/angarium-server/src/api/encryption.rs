@@ -110,6 +110,7 @@ pub(super) async fn rotate_master_key(
     State(app): State<Arc<App>>,
     call: Command<Empty>,
 ) -> Result<Answer, Problem> {
+    let _turn = app.turns.turn(&"master key").await;
     let next = find_next(&app).await?.ok_or_else(|| no_next_key(&app))?;
     let before = app.store.encryption().await?.master_key;
     let id = next.id();

@@ -196,6 +196,9 @@ pub(super) async fn change(
     Named(slug): Named,
     call: Command<EnvironmentChange>,
 ) -> Result<Answer, Problem> {
+    // What one change leaves alone must not undo another's.
+    let no = seen(&app, &call.caller, &slug)?.no;
+    let _turn = app.turns.turn(&("environment", no)).await;
     let before = seen(&app, &call.caller, &slug)?;
     let mut environment = Environment::clone(&before);
     let change = &call.body;

@@ -176,6 +176,7 @@ pub(super) async fn put(
     };
     EventTypeEntry::try_new(config.clone())?;
     let answer = Answer::ok(&EventTypeView::from(&config));
+    let _turn = app.turns.turn(&("event type", environment, &config.name)).await;
     let put = call.caller.does(Action::EventTypePut, Place::Environment(environment), &config.name);
     let put = match app.directory.event_type(environment, &config.name) {
         Some(before) => put.changing(&before.config, &config),

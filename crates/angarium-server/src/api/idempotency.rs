@@ -123,7 +123,8 @@ impl Idempotency {
 
     /// What is committed with a deed that is answered so.
     pub fn trace(&self, answer: &Answer, deed: Deed) -> Trace {
-        Trace { guard: self.keep(answer), deed: Some(Box::new(deed)) }
+        let deed = Some(deed).filter(|deed| !deed.is_idle()).map(Box::new);
+        Trace { guard: self.keep(answer), deed }
     }
 
     /// What is to be done with each event of a batch; its scope is the batch's and its place.

@@ -126,6 +126,7 @@ pub(super) async fn put(
     check_tenant_id(&id, &app.limits)?;
     refuse_operator(&id)?;
     let environment = call.caller.environment()?;
+    let turn = app.turns.turn(&("tenant", environment.no, &id)).await;
     let known = app.directory.tenant(environment.no, &id);
     let tenant = Tenant {
         no: known.as_ref().map_or(TenantNo::new(0), |tenant| tenant.no),
@@ -151,6 +152,8 @@ pub(super) async fn put(
         }
     };
     app.change(AccountChange::PutTenant(tenant), call.trace(&answer, put)).await?;
+    // Its keys take turns of their own.
+    drop(turn);
     let tenant = call.caller.tenant(&app, &id)?;
     for contract in &environment.contracts {
         ensure_tenant_key(&app, &tenant, contract).await?;

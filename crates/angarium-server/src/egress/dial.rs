@@ -64,7 +64,7 @@ impl Dialler {
         deadline: Instant,
     ) -> Result<TcpStream, Outcome> {
         let addresses = self.addresses.judged(&destination.host, policy, deadline).await?;
-        let connect = |address: &IpAddr| {
+        let connect = |address: &IpAddr, _until| {
             let address = SocketAddr::new(*address, destination.port);
             async move {
                 let stream = connect_to(address).await?;
@@ -95,10 +95,10 @@ impl Dialler {
         };
         let proxies = self.addresses.of(&proxy.host, deadline).await;
         let proxies = proxies.map_err(|_| Outcome::NotConnected("no proxy".into()))?;
-        let connect = |address: &IpAddr| connect_to(SocketAddr::new(*address, proxy.port));
-        let tunnel = |host: &Host| {
+        let connect = |address: &IpAddr, _until| connect_to(SocketAddr::new(*address, proxy.port));
+        let tunnel = |host: &Host, until| {
             let target = Target { host: host.clone(), port: destination.port };
-            let to_proxy = self.first_of(&proxies, deadline, connect);
+            let to_proxy = self.first_of(&proxies, until, connect);
             async move {
                 let mut stream = to_proxy.await?;
                 tunnel::open(&mut stream, proxy, &target).await?;
@@ -114,7 +114,7 @@ impl Dialler {
         &self,
         candidates: &[T],
         deadline: Instant,
-        connect: impl Fn(&T) -> C,
+        connect: impl Fn(&T, Instant) -> C,
     ) -> Result<TcpStream, Outcome>
     where
         C: Future<Output = Result<TcpStream, Outcome>>,
@@ -128,7 +128,7 @@ impl Dialler {
                 true => deadline,
                 false => Instant::now() + left / 2,
             };
-            match timeout_at(until, connect(candidate)).await {
+            match timeout_at(until, connect(candidate, until)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(outcome)) => failure = outcome,
                 Err(_elapsed) => failure = Outcome::TimedOut(Phase::Connect),

@@ -5,7 +5,7 @@
 //! id serves one endpoint: when that is gone, the source has another.
 
 use crate::api::App;
-use crate::api::endpoints::prepared;
+use crate::api::endpoints::{prepared, prepared_anew};
 use crate::api::problem::Problem;
 use crate::api::signing_keys::new_key;
 use crate::entropy::random;
@@ -159,7 +159,7 @@ async fn follow(
         }
         wanted.version += 1;
         wanted.updated_at = app.now();
-        let endpoint = prepared(app, wanted).map_err(about_forwarding)?;
+        let endpoint = prepared_anew(app, wanted, &row.config.url).map_err(about_forwarding)?;
         let changed = does(author, Action::EndpointUpdate, &row.config);
         let trace = Trace::of(changed.changing(&row.config, &endpoint.config));
         match app.runner.replace_endpoint(row.no, Arc::new(endpoint), trace).await {

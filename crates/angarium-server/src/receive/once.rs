@@ -64,6 +64,7 @@ async fn put(app: &Arc<App>, source: &Source, event: NewEvent) -> Result<Put, Pr
     let event = Arc::new(event);
     let id = id(&event);
     let (tenant, audience) = (source.config.tenant, Audience::Matching);
+    app.runner.note_publisher(tenant);
     match app.runner.publish(tenant, event, audience, Lookup::NotYet, None).await {
         Ok(Published::Accepted { .. }) => {
             app.metrics.accepted();

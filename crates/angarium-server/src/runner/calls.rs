@@ -46,7 +46,6 @@ impl Runner {
         guard: Option<Guard>,
     ) -> Result<Published, Refusal> {
         self.check_recording()?;
-        self.note_publisher(tenant);
         loop {
             let (event, guard) = (Arc::clone(&event), guard.clone());
             let audience = audience.clone();
@@ -68,7 +67,8 @@ impl Runner {
         }
     }
 
-    fn note_publisher(&self, tenant: TenantNo) {
+    /// A tenant is about to publish; the server's own notices are nobody's company.
+    pub fn note_publisher(&self, tenant: TenantNo) {
         let mut publishers = self.publishers.lock().unwrap_or_else(PoisonError::into_inner);
         publishers.note(tenant, self.now());
     }

@@ -89,7 +89,7 @@ pub async fn an_entry_is_there_if_and_only_if_its_change_is(harness: &dyn Harnes
     let trace = of_acme(Action::DeliveryCancel, "not there");
     batch.actions.push(RowAction { key, kind, at: at(9), trace });
     let in_memory = Deed::new(Author::SERVER, Action::DeliveryCancel, Place::Tenant(acme), &"sent");
-    batch.deeds.push(in_memory);
+    batch.cancelled.push((key, Trace::of(in_memory)));
     world.commit(batch.clone(), at(10)).await;
     batch.epoch = Epoch::new(0);
     let stale = world.store.commit(Arc::new(vec![batch]), at(11)).await.expect("answered");

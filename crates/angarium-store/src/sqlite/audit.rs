@@ -142,7 +142,9 @@ pub(super) fn after(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(Timestamp, Entry)> {
-    let (no, text): (i64, String) = (row.get(0)?, row.get(2)?);
+    let no: i64 = row.get(0)?;
+    // Whatever somebody put there: it is found by its hash, and hides no other.
+    let text = String::from_utf8_lossy(row.get_ref(2)?.as_bytes()?).into_owned();
     // One that stands under another number is shown without its hash, as is one whose hash is none:
     // whoever verifies finds it.
     let hash = match text.starts_with(&format!("{{\"no\":{no},")) {

@@ -1,8 +1,9 @@
 //! A shard's batch, in the order of its fields; all of it, or nothing.
 
 use super::fault::Fault;
+use super::guards::{self, Subject};
 use super::writer::Tx;
-use super::{audit, deliveries, endpoints, events, holds};
+use super::{deliveries, endpoints, events, holds, trace};
 use angarium_core::batch::{BatchResult, Checkpoint, Committed, ShardBatch};
 use angarium_core::id::{Epoch, ShardId};
 use angarium_core::outcome::Class;
@@ -115,9 +116,8 @@ fn write(tx: &mut Tx<'_>, batch: &ShardBatch, now: Timestamp) -> Result<Committe
     for endpoint in &batch.endpoints {
         done.endpoints.push(endpoints::write(tx, batch.shard, endpoint, now)?);
     }
-    for deed in &batch.deeds {
-        let place = audit::name(tx, deed.place)?;
-        audit::add(tx, deed, &place, now)?;
+    for (key, trace) in &batch.cancelled {
+        trace::keep(tx, trace, guards::NOBODY, Subject::Delivery(*key), now)?;
     }
     if let Some(checkpoint) = &batch.checkpoint {
         move_checkpoint(tx, batch.shard, checkpoint)?;

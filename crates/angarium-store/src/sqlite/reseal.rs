@@ -154,9 +154,8 @@ pub(super) fn slice(vault: Vault<'_>, sealed_with: Option<DataKeyId>) -> Result<
             let row = (column.row_name)(ValueRef::from(&key)).unwrap_or_default();
             let (table, column_name) = (column.table, column.column);
             let place = SealedPlace { table, tenant, row: &row, column: column_name };
-            match vault.unseal(place, &sealed) {
-                Ok(plain) => {
-                    let sealed = vault.seal(place, &plain)?;
+            match vault.unseal(place, &sealed).and_then(|plain| vault.seal(place, &plain)) {
+                Ok(sealed) => {
                     let mut update = vault.connection.prepare_cached(column.update)?;
                     update.execute(params![key, tenant, sealed])?;
                     slice.resealed += 1;

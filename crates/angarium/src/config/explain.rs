@@ -72,7 +72,10 @@ mod tests {
         };
         let explained = load(&[format!("--config={}", file.path().display())]);
         let default = load(&[]);
-        assert_eq!(explained.settings.limits(usize::MAX), default.settings.limits(usize::MAX));
+        // It follows the cores only where it is not set.
+        let tenant_commit_rate = Limits::default().tenant_commit_rate;
+        let unset = Limits { tenant_commit_rate, ..default.settings.limits(usize::MAX) };
+        assert_eq!(explained.settings.limits(usize::MAX), unset);
         assert_eq!(explained.settings.listen, default.settings.listen);
         assert_eq!(explained.settings.grace, default.settings.grace);
     }

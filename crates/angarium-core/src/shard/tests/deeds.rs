@@ -48,7 +48,7 @@ fn a_cancel_of_what_is_in_flight_is_told_although_no_row_changes_yet() {
     let (ticket, now) = (bench.ticket(), bench.now);
     bench.act(|shard, fx| shard.cancel(ticket, action, now, fx));
     let batch = bench.shard.take_batch().expect("something to write");
-    assert_eq!((batch.deeds.len(), batch.actions.len()), (1, 0));
+    assert_eq!((batch.cancelled.len(), batch.actions.len()), (1, 0));
     bench.finish(&batch);
     assert_eq!(bench.reply_to(ticket), Some(&Reply::Delivery(key)));
 }

@@ -9,7 +9,7 @@ mod view;
 
 pub(in crate::api) use form::Rate;
 pub(crate) use form::{EndpointChange, NewEndpoint};
-pub(crate) use operations::{Endpoints, facts, prepare as prepared};
+pub(crate) use operations::{Endpoints, facts, prepare as prepared, prepared_anew};
 pub(super) use test::{__path_test, test};
 pub(crate) use test::{TestEvent, Tested, send_tests};
 

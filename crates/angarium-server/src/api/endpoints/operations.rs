@@ -251,11 +251,7 @@ impl<'a> Endpoints<'a> {
                 EndpointStatus::Disabled => row.config.disabled_at.or(Some(app.now())),
                 EndpointStatus::Active | EndpointStatus::Paused => None,
             };
-            let endpoint = ready(app, row.config.clone())?;
-            // One whose URL was closed after it was made can still be paused, and changed.
-            if endpoint.config.url != url {
-                judge(app, &endpoint)?;
-            }
+            let endpoint = prepared_anew(app, row.config.clone(), &url)?;
             row.config = endpoint.config.clone();
             let answer = print(&facts(app, &row));
             let changed = self.does(action, &before).changing(&before, &row.config);
@@ -310,6 +306,23 @@ pub(crate) fn facts<'a>(app: &App, row: &'a EndpointRow) -> EndpointFacts<'a> {
 pub(crate) fn prepare(app: &App, config: EndpointConfig) -> Result<Endpoint, Refusal> {
     let endpoint = ready(app, config)?;
     judge(app, &endpoint)?;
+    Ok(endpoint)
+}
+
+/// The same, in the place of one with this URL. One whose URL was closed after it was made can
+/// still be paused, and changed: only another URL is judged.
+///
+/// # Errors
+/// Those of [`prepared`].
+pub(crate) fn prepared_anew(
+    app: &App,
+    config: EndpointConfig,
+    url: &str,
+) -> Result<Endpoint, Refusal> {
+    let endpoint = ready(app, config)?;
+    if endpoint.config.url != url {
+        judge(app, &endpoint)?;
+    }
     Ok(endpoint)
 }
 

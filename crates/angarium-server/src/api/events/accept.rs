@@ -75,6 +75,7 @@ pub(in crate::api) async fn admit(
         }
     };
     let event = Arc::new(event);
+    app.runner.note_publisher(tenant.no);
     match app.runner.publish(tenant.no, Arc::clone(&event), audience, lookup, guard).await? {
         Published::Accepted { key, sequence, endpoints } => {
             app.metrics.accepted();

@@ -80,7 +80,15 @@ fn every_call_that_changes_something_leaves_its_entry_without_a_secret() {
     let title = json!({"title": "A shop"});
     all.call("PATCH", "/v1/environments/{slug=shop}", &title, "environment.update");
     all.call("PUT", "/v1/tenants/{tenant=globex}", &none, "tenant.create");
-    all.call("PUT", "/v1/tenants/{tenant=globex}", &none, "tenant.update");
+    all.call(
+        "PUT",
+        "/v1/tenants/{tenant=globex}",
+        &json!({"plan": null, "name": "Globex"}),
+        "tenant.update",
+    );
+    let entries = export(&instance).len();
+    shop.api.put("/v1/tenants/globex", &json!({"name": "Globex"})).expect(200);
+    assert_eq!(export(&instance).len(), entries, "what changes nothing leaves nothing");
     all.call("PATCH", "/v1/tenants/{tenant=globex}", &json!({"name": "G"}), "tenant.update");
     all.call("DELETE", "/v1/tenants/{tenant=globex}", &none, "tenant.delete");
     let kind = json!({"description": "it is paid"});

@@ -18,7 +18,7 @@ pub(super) const NOTE_USE: &str = "UPDATE api_key SET last_used_at = ?2 WHERE id
 
 pub(super) const FORGET: &str = "
     DELETE FROM api_key WHERE id IN (
-        SELECT id FROM api_key WHERE expires_at <= ?1 AND revoked_at IS NULL ORDER BY expires_at LIMIT ?2)";
+        SELECT id FROM api_key WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
 
 /// Makes a key whose id, hash, environment and tenant are right.
 pub(super) fn create(tx: &Tx<'_>, key: &ApiKey) -> Result<AccountChanged, Fault> {

@@ -5,9 +5,9 @@ use angarium_core::secret::SecretText;
 use angarium_server::entropy::{Entropy, OsEntropy, random};
 use angarium_server::next_master_key::NextMasterKey;
 use angarium_store::seal;
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The environment variable of the master key.
@@ -157,10 +157,11 @@ fn made(path: PathBuf) -> Result<MasterKey, ConfigError> {
     Ok(MasterKey { made: Some(path.clone()), ..decoded(&text, path.display().to_string())? })
 }
 
-/// Writes a file that only its owner can read, and that was not there before.
+/// Writes a file that only its owner can read, and that was not there before; its directory, if there
+/// is none, is for its owner too.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{text}")?;
@@ -199,8 +200,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("data").join(DEV_KEY_FILE);
         let key = made(path.clone()).expect("it is made");
-        let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let mode = |path: &Path| {
+            let made = std::fs::metadata(path).expect("it is there");
+            made.permissions().mode() & 0o777
+        };
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(path.parent().expect("its directory")), 0o700);
         let read = from_file(&path).expect("it reads back").key;
         assert_eq!(*read.to_base64(), *key.key.to_base64());
     }

@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_millis(50);
 const CALLERS: usize = 8;
 /// What a machine with other work adds now and then. Two of 240 events are above the percentile, so
 /// that a few pauses of the machine, of which a busier process gets more, are seen by it.
-const NOISE: Duration = Duration::from_millis(25);
+const NOISE: Duration = Duration::from_millis(50);
 /// What goes into commits of one tenant while another publishes, for each core
 /// (`docs/delivery.md`).
 const EACH_CORE: u64 = 2_000;

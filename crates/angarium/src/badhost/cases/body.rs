@@ -102,7 +102,8 @@ const SHORT: std::time::Duration = std::time::Duration::from_secs(30);
 fn packed() -> Vec<Case> {
     let bomb = |name, coding: &str, bytes: Vec<u8>| {
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: {coding}\r\n\
+             content-length: {}\r\n\r\n",
             bytes.len()
         );
         let does = format!("{} bytes of {coding} that unpack to 64 MiB", bytes.len());
@@ -146,7 +147,8 @@ fn texts() -> Vec<Case> {
     ];
     let text = |(name, does, kind, bytes): (&str, &str, &str, &[u8])| {
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: {kind}\r\n\
+             content-length: {}\r\n\r\n",
             bytes.len()
         );
         case(name, does, DELIVERED, vec![say(head), say(bytes)])

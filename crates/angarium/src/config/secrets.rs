@@ -157,8 +157,8 @@ fn made(path: PathBuf) -> Result<MasterKey, ConfigError> {
     Ok(MasterKey { made: Some(path.clone()), ..decoded(&text, path.display().to_string())? })
 }
 
-/// Writes a file that only its owner can read, and that was not there before; its directory, if there
-/// is none, is for its owner too.
+/// Writes a file that only its owner can read, and that was not there before; its directory, if
+/// there is none, is for its owner too.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     if let Some(directory) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;

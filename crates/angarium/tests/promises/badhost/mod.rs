@@ -298,10 +298,16 @@ fn a_crowd_at_every_bad_receiver_delays_no_healthy_one() {
     assert!(beside.is_served(), "{beside}");
     assert!(rows.iter().all(|row| row["attempts"] == 1), "an attempt too many");
     let by_name: HashMap<&str, &Case> = cases.iter().map(|case| (&*case.name, *case)).collect();
-    let mut wrong = Vec::new();
+    let (mut wrong, mut lost) = (Vec::new(), 0);
     for row in &rows {
         let case = by_name[endpoints[row["endpoint"].as_str().expect("an endpoint")]];
         let delivery = delivery(row);
+        // A connection that its case closes without a word may be written to once more, and nobody
+        // knows whether that was read (RFC 9112, section 9.3.1): it is not sent again by itself.
+        if delivery.class == "protocol" && !case.classes.contains(&delivery.class) {
+            lost += 1;
+            continue;
+        }
         // On a connection of HTTP/2 that several attempts share, one case plays for all of them.
         let is_right = case.stage == "h2" || case.classes.contains(&delivery.class);
         if !is_right && case.name != "status" {
@@ -309,5 +315,6 @@ fn a_crowd_at_every_bad_receiver_delays_no_healthy_one() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(lost * 50 <= rows.len(), "{lost} were lost on connections that had been closed");
     assert_unharmed(&shop);
 }

@@ -3,55 +3,28 @@
 //! The directory is the store's accounts as of the last commit. A publish costs a hash of its key
 //! and two look-ups here; nothing is awaited and nothing is read from the store.
 
-use crate::key_ring::{KeyRing, KnownKey};
-use crate::schema::{compile, violation};
-use angarium_core::account::{ApiKey, Environment, EventTypeConfig, Tenant, Validation};
-use angarium_core::egress::{EgressPolicy, EgressSettings};
+mod event_type;
+mod tables;
+
+pub use event_type::EventTypeEntry;
+
+use crate::key_ring::KnownKey;
+use angarium_core::account::{ApiKey, Environment, Tenant};
+use angarium_core::egress::EgressPolicy;
 use angarium_core::id::{ApiKeyId, EnvironmentNo, SourceId, TenantNo};
 use angarium_core::notice::OPERATOR;
-use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::SigningKey;
 use angarium_core::source::Source;
 use angarium_core::time::Timestamp;
 use angarium_store::{AccountChange, AccountChanged, Accounts};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tables::Tables;
 use tokio::sync::Notify;
 
 /// Sources that are looked at under one lock.
 const AT_ONCE: usize = 256;
-
-/// An event type of an environment, its schema compiled.
-#[derive(Debug)]
-pub struct EventTypeEntry {
-    /// As it was put.
-    pub config: EventTypeConfig,
-    /// The schema, where data is held against it.
-    validator: Option<jsonschema::Validator>,
-}
-
-impl EventTypeEntry {
-    /// Compiles the schema.
-    ///
-    /// # Errors
-    /// `invalid_schema`.
-    pub fn try_new(config: EventTypeConfig) -> Result<Self, Refusal> {
-        let compile =
-            |schema| compile(schema).map_err(|e| Refusal::field(Code::InvalidSchema, "schema", e));
-        let validator = config.schema.as_ref().map(compile).transpose()?;
-        Ok(Self { config, validator })
-    }
-
-    /// What is wrong with data; nothing where it is not held against a schema.
-    pub fn violation(&self, data: &[u8]) -> Option<String> {
-        let validator = match self.config.validate {
-            Validation::Off => return None,
-            Validation::Warn | Validation::Reject => self.validator.as_ref()?,
-        };
-        violation(validator, data)
-    }
-}
 
 /// The accounts of a server.
 #[derive(Debug, Default)]
@@ -64,20 +37,6 @@ pub struct Directory {
     has_hosts: AtomicBool,
     /// Rings when a key was used and nobody has written it down.
     key_used: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    environments: BTreeMap<EnvironmentNo, Arc<Environment>>,
-    hosts: HashMap<Box<str>, EnvironmentNo>,
-    /// Of each environment that narrows the server's.
-    egress: HashMap<EnvironmentNo, Arc<EgressPolicy>>,
-    tenants: BTreeMap<TenantNo, Arc<Tenant>>,
-    tenant_ids: HashMap<EnvironmentNo, HashMap<Box<str>, Arc<Tenant>>>,
-    keys: KeyRing,
-    event_types: HashMap<EnvironmentNo, BTreeMap<String, Arc<EventTypeEntry>>>,
-    signing_keys: HashMap<TenantNo, BTreeMap<String, Vec<SigningKey>>>,
-    sources: BTreeMap<SourceId, Arc<Source>>,
 }
 
 impl Directory {
@@ -316,95 +275,14 @@ impl Directory {
     }
 }
 
-impl Tables {
-    fn apply(&mut self, change: AccountChange, number: Option<i64>, server: &EgressPolicy) {
-        match change {
-            AccountChange::CreateEnvironment(mut environment) => {
-                environment.no = number.map_or(environment.no, EnvironmentNo::new);
-                self.put_environment(environment, server);
-            }
-            AccountChange::ReplaceEnvironment(environment) => {
-                self.put_environment(environment, server);
-            }
-            AccountChange::DeleteEnvironment(no) => {
-                self.environments.remove(&no);
-                self.egress.remove(&no);
-                self.hosts.retain(|_, of| *of != no);
-                self.tenant_ids.remove(&no);
-                self.event_types.remove(&no);
-                self.keys.drop_those(|key| key.environment == Some(no));
-            }
-            AccountChange::PutTenant(mut tenant) => {
-                let known =
-                    self.tenant_ids.get(&tenant.environment).and_then(|t| t.get(&*tenant.id));
-                let known = known.map(|tenant| tenant.no);
-                tenant.no = number.map(TenantNo::new).or(known).unwrap_or(tenant.no);
-                self.put_tenant(tenant);
-            }
-            AccountChange::DeleteTenant(no) => {
-                let tenant = self.tenants.remove(&no);
-                let ids = tenant.as_ref().and_then(|t| self.tenant_ids.get_mut(&t.environment));
-                if let (Some(ids), Some(tenant)) = (ids, &tenant) {
-                    ids.remove(&*tenant.id);
-                }
-                self.signing_keys.remove(&no);
-                self.keys.drop_those(|key| key.tenant == Some(no));
-            }
-            AccountChange::CreateKey(key) => self.keys.put(key),
-            AccountChange::RevokeKey(id) => self.keys.remove(id),
-            AccountChange::PutEventType(environment, config) => {
-                self.put_event_type(environment, config);
-            }
-            // Whoever makes the change puts the source itself, with its scheme.
-            AccountChange::CreateSource(..) | AccountChange::ReplaceSource(_) => {}
-            AccountChange::DeleteSource(id) => {
-                self.sources.remove(&id);
-            }
-            AccountChange::PutTenantKeys(tenant, contract, keys) => {
-                self.signing_keys.entry(tenant).or_default().insert(contract, keys);
-            }
-        }
-    }
-
-    fn put_environment(&mut self, environment: Environment, server: &EgressPolicy) {
-        match environment.egress == EgressSettings::default() {
-            true => self.egress.remove(&environment.no),
-            false => {
-                let narrowed = Arc::new(server.narrowed(&environment.egress));
-                self.egress.insert(environment.no, narrowed)
-            }
-        };
-        self.hosts.retain(|_, of| *of != environment.no);
-        let hosts = environment.hosts.iter().map(|host| (host.as_str().into(), environment.no));
-        self.hosts.extend(hosts);
-        self.environments.insert(environment.no, Arc::new(environment));
-    }
-
-    fn put_tenant(&mut self, tenant: Tenant) {
-        let tenant = Arc::new(tenant);
-        let ids = self.tenant_ids.entry(tenant.environment).or_default();
-        ids.insert(tenant.id.as_str().into(), Arc::clone(&tenant));
-        self.tenants.insert(tenant.no, tenant);
-    }
-
-    fn put_event_type(&mut self, environment: EnvironmentNo, config: EventTypeConfig) {
-        let name = config.name.clone();
-        let entry = EventTypeEntry::try_new(config.clone()).unwrap_or_else(|refusal| {
-            tracing::error!(event_type = name, %refusal, "a stored schema does not compile");
-            EventTypeEntry { config, validator: None }
-        });
-        self.event_types.entry(environment).or_default().insert(name, Arc::new(entry));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use angarium_core::egress::EgressSettings;
     use angarium_core::id::EndpointId;
     use angarium_core::scheme::SchemeLibrary;
     use angarium_core::source::{Forward, SchemeChoice, SourceConfig, SourceStatus};
     use angarium_core::time::Timestamp;
-    use serde_json::json;
 
     const NOW: Timestamp = Timestamp::from_millis(1_776_686_400_000);
 
@@ -541,41 +419,5 @@ mod tests {
             directory.keys(None, 9, |_| true).iter().map(|k| k.key.hash[0]).collect();
         assert_eq!(listed, [3, 1]);
         assert!(directory.open_with(&[2; 32], NOW).is_none());
-    }
-
-    #[test]
-    fn a_schema_is_applied_as_its_type_says_and_never_quotes_the_data() {
-        let entry = |validate| {
-            EventTypeEntry::try_new(EventTypeConfig {
-                name: "a.b".into(),
-                description: String::new(),
-                schema: Some(json!({"properties": {"n": {"type": "integer"}}})),
-                example: None,
-                validate,
-                updated_at: NOW,
-            })
-            .expect("a schema")
-        };
-        let bad = br#"{"n":"secret"}"#;
-        assert_eq!(entry(Validation::Off).violation(bad), None);
-        let said = entry(Validation::Reject).violation(bad).expect("a violation");
-        assert!(said.starts_with("data/n:") && !said.contains("secret"), "{said}");
-        assert_eq!(entry(Validation::Warn).violation(br#"{"n":1}"#), None);
-    }
-
-    #[test]
-    fn a_schema_that_refers_to_the_network_or_a_file_is_refused_without_fetching() {
-        for reference in ["http://127.0.0.1:1/s.json", "file:///etc/passwd"] {
-            let config = EventTypeConfig {
-                name: "a.b".into(),
-                description: String::new(),
-                schema: Some(json!({"$ref": reference})),
-                example: None,
-                validate: Validation::Reject,
-                updated_at: NOW,
-            };
-            let refusal = EventTypeEntry::try_new(config).expect_err(reference);
-            assert_eq!(refusal.code, Code::InvalidSchema);
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What CI runs, in the order in which it fails soonest. Every step's output is shown as it comes.
 
-use crate::{assurance, sim, tidy};
+use crate::{assurance, fuzz, sim, tidy};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,8 @@ use std::time::Instant;
 pub(crate) enum Depth {
     /// Format, clippy, tidy and unit tests.
     Quick,
-    /// All tests with the table of promises, the simulation, licences and bans too.
+    /// All tests with the table of promises, the simulation, a minute of each fuzz target, licences
+    /// and bans too.
     Whole,
 }
 
@@ -33,6 +34,7 @@ pub(crate) fn run(root: &Path, depth: Depth) -> Result<()> {
         Depth::Whole => {
             step("tests and promises", || assurance::run(root, &build))?;
             step("simulation", || sim::run(root, &sim::Options::of_a_check()))?;
+            step("fuzzing", || fuzz::run(root, &fuzz::Options::of_a_check()))?;
             deny(root)
         }
     }

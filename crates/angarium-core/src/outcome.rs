@@ -4,7 +4,7 @@
 //! [`Outcome`], and [`Outcome::class`] is total.
 
 use crate::time::Timestamp;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How far an attempt came before its time was up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,20 @@ pub enum RetryAfter {
     Span(Duration),
     /// At a time.
     At(Timestamp),
+}
+
+impl RetryAfter {
+    /// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(seconds) = text.parse::<u32>() {
+            return Some(Self::Span(Duration::from_secs(seconds.into())));
+        }
+        let date = httpdate::parse_http_date(text).ok()?;
+        let since_epoch = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let millis = i64::try_from(since_epoch.as_millis()).ok()?;
+        Some(Self::At(Timestamp::from_millis(millis)))
+    }
 }
 
 /// What the network said about one attempt.
@@ -185,6 +199,25 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_date_and_else_ignored() {
+        let rows = [
+            ("120", Some(RetryAfter::Span(Duration::from_secs(120)))),
+            (
+                "Wed, 21 Oct 2026 07:28:00 GMT",
+                Some(RetryAfter::At(Timestamp::from_millis(1_792_567_680_000))),
+            ),
+            ("-1", None),
+            ("soon", None),
+            ("1.5", None),
+            ("99999999999999999999", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(RetryAfter::parse(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn only_a_2xx_is_a_success() {

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::error::Category;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -107,7 +108,8 @@ fn refusal_of(error: &serde_json::Error, path: &str) -> Refusal {
         }
         Category::Data => {}
     }
-    let message = text.split(" at line ").next().unwrap_or(&text);
+    let message =
+        &*without_value(text.rsplit_once(" at line ").map_or(&*text, |(message, _)| message));
     let name = message.split('`').nth(1).unwrap_or_default();
     let parent = (path != ".").then_some(path);
     let member = |parent: Option<&str>| match parent {
@@ -125,6 +127,18 @@ fn refusal_of(error: &serde_json::Error, path: &str) -> Refusal {
         let field = parent.map(str::to_owned);
         Refusal { field, ..Refusal::whole(Code::InvalidField, message) }
     }
+}
+
+/// What a message says but the value that was sent: it may be a secret in the wrong place (K1).
+fn without_value(message: &str) -> Cow<'_, str> {
+    let kinds = ["invalid type: ", "invalid value: ", "unknown variant "];
+    let kind = kinds.into_iter().find(|kind| message.starts_with(kind));
+    // What was sent may have the words too, so the last are meant.
+    let (Some(kind), Some((found, expected))) = (kind, message.rsplit_once(", expected ")) else {
+        return Cow::Borrowed(message);
+    };
+    let found = found[kind.len()..].split(['"', '`']).next().unwrap_or_default();
+    Cow::Owned(format!("{}, expected {expected}", format!("{kind}{found}").trim_end()))
 }
 
 /// Refuses JSON that is nested deeper than the limit.
@@ -339,6 +353,34 @@ mod tests {
     fn an_unknown_member_is_refused_with_the_allowed_ones_named() {
         let refusal = parse::<Outer>(b"{\"nam\":\"a\"}", &Limits::default()).expect_err("unknown");
         assert!(refusal.message.contains("`name`") && refusal.message.contains("`inner`"));
+    }
+
+    #[test]
+    fn a_value_in_the_wrong_place_is_not_repeated() {
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Kind {
+            Good,
+        }
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only its shape is looked at")]
+        struct Body {
+            size: Option<u8>,
+            kinds: Option<Vec<Kind>>,
+        }
+        let rows = [
+            (
+                r#"{"kinds":"s3cret, expected by \"a\" at line 3"}"#,
+                "invalid type: string, expected a sequence",
+            ),
+            (r#"{"kinds":["s3cret"]}"#, "unknown variant, expected `good`"),
+            (r#"{"size":"s3cret"}"#, "invalid type: string, expected u8"),
+            (r#"{"size":7000}"#, "invalid value: integer, expected u8"),
+        ];
+        for (body, message) in rows {
+            let refusal = parse::<Body>(body.as_bytes(), &Limits::default()).expect_err(body);
+            assert_eq!(refusal.message, message, "{body}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod access;
 mod audit;
 mod backlog;
 mod badhost;
+mod canary;
 mod contract_api;
 mod contracts;
 mod crash;

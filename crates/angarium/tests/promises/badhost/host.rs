@@ -8,39 +8,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// A case, as the list says it.
 #[derive(Debug, Clone)]
-pub(super) struct Case {
-    pub(super) name: String,
-    pub(super) stage: String,
-    pub(super) url: String,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) stage: String,
+    pub(crate) url: String,
     /// Classes that are right.
-    pub(super) classes: Vec<String>,
+    pub(crate) classes: Vec<String>,
     /// Which of a sender's limits ends it; `none` where none has to.
-    pub(super) limit: String,
+    pub(crate) limit: String,
 }
 
 /// What one caller did.
 #[derive(Debug, Clone)]
-pub(super) struct Visit {
-    pub(super) case: String,
-    pub(super) requests: u64,
-    pub(super) written: u64,
-    pub(super) held_ms: u64,
-    pub(super) end: String,
+pub(crate) struct Visit {
+    pub(crate) case: String,
+    pub(crate) requests: u64,
+    pub(crate) written: u64,
+    pub(crate) held_ms: u64,
+    pub(crate) end: String,
 }
 
 /// A running bad host; it is killed when this is dropped.
-pub(super) struct BadHost {
+pub(crate) struct BadHost {
     child: Child,
-    pub(super) cases: Vec<Case>,
-    pub(super) http: String,
-    pub(super) https: String,
-    pub(super) name_server: String,
+    pub(crate) cases: Vec<Case>,
+    pub(crate) http: String,
+    pub(crate) https: String,
+    pub(crate) name_server: String,
     visits: Arc<Mutex<Vec<Visit>>>,
 }
 
 impl BadHost {
     /// Starts it on free ports; its root certificate goes into a file.
-    pub(super) fn start(authority: &Path) -> Self {
+    pub(crate) fn start(authority: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_angarium"))
             .args(["badhost", "--listen", "127.0.0.1:0", "--json", "--authority"])
             .arg(authority)
@@ -66,7 +66,7 @@ impl BadHost {
     }
 
     /// Everyone who has come and gone.
-    pub(super) fn visits(&self) -> Vec<Visit> {
+    pub(crate) fn visits(&self) -> Vec<Visit> {
         self.visits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -5,7 +5,7 @@
 //! says. `BADHOST_EVENTS` is how many events each case gets at once in the crowded run.
 
 mod alone;
-mod host;
+pub(crate) mod host;
 mod names;
 mod proxies;
 

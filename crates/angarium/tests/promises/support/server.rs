@@ -178,6 +178,8 @@ impl Drop for Server {
             let lines: Vec<&str> = log.lines().collect();
             let last = lines.len().saturating_sub(40);
             eprintln!("--- the server's last words\n{}", lines[last..].join("\n"));
+        } else {
+            assert!(!self.log().contains(ADMIN_KEY), "the log has the admin key");
         }
     }
 }

@@ -54,7 +54,12 @@ fuzz_target!(|written: Written<'_>| {
     }
 });
 
-fn check_schedule(policy: &RetryPolicy, written: &Written<'_>, accepted: Timestamp, now: Timestamp) {
+fn check_schedule(
+    policy: &RetryPolicy,
+    written: &Written<'_>,
+    accepted: Timestamp,
+    now: Timestamp,
+) {
     let jitter = Jitter::from_bits(written.jitter);
     let again = RetryPolicy::try_new(&policy.to_spec(), written.spread, &Limits::default());
     assert_eq!(again.as_ref(), Ok(policy), "what is shown reads back");

@@ -27,8 +27,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that CI runs: format, clippy, tidy, tests, promises, simulation, fuzzing, licences
-    /// and bans
+    /// Everything that CI runs: format, clippy, tidy, tests, promises, simulation, fuzzing, bans
     Check {
         /// Only what is quick: unit tests, no test that starts the server
         #[arg(long)]

@@ -43,7 +43,7 @@ impl fmt::Debug for Verifier {
 impl Verifier {
     /// Decodes the keys of a source; those that have not the form of the scheme verify nothing.
     pub fn prepare(scheme: Arc<Scheme>, keys: &[SecretText]) -> Self {
-        let keys: Vec<_> = keys.iter().filter(|key| !key.expose().is_empty()).collect();
+        let keys: Vec<_> = keys.iter().filter(|key| !key.expose().trim().is_empty()).collect();
         let mut prepared = Vec::with_capacity(keys.len());
         for key in &keys {
             for (number, signature) in scheme.signatures.iter().enumerate() {

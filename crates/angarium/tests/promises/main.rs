@@ -10,7 +10,7 @@ mod access;
 mod audit;
 mod backlog;
 mod badhost;
-mod canary;
+pub(crate) mod canary;
 mod contract_api;
 mod contracts;
 mod crash;

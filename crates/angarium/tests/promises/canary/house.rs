@@ -137,7 +137,8 @@ impl House {
         let (api, path) = (self.admin(), format!("/v1/deliveries?event={event}"));
         eventually("all deliveries ended", SOON, || {
             std::thread::sleep(Duration::from_millis(100));
-            let goes_on = |row: &Value| matches!(text(row, "state"), "pending" | "in_flight");
+            let goes_on =
+                |row: &Value| matches!(text(row, "state"), "queued" | "pending" | "in_flight");
             !api.list(&path).iter().any(goes_on)
         });
     }

@@ -3,7 +3,7 @@
 //! is looked for in all that anybody could get to see.
 
 mod house;
-mod secret;
+pub(crate) mod secret;
 
 use crate::badhost::host::BadHost;
 use crate::support::client::Api;
@@ -51,8 +51,8 @@ fn no_secret_of_any_kind_gets_anywhere_it_does_not_belong() {
     let found = secret::search(&house.canaries, &house.places);
     let shown: usize = found.shown.values().sum();
     figure(format_args!(
-        "{} secrets in {} forms, looked for in {} places with {} bytes: {} hits; {shown} where they \
-         belong",
+        "{} secrets in {} forms, looked for in {} places with {} bytes: {} hits; {shown} where \
+         they belong",
         found.kinds,
         found.forms,
         house.places.len(),

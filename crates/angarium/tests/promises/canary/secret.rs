@@ -53,22 +53,22 @@ fn percent(text: &str) -> Vec<u8> {
 
 /// All secrets of a run.
 #[derive(Default)]
-pub(super) struct Canaries(Vec<Canary>);
+pub(crate) struct Canaries(Vec<Canary>);
 
 impl Canaries {
     /// A word that is a secret.
-    pub(super) fn word(&mut self, kind: &'static str) -> String {
+    pub(crate) fn word(&mut self, kind: &'static str) -> String {
         let text = format!("Canary{}", &hex::encode(bytes_of(kind))[..26]);
         self.know(kind, &text)
     }
 
     /// Thirty-two bytes that are a secret, in base64.
-    pub(super) fn key(&mut self, kind: &'static str) -> String {
+    pub(crate) fn key(&mut self, kind: &'static str) -> String {
         self.know(kind, &STANDARD.encode(bytes_of(kind)))
     }
 
     /// A secret that somebody else has made.
-    pub(super) fn know(&mut self, kind: &'static str, text: &str) -> String {
+    pub(crate) fn know(&mut self, kind: &'static str, text: &str) -> String {
         assert!(text.len() >= 16, "{kind}: {text:?} is too short to be searched for");
         if self.0.iter().any(|known| known.text == text) {
             return text.to_owned();
@@ -85,26 +85,26 @@ fn bytes_of(kind: &str) -> Vec<u8> {
 }
 
 /// Where a secret could have got to.
-pub(super) struct Place {
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
     /// Secrets that belong there.
-    pub(super) shows: Vec<&'static str>,
+    pub(crate) shows: Vec<&'static str>,
 }
 
 /// What a search saw.
-pub(super) struct Found {
-    pub(super) bytes: usize,
-    pub(super) forms: usize,
-    pub(super) kinds: usize,
+pub(crate) struct Found {
+    pub(crate) bytes: usize,
+    pub(crate) forms: usize,
+    pub(crate) kinds: usize,
     /// Where a secret stands that does not belong there.
-    pub(super) hits: Vec<String>,
+    pub(crate) hits: Vec<String>,
     /// How often each secret was seen where it belongs.
-    pub(super) shown: BTreeMap<&'static str, usize>,
+    pub(crate) shown: BTreeMap<&'static str, usize>,
 }
 
 /// Looks for every form of every secret everywhere.
-pub(super) fn search(canaries: &Canaries, places: &[Place]) -> Found {
+pub(crate) fn search(canaries: &Canaries, places: &[Place]) -> Found {
     let forms: Vec<_> = canaries
         .0
         .iter()

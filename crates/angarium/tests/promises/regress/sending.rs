@@ -2,7 +2,7 @@
 //! number that it has in the study of published vulnerabilities, none of which may happen here.
 //! Where a case is one of many (an address, a writing), the whole table is in `ssrf`.
 
-#[path = "../../../angarium-server/tests/ssrf_names/mod.rs"]
+#[path = "../../../../angarium-server/tests/ssrf_names/mod.rs"]
 mod names;
 
 use crate::support::client::{Answer, Api};

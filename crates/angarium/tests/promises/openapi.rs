@@ -5,6 +5,7 @@
 //! openapi-spec-validator. `./test` installs both and names them in `SCHEMATHESIS` and
 //! `OPENAPI_VALIDATOR`.
 
+use crate::support::figure;
 use crate::support::server::{ADMIN_KEY, Server, Start};
 use crate::support::shop::{Shop, text};
 use serde_json::{Value, json};
@@ -62,23 +63,29 @@ fn the_document_names_every_call_of_the_api() {
     }
 }
 
+/// Each call by itself, then calls that follow from the answers of others.
 #[test]
-fn no_call_that_the_document_describes_ends_in_a_server_error() {
+fn every_call_answers_as_the_document_says_and_none_by_a_server_error() {
     let Some(schemathesis) = tool("SCHEMATHESIS") else { return };
     let mut shop = Shop::open();
     let folder = tempfile::tempdir().expect("a folder");
-    let output = Command::new(schemathesis)
-        .arg("run")
-        .arg(format!("http://{}/openapi.json", shop.server.address))
-        .args(["--checks", "not_a_server_error", "--continue-on-failure", "--no-color"])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-time", "120"])
-        .args(["--seed", "1", "--request-timeout", "20", "--warnings", "off"])
-        .args(["--header", &format!("authorization:Bearer {ADMIN_KEY}")])
-        .args(["--header", "angarium-environment:shop"])
-        .current_dir(folder.path())
-        .output()
-        .expect("schemathesis starts");
-    judged(&output);
+    for (phases, seconds) in [("examples,coverage,fuzzing", "100"), ("stateful", "40")] {
+        let output = Command::new(&schemathesis)
+            .arg("run")
+            .arg(format!("http://{}/openapi.json", shop.server.address))
+            .args(["--checks", CHECKS, "--continue-on-failure", "--no-color"])
+            .args(["--phases", phases, "--max-time", seconds])
+            .args(["--seed", "1", "--request-timeout", "20", "--warnings", "off"])
+            .args(["--header", &format!("authorization:Bearer {ADMIN_KEY}")])
+            .args(["--header", "angarium-environment:shop"])
+            .current_dir(folder.path())
+            .output()
+            .expect("schemathesis starts");
+        judged(&output);
+        let told = String::from_utf8_lossy(&output.stdout);
+        let cases = told.lines().find(|line| line.contains(" generated, "));
+        figure(format_args!("{phases}: {}", cases.unwrap_or("no case").trim()));
+    }
     assert!(shop.server.is_running());
     assert_eq!(shop.api.get("/readyz").status, 200);
     assert_ne!(shop.api.get("/openapi.json").body, Value::Null);
@@ -165,6 +172,7 @@ fn every_answer_of_a_contracts_call_is_in_its_document() {
     }
 }
 
+/// That nothing ends in a server error, and that every answer is in the document.
 const CHECKS: &str = concat!(
     "not_a_server_error,status_code_conformance,content_type_conformance,",
     "response_schema_conformance,response_headers_conformance",

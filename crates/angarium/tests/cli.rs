@@ -319,3 +319,82 @@ fn the_demo_delivers_and_verifies_every_contract_and_retries_what_failed() {
     let tally = "7 events, 8 of 8 deliveries verified and taken, 1 after retries, 0 rejected";
     assert!(said.contains(tally), "{said}");
 }
+
+/// A number that looks random, and the next.
+fn dice(state: &mut u64, end: usize) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap_or_default() % end.max(1)
+}
+
+#[test]
+fn no_words_and_no_configuration_make_the_program_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let explained = angarium(folder.path(), &["config", "--explain"]).stdout;
+    let words = [
+        "config",
+        "sign",
+        "verify",
+        "contract",
+        "check",
+        "show",
+        "key",
+        "generate-master",
+        "doctor",
+        "audit",
+        "standard",
+        "github",
+        "--config",
+        "garbled.toml",
+        "--explain",
+        "--toml",
+        "--json",
+        "--limit",
+        "body_bytes=1",
+        "=",
+        "--limit=x=y",
+        "--listen",
+        "1.2.3.4:99999",
+        "--allow-cidr",
+        "::/129",
+        "--grace",
+        "1e99s",
+        "--secret",
+        "",
+        "--body",
+        "\u{0}",
+        "-",
+        "--",
+        "\u{202e}ä",
+        "99999999999999999999",
+        "--public-url",
+        "https://a b",
+        "--data",
+        "/dev/null/x",
+    ];
+    let mut state = 20_261_122;
+    for round in 0..150 {
+        let mut text = explained.clone();
+        for _ in 0..=dice(&mut state, 6) {
+            let (at, end) = (dice(&mut state, text.len()), dice(&mut state, 40));
+            let end = (at + end).min(text.len());
+            let other =
+                [&b""[..], b"=", b"\"", b"\xff", b"[[", b"\n#", b"99999999999", b"true", b"{"];
+            text.splice(at..end, other[dice(&mut state, other.len())].iter().copied());
+        }
+        std::fs::write(folder.path().join("garbled.toml"), text).expect("a file");
+        let mut chosen = vec!["config", "--config", "garbled.toml"];
+        if round % 2 == 1 {
+            let count = dice(&mut state, 7);
+            chosen = (0..count).map(|_| words[dice(&mut state, words.len())]).collect();
+            chosen.retain(|word| !word.contains('\u{0}'));
+        }
+        let output = ended(command(folder.path(), &chosen));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            matches!(output.status.code(), Some(0..=2)),
+            "{chosen:?}: {}: {said}",
+            output.status
+        );
+        assert!(!said.contains("panicked"), "{chosen:?}: {said}");
+    }
+}

@@ -6,6 +6,7 @@
 
 use crate::support::client::Connection;
 use crate::support::shop::{self, Shop};
+use crate::support::turns;
 use crate::support::wide::{Answer, Asked, WideReceiver};
 use crate::support::{eventually, figure, rounds};
 use serde_json::{Value, json};
@@ -78,6 +79,7 @@ impl Door {
 
 #[test]
 fn a_receiver_that_comes_back_is_not_knocked_down_by_what_waited_for_it() {
+    let _alone = turns::alone();
     let count = rounds("HERD_EVENTS", 3_000).next_multiple_of(BATCH);
     let per_second = rounds("HERD_PER_SECOND", 400);
     let door = Arc::new(Mutex::new(Door::new(per_second)));

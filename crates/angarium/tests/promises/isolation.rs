@@ -11,6 +11,7 @@
 use crate::support::client::{Api, Connection};
 use crate::support::healthy::{Healthy, Latencies};
 use crate::support::shop::{self, Shop};
+use crate::support::turns;
 use crate::support::wide::{Answer, WideReceiver};
 use crate::support::{figure, rounds};
 use serde_json::{Value, json};
@@ -77,6 +78,7 @@ fn nor_those_that_refuse() {
 /// Compares the medians of the rounds, and stops when they are good: what a busy machine adds comes
 /// and goes, what neighbours cost is there in most rounds.
 fn measure(place: Place, fault: Fault) {
+    let _alone = turns::alone();
     let most = rounds("ISOLATION_ROUNDS", 3);
     let slack = Duration::from_millis(rounds("ISOLATION_SLACK_MS", 250));
     let mut all = Vec::new();

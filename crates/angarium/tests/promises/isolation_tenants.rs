@@ -7,6 +7,7 @@
 use crate::support::client::{Api, Connection};
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::shop::Shop;
+use crate::support::turns;
 use crate::support::{eventually, rounds};
 use angarium_core::id::ShardId;
 use serde_json::{Value, json};
@@ -217,6 +218,7 @@ impl Seen {
 
 #[test]
 fn who_publishes_as_fast_as_it_can_does_not_slow_another_tenant_s_deliveries() {
+    let _alone = turns::alone();
     let mut street = Street::open();
     street.walk(Duration::from_secs(1));
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);

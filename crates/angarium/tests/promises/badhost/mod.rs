@@ -11,6 +11,7 @@ mod proxies;
 
 use crate::support::healthy::Healthy;
 use crate::support::shop::Shop;
+use crate::support::turns;
 use crate::support::{eventually, figure, rounds};
 use host::{BadHost, Case, Visit};
 use serde_json::{Value, json};
@@ -248,6 +249,7 @@ fn each_status_means_what_it_says() {
 
 #[test]
 fn nine_hundred_receivers_that_hang_delay_no_healthy_one() {
+    let _alone = turns::alone();
     let (shop, host, _folder) = open();
     let healthy = Healthy::beside(&shop);
     let url = format!("{}/head-none", host.http);
@@ -270,6 +272,7 @@ fn nine_hundred_receivers_that_hang_delay_no_healthy_one() {
 
 #[test]
 fn a_crowd_at_every_bad_receiver_delays_no_healthy_one() {
+    let _alone = turns::alone();
     let (shop, host, _folder) = open();
     let events = rounds("BADHOST_EVENTS", 3);
     let healthy = Healthy::beside(&shop);

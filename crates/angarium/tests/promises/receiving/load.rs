@@ -9,6 +9,7 @@ use crate::support::receiver::{Receiver, Reply};
 use crate::support::sender::Sender;
 use crate::support::server::Server;
 use crate::support::shop::Shop;
+use crate::support::turns;
 use crate::support::{figure, rounds};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ struct Told {
 
 #[test]
 fn a_flood_at_one_source_loses_nothing_that_was_accepted_and_refuses_the_rest_in_time() {
+    let _alone = turns::alone();
     let (rate, seconds) = (rounds("RECEIVING_RATE", 400), rounds("RECEIVING_SECONDS", 3));
     let connections = rounds("RECEIVING_CONNECTIONS", 32);
     let slow = Receiver::unrecorded(|_| Reply::Late(Duration::from_secs(1), 200));

@@ -10,6 +10,7 @@ use crate::support::receiver::{Receiver, Reply};
 use crate::support::sender::{SECRET, Sender, hmac_sha256};
 use crate::support::server::Server;
 use crate::support::shop::{Shop, text};
+use crate::support::turns;
 use crate::support::{eventually, figure, rounds};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -138,6 +139,7 @@ fn from_outside_an_unknown_and_a_disabled_source_and_a_wrong_signature_are_the_s
 /// The medians of many requests, taken in turns, on one connection each.
 #[test]
 fn time_does_not_tell_them_apart_either() {
+    let _alone = turns::alone();
     let shop = Shop::open();
     let sender = Sender::to(&shop, &json!({}));
     let disabled = Sender::to(&shop, &json!({"status": "disabled"}));

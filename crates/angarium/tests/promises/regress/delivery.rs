@@ -4,6 +4,7 @@
 use crate::support::eventually;
 use crate::support::receiver::Receiver;
 use crate::support::shop::{Shop, text};
+use crate::support::turns;
 use crate::support::wide::{Answer, WideReceiver};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ const LARGE: usize = 250 * 1024;
 
 #[test]
 fn regress_r54_a_stream_of_large_events_delays_nobody_and_fills_no_memory() {
+    let _alone = turns::alone();
     let (quiet, stuck) = (Receiver::kind(), WideReceiver::open(|_| Answer::Never));
     let shop = Shop::open();
     shop.tenant("loud");

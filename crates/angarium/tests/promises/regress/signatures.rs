@@ -4,6 +4,7 @@ use crate::support::client::Connection;
 use crate::support::figure;
 use crate::support::sender::{SECRET, Sender, hmac_sha256};
 use crate::support::shop::{Shop, text};
+use crate::support::turns;
 use crate::support::{eventually, rounds};
 use angarium_core::scheme::{Incoming, Received, SchemeLibrary, Verifier};
 use angarium_core::secret::SecretText;
@@ -189,6 +190,7 @@ fn t_of_two_classes(verifier: &Verifier, signatures: [&str; 2], samples: u64) ->
 
 #[test]
 fn regress_r34_time_does_not_tell_how_much_of_a_signature_is_right() {
+    let _alone = turns::alone();
     let library = SchemeLibrary::built_in().expect("built-in schemes");
     let scheme = Arc::clone(library.get("github").expect("a built-in scheme"));
     let verifier = Verifier::prepare(scheme, &[SecretText::new(SECRET)]);

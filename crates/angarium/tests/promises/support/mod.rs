@@ -14,6 +14,7 @@ pub(crate) mod sender;
 pub(crate) mod server;
 pub(crate) mod shop;
 pub(crate) mod tls;
+pub(crate) mod turns;
 pub(crate) mod wide;
 
 use std::path::Path;

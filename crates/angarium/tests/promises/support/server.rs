@@ -1,6 +1,7 @@
 //! The real executable, started on a port of its own with a data directory of its own.
 
 use super::client::Api;
+use super::turns::{self, Place};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -66,6 +67,7 @@ impl Start {
 
     /// As [`Start::run`]; where it ends or does not listen in time, what it said.
     pub(crate) fn try_run(&self) -> Result<Server, String> {
+        let place = turns::place();
         let log_path = self.data.with_extension("log");
         let log = File::options().create(true).append(true).open(&log_path).expect("a log");
         let started = Instant::now();
@@ -97,7 +99,8 @@ impl Start {
                 }
             }
         });
-        let mut server = Server { child, address: String::new(), log_path, ready: Duration::ZERO };
+        let (address, ready) = (String::new(), Duration::ZERO);
+        let mut server = Server { child, address, log_path, ready, _place: place };
         // It hangs up when it ends without listening.
         server.address = match receiver.recv_timeout(START_TIMEOUT) {
             Ok(address) => address,
@@ -115,6 +118,7 @@ pub(crate) struct Server {
     log_path: PathBuf,
     /// From the start of the process to the line that says where it listens.
     pub(crate) ready: Duration,
+    _place: Place,
 }
 
 impl Server {

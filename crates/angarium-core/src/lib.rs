@@ -19,10 +19,13 @@ pub mod egress;
 pub mod endpoint;
 pub mod event;
 pub mod lane;
+pub mod pace;
 pub mod permission;
 pub mod rate;
+pub mod repeated;
 pub(crate) mod signature;
 pub mod subscription;
+pub mod visitor;
 
 pub mod audit;
 pub mod batch;

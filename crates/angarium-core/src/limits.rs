@@ -157,6 +157,30 @@ limits! {
     notices_waiting: usize = 10_000, "notices", None;
     /// Longest life of a portal key: it is handed to people outside the platform.
     portal_key_seconds: usize = 24 * 3_600, "seconds", Some(Code::InvalidField);
+    /// Most connections of callers at once; more wait to be accepted.
+    connections: usize = 8_192, "connections", None;
+    /// Most connections of one caller's address; more are closed. Trusted proxies may have any
+    /// number, since they come for many.
+    connections_per_address: usize = 1_024, "connections", None;
+    /// Longest head of a request; at least 8,192.
+    head_bytes: usize = 32 * 1024, "bytes", None;
+    /// Most header lines of a request.
+    head_lines: usize = 100, "lines", None;
+    /// So long the head of a request may take from its first byte; then the connection ends.
+    head_seconds: usize = 10, "seconds", None;
+    /// So long a connection may stand without a request, and an answer without being read.
+    idle_seconds: usize = 60, "seconds", None;
+    /// How fast a body comes at the least once it has had five seconds.
+    body_pace: usize = 1_024, "bytes a second", Some(Code::BadRequest);
+    /// Most bytes of bodies that are being read on one node; senders whom no key names have half.
+    node_body_bytes: usize = 64 * 1024 * 1024, "bytes", Some(Code::NodeOverloaded);
+    /// Most calls under way on one HTTP/2 connection.
+    h2_streams: usize = 128, "streams", None;
+    /// Longest list of headers of an HTTP/2 request.
+    h2_header_bytes: usize = 16 * 1024, "bytes", None;
+    /// Most streams that an HTTP/2 caller may have reset before they were looked at, and most that
+    /// it may make us reset; then the connection ends.
+    h2_resets: usize = 20, "streams", None;
     /// Longest `Idempotency-Key`.
     idempotency_key_chars: usize = 255, "characters", Some(Code::InvalidIdempotencyKey);
 }

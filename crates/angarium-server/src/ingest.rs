@@ -76,6 +76,7 @@ fn publication(
         return Err(Refusal::field(Code::BodyTooLarge, "data", message));
     }
     json::check_depth(data, limits).map_err(|refusal| refusal.below("data"))?;
+    json::check_names(data).map_err(|refusal| refusal.below("data"))?;
     let event = NewEvent {
         own_id: body.id,
         kind: EventType::try_new(&body.kind, limits)?,
@@ -142,6 +143,9 @@ mod tests {
                 "attributes",
             ),
             (format!(r#"{{"type":"a","data":{}}}"#, deep(65)), Code::JsonTooDeep, "data"),
+            (r#"{"type":"a","type":"b","data":1}"#.into(), Code::InvalidField, "type"),
+            (r#"{"type":"a","data":{"b":1,"b":1}}"#.into(), Code::InvalidField, "data.b"),
+            (r#"{"type":"a","data":[{"b":1,"b":1}]}"#.into(), Code::InvalidField, "data[0].b"),
         ];
         for (text, code, field) in rows {
             let refusal = parse(&text).expect_err(&text);

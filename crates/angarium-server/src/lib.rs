@@ -4,6 +4,7 @@ pub mod clock;
 pub mod entropy;
 
 pub mod api;
+pub mod bodies;
 mod contract_api;
 pub mod directory;
 pub mod docs;

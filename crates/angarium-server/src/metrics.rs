@@ -36,6 +36,7 @@ pub struct Metrics {
     notices_dropped: Counter,
     requests: Family<RequestLabels, Counter>,
     received: Family<ReceivedLabels, Counter>,
+    connections: Family<ConnectionLabels, Counter>,
     panics: Counter,
     progress: Mutex<Option<Progress>>,
 }
@@ -55,6 +56,11 @@ struct RequestLabels {
     method: Name,
     route: String,
     status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConnectionLabels {
+    reason: Name,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -89,6 +95,7 @@ impl Default for Metrics {
             notices_dropped: Counter::default(),
             requests: Family::default(),
             received: Family::default(),
+            connections: Family::default(),
             panics: Counter::default(),
             progress: Mutex::default(),
         };
@@ -128,12 +135,19 @@ impl Metrics {
         registry.register("http_requests", "Calls answered", self.requests.clone());
         let received = self.received.clone();
         registry.register("received", "Requests of third parties, by outcome", received);
+        let connections = self.connections.clone();
+        registry.register("connections_ended", "Connections that we ended, by reason", connections);
         registry.register("panics", "Calls that panicked", self.panics.clone());
     }
 
     /// A third party's request came to this end.
     pub fn received(&self, outcome: &'static str) {
         self.received.get_or_create(&ReceivedLabels { outcome: Name(outcome) }).inc();
+    }
+
+    /// A caller's connection was ended by us.
+    pub fn connection_ended(&self, reason: &'static str) {
+        self.connections.get_or_create(&ConnectionLabels { reason: Name(reason) }).inc();
     }
 
     /// An event was accepted.

@@ -3,6 +3,7 @@
 
 use crate::api::admin_key::{AdminKeyError, ensure_admin_key};
 use crate::api::{self, App};
+use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::contract_api::{Collision, first_collision};
 use crate::directory::Directory;
@@ -223,6 +224,7 @@ async fn start_on(
         directory,
         contracts: Arc::clone(&contracts),
         rates: Rates::new(&config.limits, Arc::clone(&clock)),
+        bodies: Bodies::new(&config.limits),
         limits: config.limits,
         clock,
         entropy,
@@ -292,7 +294,7 @@ struct ApiListener {
 impl ApiListener {
     fn open(listener: TcpListener, app: Arc<App>, grace: Duration) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let limits = ConnectionLimits { stop_time: grace, ..ConnectionLimits::default() };
+        let limits = ConnectionLimits::new(&app.limits, grace);
         let router = api::router(Arc::clone(&app));
         // Whoever drops the sender stops the listener too.
         let stopped = async move { stopped.await.unwrap_or_default() };

@@ -8,6 +8,7 @@ use super::auth::Caller;
 use super::json::{self, Answer};
 use super::problem::Problem;
 use super::{App, deliveries, events};
+use crate::bodies::Sender;
 use angarium_core::audit::Deed;
 use angarium_core::batch::{Guard, GuardAnswer, Trace};
 use angarium_core::refusal::{Code, Refusal};
@@ -196,7 +197,7 @@ impl<T: DeserializeOwned> Command<T> {
     async fn open(request: Request, app: &App) -> Result<Result<Self, Response>, Problem> {
         let (parts, body) = request.into_parts();
         let caller = Caller::allowed(app, &parts)?.coming_from(app, &parts);
-        let bytes = json::read(body, app.limits.body_bytes).await?;
+        let bytes = app.bodies.read(body, app.limits.body_bytes, Sender::Known).await?;
         let idempotency =
             match Idempotency::open(app, &caller, &parts, parts.uri.path(), &bytes).await? {
                 Opened::First(idempotency) => idempotency,

@@ -1,47 +1,21 @@
-//! Bodies in, bodies out: read within limits, parsed strictly, refused by the path of the member
-//! at fault.
+//! Bodies in, bodies out: parsed strictly, refused by the path of the member at fault.
 //!
 //! Parsing is fast where all is well and precise where it is not: only a body that did not parse
 //! is parsed again with its path tracked.
 
 use angarium_core::limits::Limits;
 use angarium_core::refusal::{Code, Refusal};
+use angarium_core::repeated::first_repeated;
 use angarium_core::secret::SecretText;
 use angarium_core::time::Timestamp;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::error::Category;
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 use utoipa::ToSchema;
-
-/// A whole body comes within this time (reliability-security.md, P4).
-const BODY_TIME: Duration = Duration::from_secs(30);
-
-/// Reads a body of at most `limit` bytes.
-///
-/// # Errors
-/// `body_too_large`; `bad_request` when it is too slow or breaks off.
-pub async fn read<B>(body: B, limit: usize) -> Result<Bytes, Refusal>
-where
-    B: hyper::body::Body<Data = Bytes>,
-    B::Error: Into<axum::BoxError>,
-{
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = format!("a body here has at most {limit} bytes");
-            Err(Refusal::whole(Code::BodyTooLarge, message))
-        }
-        Ok(Err(_)) => Err(Refusal::whole(Code::BadRequest, "the body broke off")),
-        Err(_) => Err(Refusal::whole(Code::BadRequest, "the body took too long")),
-    }
-}
 
 /// Refuses a body that does not say that it is JSON; one without content need not say anything.
 ///
@@ -64,11 +38,13 @@ pub fn check_content_type(headers: &HeaderMap, body: &[u8]) -> Result<(), Refusa
 ///
 /// # Errors
 /// `json_too_deep`, `invalid_json`, and for the member at fault `unknown_field`, `missing_field`
-/// or `invalid_field`.
+/// or `invalid_field`; the last too where a member stands twice, however deep.
 pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], limits: &Limits) -> Result<T, Refusal> {
     let body = if body.is_empty() { b"{}" } else { body };
     check_depth(body, limits)?;
-    parse_whole(body)
+    let parsed = parse_whole(body)?;
+    check_names(body)?;
+    Ok(parsed)
 }
 
 /// Parses JSON of any depth.
@@ -153,6 +129,20 @@ pub fn check_depth(json: &[u8], limits: &Limits) -> Result<(), Refusal> {
     }
     let message = format!("JSON is nested at most {} levels deep", limits.json_depth);
     Err(Refusal::whole(Code::JsonTooDeep, message))
+}
+
+/// Refuses JSON in which a member stands twice in its object.
+///
+/// # Errors
+/// `invalid_field`, naming the member.
+pub fn check_names(json: &[u8]) -> Result<(), Refusal> {
+    match first_repeated(json) {
+        None => Ok(()),
+        Some(member) => {
+            let message = "this member stands twice in its object; each stands once";
+            Err(Refusal::field(Code::InvalidField, member, message))
+        }
+    }
 }
 
 /// How many brackets are open at the deepest place; those inside strings do not count.

@@ -36,6 +36,7 @@ mod verify;
 
 pub use openapi::document;
 
+use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::contract_api;
 use crate::directory::Directory;
@@ -90,6 +91,8 @@ pub struct App {
     pub plain_http: PlainHttp,
     /// How fast tenants publish.
     pub rates: Rates,
+    /// Bodies that are being read.
+    pub bodies: Bodies,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Guarded calls under way.
@@ -261,7 +264,6 @@ pub fn is_direct<B>(app: &App, request: &http::Request<B>) -> bool {
 pub async fn publish_directly<B>(app: &Arc<App>, request: http::Request<B>) -> Response
 where
     B: hyper::body::Body<Data = Bytes>,
-    B::Error: Into<axum::BoxError>,
 {
     let response = or_internal(app, pin!(events::publish_any(app, request))).await;
     app.metrics.answered(&Method::POST, DIRECT, response.status());

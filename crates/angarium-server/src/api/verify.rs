@@ -6,6 +6,7 @@ use super::auth::{Caller, Reader};
 use super::json::{self, Pairs, Secret};
 use super::problem::Problem;
 use super::sources::Sources;
+use crate::bodies::Sender;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::scheme::{Coverage, Incoming, Scheme, Verifier};
 use angarium_core::secret::SecretText;
@@ -86,7 +87,7 @@ pub(super) async fn verify(
     request: Request,
 ) -> Result<Json<Verification>, Problem> {
     let (parts, body) = request.into_parts();
-    let body = json::read(body, app.limits.body_bytes).await?;
+    let body = app.bodies.read(body, app.limits.body_bytes, Sender::Known).await?;
     json::check_content_type(&parts.headers, &body)?;
     let asked: VerifyBody = json::parse(&body, &app.limits)?;
     Ok(Json(asked.answer(&app, &caller)?))

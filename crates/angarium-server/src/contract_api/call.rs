@@ -7,8 +7,8 @@ use crate::api::App;
 use crate::api::access;
 use crate::api::auth::Caller;
 use crate::api::idempotency::{self, Idempotency, Opened};
-use crate::api::json;
 use crate::api::problem::Problem;
+use crate::bodies::Sender;
 use crate::origin::Origin;
 use angarium_core::account::Environment;
 use angarium_core::contract::Contract;
@@ -85,7 +85,7 @@ impl ContractCall<'_> {
         let (parts, body) = request.into_parts();
         let caller = self.caller(app, &path.environment, &parts.headers)?;
         let caller = &caller.coming_from(app, &parts);
-        let bytes = json::read(body, app.limits.body_bytes).await?;
+        let bytes = app.bodies.read(body, app.limits.body_bytes, Sender::Known).await?;
         let route = path.whole();
         let opened = Idempotency::open(app, caller, &parts, &route, &bytes).await?;
         let idempotency = match opened {

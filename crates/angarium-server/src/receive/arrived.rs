@@ -2,7 +2,7 @@
 
 use super::judge::Why;
 use crate::api::App;
-use crate::api::json;
+use crate::bodies::Sender;
 use crate::origin::Origin;
 use angarium_core::refusal::Refusal;
 use angarium_core::scheme::Incoming;
@@ -35,7 +35,7 @@ impl Arrived {
     /// `body_too_large`, `bad_request`.
     pub(crate) async fn read(app: &App, request: Request) -> Result<Self, Refusal> {
         let (head, body) = request.into_parts();
-        let body = json::read(body, app.limits.body_bytes).await?;
+        let body = app.bodies.read(body, app.limits.body_bytes, Sender::Stranger).await?;
         let origin = Origin::of(&app.outside, &head, |host| {
             app.directory.environment_by_host(host).is_some()
         })?;

@@ -9,6 +9,7 @@ use angarium_core::request::OutgoingRequest;
 use angarium_core::scheme::SchemeLibrary;
 use angarium_core::secret::SecretText;
 use angarium_server::api::{App, admin_key, router};
+use angarium_server::bodies::Bodies;
 use angarium_server::clock::{Clock, SystemClock};
 use angarium_server::directory::Directory;
 use angarium_server::egress::{Exchange, Transport, Way};
@@ -150,7 +151,9 @@ impl Stage {
         });
         let rates = Rates::new(&limits, Arc::clone(&clock));
         let certificates = Certificates::new(transport, Arc::clone(&clock), public_roots());
+        let bodies = Bodies::new(&limits);
         let app = Arc::new(App {
+            bodies,
             schemes: Arc::new(SchemeLibrary::built_in().expect("schemes")),
             rates,
             runner: runner.await.expect("a runner"),

@@ -6,6 +6,7 @@
 //! `isolation`, `herd` and `million` name make long runs; `SEED` repeats one. `ANGARIUM_BIN` names
 //! another executable than the one that was built with the tests.
 
+mod abuse;
 mod access;
 mod audit;
 mod backlog;

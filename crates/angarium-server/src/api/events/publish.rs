@@ -7,6 +7,7 @@ use crate::api::json::{self, Answer};
 use crate::api::problem::{self, Problem, ProblemBody};
 use crate::api::quota;
 use crate::api::{App, DIRECT};
+use crate::bodies::Sender;
 use crate::in_order::in_order;
 use crate::ingest;
 use angarium_core::account::Tenant;
@@ -120,7 +121,6 @@ pub(in crate::api) async fn publish(State(app): State<Arc<App>>, request: Reques
 pub(in crate::api) async fn publish_any<B>(app: &App, request: http::Request<B>) -> Response
 where
     B: hyper::body::Body<Data = Bytes>,
-    B::Error: Into<axum::BoxError>,
 {
     let answer = publish_one(app, request).await;
     answered(app, answer)
@@ -140,11 +140,10 @@ fn answered(app: &App, answer: Result<impl IntoResponse, Problem>) -> Response {
 async fn publish_one<B>(app: &App, request: http::Request<B>) -> Result<Response, Problem>
 where
     B: hyper::body::Body<Data = Bytes>,
-    B::Error: Into<axum::BoxError>,
 {
     let (parts, body) = request.into_parts();
     let caller = Caller::allowed_on(app, &parts, DIRECT)?;
-    let body = json::read(body, app.limits.body_bytes).await?;
+    let body = app.bodies.read(body, app.limits.body_bytes, Sender::Known).await?;
     match Idempotency::open(app, &caller, &parts, parts.uri.path(), &body).await? {
         Opened::First(idempotency) => {
             json::check_content_type(&parts.headers, &body)?;
@@ -182,7 +181,7 @@ pub(in crate::api) async fn publish_batch(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let caller = Caller::allowed(&app, &parts)?;
-    let body = json::read(body, app.limits.batch_bytes).await?;
+    let body = app.bodies.read(body, app.limits.batch_bytes, Sender::Known).await?;
     // A batch has no record of its own: each of its events has one.
     let Opened::First(idempotency) =
         Idempotency::open(&app, &caller, &parts, parts.uri.path(), &body).await?

@@ -14,6 +14,7 @@ use super::events;
 use super::json;
 use super::page::{self, ListName, Query};
 use super::problem::{Problem, not_found};
+use crate::bodies::Sender;
 use crate::ingest::{self, Publication};
 use angarium_core::id::EndpointNo;
 use angarium_core::shard::EndpointInForce;
@@ -97,7 +98,7 @@ pub(super) async fn dry_run(
     request: Request,
 ) -> Result<Json<Explained>, Problem> {
     let (parts, body) = request.into_parts();
-    let body = json::read(body, app.limits.body_bytes).await?;
+    let body = app.bodies.read(body, app.limits.body_bytes, Sender::Known).await?;
     json::check_content_type(&parts.headers, &body)?;
     let Publication { tenant, event } = ingest::event(&body, &app.limits)?;
     let tenant = events::tenant_of(&app, &caller, tenant.as_deref())?;

@@ -114,6 +114,8 @@ pub struct ApiKey {
     pub tenant: Option<TenantNo>,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// How many calls may be made with it; the server's default if none.
+    pub rate: Option<RateLimit>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends by itself.
@@ -126,6 +128,8 @@ impl ApiKey {
     /// How long a key that has ended by itself is still listed, so that people see why a call is
     /// refused.
     pub const LISTED_AFTER_END: Duration = Duration::from_secs(30 * 24 * 3_600);
+    /// The same of a portal key, of which there is one for each visit.
+    pub const PORTAL_LISTED_AFTER_END: Duration = Duration::from_secs(24 * 3_600);
 
     /// How far it reaches.
     pub fn level(&self) -> Level {
@@ -141,9 +145,18 @@ impl ApiKey {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
+    /// When nothing of it is kept any more; none for one that does not end by itself.
+    pub fn forget_at(&self) -> Option<Timestamp> {
+        let listed = match self.scopes.contains(&Scope::Portal) {
+            true => Self::PORTAL_LISTED_AFTER_END,
+            false => Self::LISTED_AFTER_END,
+        };
+        self.expires_at.map(|end| end + listed)
+    }
+
     /// Whether it ended so long ago that nothing of it is kept.
     pub fn is_forgotten(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|end| end + Self::LISTED_AFTER_END <= now)
+        self.forget_at().is_some_and(|at| at <= now)
     }
 }
 

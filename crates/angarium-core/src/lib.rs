@@ -12,6 +12,7 @@ pub mod time;
 
 pub mod account;
 pub mod address;
+pub mod buckets;
 pub mod contract;
 pub mod declared;
 pub mod destination;

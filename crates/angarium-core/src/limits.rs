@@ -86,6 +86,14 @@ limits! {
     endpoints_per_tenant: usize = 1_000, "endpoints", Some(Code::TooManyEndpoints);
     /// Most sources of one tenant.
     sources_per_tenant: usize = 100, "sources", Some(Code::TooManySources);
+    /// Most keys of one tenant that are valid, portal keys too.
+    keys_per_tenant: usize = 1_000, "keys", Some(Code::TooManyKeys);
+    /// Most deliveries of one tenant that wait in the store before it may not publish more; 0 for
+    /// any number.
+    pending_per_tenant: usize = 10_000_000, "deliveries", Some(Code::TooManyPending);
+    /// Most bytes of payload of one tenant that are stored before it may not publish more; 0 for
+    /// any number.
+    stored_bytes_per_tenant: usize = 0, "bytes", Some(Code::TooManyBytes);
     /// Most endpoints that one event may match; they are stored with the event.
     endpoints_per_event: usize = 1_000, "endpoints", Some(Code::TooManyMatches);
     /// Most headers that an endpoint may add.
@@ -157,6 +165,19 @@ limits! {
     notices_waiting: usize = 10_000, "notices", None;
     /// Longest life of a portal key: it is handed to people outside the platform.
     portal_key_seconds: usize = 24 * 3_600, "seconds", Some(Code::InvalidField);
+    /// Calls a second with one key that has no rate of its own; 0 for any number.
+    key_rate: usize = 0, "calls", Some(Code::RateLimited);
+    /// Calls with such a key at once; 0 for what a second allows.
+    key_burst: usize = 0, "calls", Some(Code::RateLimited);
+    /// Calls a second with all keys of one tenant, portal keys too; 0 for any number.
+    tenant_call_rate: usize = 0, "calls", Some(Code::RateLimited);
+    /// Calls with them at once; 0 for what a second allows.
+    tenant_call_burst: usize = 0, "calls", Some(Code::RateLimited);
+    /// Calls a second without a valid key from one address, beyond which it is told to wait rather
+    /// than that its key is wrong; 0 for any number.
+    wrong_key_rate: usize = 20, "calls", Some(Code::RateLimited);
+    /// Such calls at once; 0 for what a second allows.
+    wrong_key_burst: usize = 1_000, "calls", Some(Code::RateLimited);
     /// Most connections of callers at once; more wait to be accepted.
     connections: usize = 8_192, "connections", None;
     /// Most connections of one caller's address; more are closed. Trusted proxies may have any

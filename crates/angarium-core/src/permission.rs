@@ -2,6 +2,7 @@
 
 use crate::account::{ApiKey, Scope};
 use crate::limits::Limits;
+use crate::rate::RateLimit;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -139,6 +140,25 @@ pub fn end_of(
     }
 }
 
+/// The rate of a new key: not more than that of the key that makes it, which is its own where none
+/// is asked.
+///
+/// # Errors
+/// [`Code::Forbidden`], saying what is allowed.
+pub fn rate_of(maker: &ApiKey, asked: Option<RateLimit>) -> Result<Option<RateLimit>, Refusal> {
+    match (maker.rate, asked) {
+        (Some(own), Some(asked))
+            if asked.per_second() > own.per_second() || asked.burst() > own.burst() =>
+        {
+            let (per_second, burst) = (own.per_second(), own.burst());
+            let message = format!("at most {per_second} a second and {burst} at once, as your key");
+            Err(Refusal::field(Code::Forbidden, "rate", message))
+        }
+        (own, None) => Ok(own),
+        (_, asked) => Ok(asked),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,9 +176,28 @@ mod tests {
             environment,
             tenant,
             scopes: scopes.to_vec(),
+            rate: None,
             created_at: NOW,
             expires_at: None,
             last_used_at: None,
+        }
+    }
+
+    #[test]
+    fn a_key_makes_none_that_may_call_more_often_than_itself() {
+        let rate = |per_second, burst| {
+            let spec = crate::rate::RateSpec { per_second, burst: Some(burst) };
+            RateLimit::try_new(spec).expect("a rate")
+        };
+        let free = key(Level::Tenant, &[Scope::Manage]);
+        let slow = ApiKey { rate: Some(rate(2.0, 4)), ..free.clone() };
+        assert_eq!(rate_of(&free, None), Ok(None));
+        assert_eq!(rate_of(&free, Some(rate(9.0, 9))), Ok(Some(rate(9.0, 9))));
+        assert_eq!(rate_of(&slow, None), Ok(slow.rate));
+        assert_eq!(rate_of(&slow, slow.rate), Ok(slow.rate));
+        for more in [rate(2.1, 4), rate(2.0, 5)] {
+            let refusal = rate_of(&slow, Some(more)).expect_err("more than its maker's");
+            assert_eq!((refusal.code, refusal.field.as_deref()), (Code::Forbidden, Some("rate")));
         }
     }
 

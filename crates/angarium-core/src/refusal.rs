@@ -127,6 +127,12 @@ codes! {
     TooManyEndpoints => "too_many_endpoints", 409;
     /// The tenant has as many sources as it may.
     TooManySources => "too_many_sources", 409;
+    /// The tenant has as many keys that are valid as it may.
+    TooManyKeys => "too_many_keys", 409;
+    /// As many deliveries of the tenant wait as may; nothing was accepted.
+    TooManyPending => "too_many_pending", 429;
+    /// As many bytes of the tenant's payload are stored as may; nothing was accepted.
+    TooManyBytes => "too_many_bytes", 429;
     /// As many jobs of the tenant run as the limit allows.
     TooManyJobs => "too_many_jobs", 409;
     /// The tenant's plan is below the one that the contract asks for.

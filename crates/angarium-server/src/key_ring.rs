@@ -129,6 +129,10 @@ impl KeyRing {
         self.by_id.values().any(|known| is_one(&known.key))
     }
 
+    pub(crate) fn count(&self, is_one: impl Fn(&ApiKey) -> bool) -> usize {
+        self.by_id.values().filter(|known| is_one(&known.key)).count()
+    }
+
     /// The uses that are not written down yet.
     pub(crate) fn unwritten_uses(&self) -> Vec<(ApiKeyId, Timestamp)> {
         self.by_id.values().filter_map(|known| known.unwritten_use()).collect()
@@ -159,6 +163,7 @@ mod tests {
             environment: None,
             tenant: None,
             scopes: vec![Scope::Read],
+            rate: None,
             created_at: NOW,
             expires_at: (byte == 9).then(|| NOW + GRAIN),
             last_used_at: None,

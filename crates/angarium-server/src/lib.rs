@@ -5,6 +5,7 @@ pub mod entropy;
 
 pub mod api;
 pub mod bodies;
+pub mod call_rates;
 mod contract_api;
 pub mod directory;
 pub mod docs;
@@ -12,6 +13,7 @@ pub mod http;
 pub mod ingest;
 mod key_ring;
 pub mod origin;
+pub mod quotas;
 pub mod rates;
 pub mod receive;
 

@@ -5,12 +5,13 @@
 
 use crate::clock::Clock;
 use angarium_core::account::Tenant;
+use angarium_core::buckets::Buckets;
 use angarium_core::id::TenantNo;
 use angarium_core::limits::Limits;
 use angarium_core::rate::{Gcra, RateLimit, RateSpec};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::time::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,31 +22,48 @@ const MOST: usize = 1_000_000;
 pub struct Rates {
     clock: Arc<dyn Clock>,
     usual: Option<RateLimit>,
-    published: Mutex<HashMap<TenantNo, Gcra>>,
+    published: Mutex<Buckets<TenantNo>>,
 }
 
-/// Where a tenant stands within its rate.
+/// Where somebody stands within a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// Events that may come at once after a time without any.
+    /// How many may come at once after a time without any.
     pub limit: u32,
     /// How long that time is after as many have come.
     pub window: Duration,
-    /// Events that may come at once now.
+    /// How many may come at once now.
     pub remaining: u32,
     /// How long until all of them may.
     pub reset: Duration,
 }
 
+impl Quota {
+    /// Where somebody stands who has used so much of a limit.
+    pub(crate) fn of(gcra: Gcra, limit: &RateLimit, now: Timestamp) -> Self {
+        Self {
+            limit: limit.burst(),
+            window: limit.window(),
+            remaining: gcra.remaining(limit, now),
+            reset: gcra.idle_at(limit, now).since(now),
+        }
+    }
+}
+
+/// A rate out of the table of limits, where 0 is none, and a burst of 0 what a second allows; a
+/// value beyond what a rate may be reads as the nearest that may.
+pub(crate) fn usual(rate: usize, burst: usize) -> Option<RateLimit> {
+    let within = |value: usize| u32::try_from(value.min(MOST)).unwrap_or(u32::MAX);
+    let burst = (burst > 0).then_some(within(burst));
+    let spec = RateSpec { per_second: within(rate).into(), burst };
+    (rate > 0).then(|| RateLimit::try_new(spec).ok()).flatten()
+}
+
 impl Rates {
-    /// With the server's default limit, if it has one; a value beyond what a rate may be reads as
-    /// the nearest that may.
+    /// With the server's default limit, if it has one.
     pub fn new(limits: &Limits, clock: Arc<dyn Clock>) -> Self {
-        let within = |value: usize| u32::try_from(value.min(MOST)).unwrap_or(u32::MAX);
-        let burst = (limits.tenant_burst > 0).then_some(within(limits.tenant_burst));
-        let spec = RateSpec { per_second: within(limits.tenant_rate).into(), burst };
-        let usual = (limits.tenant_rate > 0).then(|| RateLimit::try_new(spec).ok()).flatten();
-        Self { clock, usual, published: Mutex::default() }
+        let usual = usual(limits.tenant_rate, limits.tenant_burst);
+        Self { clock, usual, published: Mutex::new(Buckets::new(usize::MAX)) }
     }
 
     /// Admits the events of one call, given by their tenants: all of them or none.
@@ -68,12 +86,14 @@ impl Rates {
         let now = self.clock.now();
         let mut admitted = Vec::with_capacity(counts.len());
         for (no, (tenant, limit, count)) in counts {
-            let mut gcra = published.get(&no).copied().unwrap_or_default();
+            let mut gcra = published.of(no);
             gcra.admit_all(count, &limit, now)
                 .map_err(|when| refusal(tenant, &limit, count, when, now))?;
-            admitted.push((no, gcra));
+            admitted.push((no, gcra, limit));
         }
-        published.extend(admitted);
+        for (no, gcra, limit) in admitted {
+            published.put(no, gcra, &limit, now);
+        }
         Ok(())
     }
 
@@ -81,26 +101,19 @@ impl Rates {
     pub fn quota(&self, tenant: &Tenant) -> Option<Quota> {
         let limit = self.limit(tenant)?;
         let published = self.lock();
-        let now = self.clock.now();
-        let gcra = published.get(&tenant.no).copied().unwrap_or_default();
-        Some(Quota {
-            limit: limit.burst(),
-            window: limit.window(),
-            remaining: gcra.remaining(&limit, now),
-            reset: gcra.idle_at(&limit, now).since(now),
-        })
+        Some(Quota::of(published.of(tenant.no), &limit, self.clock.now()))
     }
 
     /// A tenant is deleted.
     pub fn forget(&self, tenant: TenantNo) {
-        self.lock().remove(&tenant);
+        self.lock().forget(tenant);
     }
 
     fn limit(&self, tenant: &Tenant) -> Option<RateLimit> {
         tenant.rate.or(self.usual)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantNo, Gcra>> {
+    fn lock(&self) -> MutexGuard<'_, Buckets<TenantNo>> {
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,6 +4,7 @@
 use crate::api::admin_key::{AdminKeyError, ensure_admin_key};
 use crate::api::{self, App};
 use crate::bodies::Bodies;
+use crate::call_rates::CallRates;
 use crate::clock::Clock;
 use crate::contract_api::{Collision, first_collision};
 use crate::directory::Directory;
@@ -14,6 +15,7 @@ use crate::key_uses;
 use crate::next_master_key::NextMasterKey;
 use crate::notices;
 use crate::origin::Outside;
+use crate::quotas::Quotas;
 use crate::rates::Rates;
 use crate::receive::{self, Certificates, public_roots};
 use crate::recovery_jobs;
@@ -34,9 +36,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+/// Connections that the system keeps until they are accepted: one that finds no room there comes
+/// again after a second. The system may allow fewer.
+const BACKLOG: u32 = 4_096;
 
 /// What a server is started with; every value is checked.
 #[derive(Debug, Clone)]
@@ -225,6 +231,8 @@ async fn start_on(
         contracts: Arc::clone(&contracts),
         rates: Rates::new(&config.limits, Arc::clone(&clock)),
         bodies: Bodies::new(&config.limits),
+        quotas: Quotas::new(&config.limits),
+        call_rates: CallRates::new(&config.limits, Arc::clone(&clock)),
         limits: config.limits,
         clock,
         entropy,
@@ -323,9 +331,20 @@ fn egress(config: &ServerConfig) -> Result<Egress, EgressError> {
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let refused = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let listener = bind(address).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart need not wait for the connections of the run before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The built-in contracts, and those of a directory: its `*.toml` files in the order of their

@@ -18,7 +18,7 @@ use angarium_core::waiting::{DuePage, RecoveredEvent};
 use angarium_store::read::{
     AuditBounds, AuditQuery, DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow,
     EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
-    SequenceRow,
+    SequenceRow, Usage,
 };
 use angarium_store::seal::MasterKey;
 use angarium_store::{
@@ -411,6 +411,10 @@ impl Store for FaultyStore {
 
     async fn depth(&self, now: Timestamp) -> StoreResult<Depth> {
         self.0.store.depth(now).await
+    }
+
+    fn usage(&self, tenant: TenantNo) -> Usage {
+        self.0.store.usage(tenant)
     }
 
     async fn ping(&self, now: Timestamp) -> StoreResult<()> {

@@ -35,7 +35,7 @@ use async_trait::async_trait;
 use read::{
     AuditBounds, AuditQuery, DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow,
     EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
-    SequenceRow,
+    SequenceRow, Usage,
 };
 use seal::{MasterKey, MasterKeyId};
 use std::sync::Arc;
@@ -285,6 +285,10 @@ pub trait Store: Send + Sync + 'static {
     fn room(&self) -> Room {
         Room::Ample
     }
+
+    /// What a tenant takes of the store, as of the last commit; asked with each publish, and
+    /// answered at once.
+    fn usage(&self, tenant: TenantNo) -> Usage;
 
     /// Whether the store can write and has room: a commit of its own, synced.
     async fn ping(&self, now: Timestamp) -> StoreResult<()>;

@@ -250,6 +250,16 @@ pub struct DeliveryWithAttempts {
     pub attempts: Vec<AttemptRecord>,
 }
 
+/// What a tenant takes of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Deliveries that wait in the store. One that has waited for less than about two seconds may
+    /// still be in memory only, and is not counted.
+    pub pending: u64,
+    /// Bytes of payload.
+    pub bytes: u64,
+}
+
 /// What waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Depth {

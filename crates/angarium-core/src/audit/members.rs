@@ -162,6 +162,7 @@ impl Audited for ApiKey {
             .note("name", &self.name)
             .note("scopes", &self.scopes)
             .note("expires_at", self.expires_at.map(|end| end.to_string()))
+            .note("rate", self.rate)
     }
 }
 

@@ -30,6 +30,7 @@ const CALLS: &[(&str, &str, Need)] = &[
     ("PUT", "/v1/tenants/{tenant}", MANAGE_PLATFORM),
     ("PATCH", "/v1/tenants/{tenant}", MANAGE_PLATFORM),
     ("DELETE", "/v1/tenants/{tenant}", MANAGE_PLATFORM),
+    ("GET", "/v1/tenants/{tenant}/usage", Need::READ),
     ("POST", "/v1/tenants/{tenant}/recover", Need::OPERATE),
     ("GET", "/v1/tenants/{tenant}/signing-keys", Need::LOOK),
     ("POST", "/v1/tenants/{tenant}/signing-keys/rotate", Need::MANAGE),

@@ -92,6 +92,7 @@ fn admin_key(name: &str, hash: [u8; 32], now: Timestamp, entropy: &dyn Entropy) 
         environment: None,
         tenant: None,
         scopes: vec![Scope::Publish, Scope::Manage, Scope::Read],
+        rate: None,
         created_at: now,
         expires_at: None,
         last_used_at: None,

@@ -4,7 +4,7 @@
 //! a call needs of it stands in [`access`]. What a key may not see is answered exactly as what does
 //! not exist (reliability-security.md, P1 and P2).
 
-use super::{App, access, problem::Problem, problem::not_found};
+use super::{App, access, problem::Problem, problem::not_found, quota};
 use crate::entropy::{Entropy, random};
 use crate::origin::client_address;
 use angarium_core::account::{ApiKey, Environment, Tenant};
@@ -44,8 +44,8 @@ impl Caller {
     /// Finds out who makes the call that these parts describe, and whether they may.
     ///
     /// # Errors
-    /// `unauthorized` for no key or one that is wrong, expired or revoked; `forbidden` for one that
-    /// may not make the call.
+    /// `unauthorized` for no key or one that is wrong, expired or revoked; `rate_limited`;
+    /// `forbidden` for one that may not make the call.
     pub fn allowed(app: &App, parts: &Parts) -> Result<Self, Refusal> {
         let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
         Self::allowed_on(app, parts, route.unwrap_or_default())
@@ -56,7 +56,9 @@ impl Caller {
     /// # Errors
     /// Those of [`Self::allowed`].
     pub fn allowed_on(app: &App, parts: &Parts, route: &str) -> Result<Self, Refusal> {
-        let caller = Self::identify(app, &parts.headers)?;
+        let caller = Self::identify(app, &parts.headers);
+        let caller = caller.map_err(|refusal| wrong_key(app, parts, refusal))?;
+        quota::count_call(app, &parts.extensions, &caller.key)?;
         caller.check(access::need(&parts.method, route)?)?;
         Ok(caller)
     }
@@ -75,14 +77,15 @@ impl Caller {
         Ok(Self { key, environment, tenant, address: None, request: None })
     }
 
-    /// Finds out which tenant of an environment calls with this key's text.
+    /// Finds out which tenant of an environment makes a call with this key's text.
     ///
     /// # Errors
-    /// `unauthorized` for no key or one that is wrong, expired, revoked, of another environment or
-    /// of no tenant; the caller learns not which.
+    /// `rate_limited`; `unauthorized` for no key or one that is wrong, expired, revoked, of another
+    /// environment or of no tenant; the caller learns not which.
     pub fn of_tenant(
         app: &App,
         environment: &Arc<Environment>,
+        parts: &Parts,
         text: Option<&str>,
     ) -> Result<Self, Refusal> {
         let of_environment = |key: &Arc<ApiKey>| key.environment == Some(environment.no);
@@ -90,8 +93,9 @@ impl Caller {
         let tenant = key.as_ref().and_then(|key| app.directory.tenant_by_no(key.tenant?));
         let (Some(key), Some(tenant)) = (key, tenant) else {
             let message = "send a key of yours that is valid now";
-            return Err(Refusal::whole(Code::Unauthorized, message));
+            return Err(wrong_key(app, parts, Refusal::whole(Code::Unauthorized, message)));
         };
+        quota::count_call(app, &parts.extensions, &key)?;
         let environment = Ok(Some(Arc::clone(environment)));
         Ok(Self { key, environment, tenant: Some(tenant), address: None, request: None })
     }
@@ -259,6 +263,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = text.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+}
+
+/// What a caller without a valid key is told: to wait, once too many have come from its address.
+fn wrong_key(app: &App, parts: &Parts, refusal: Refusal) -> Refusal {
+    if refusal.code != Code::Unauthorized {
+        return refusal;
+    }
+    let admitted = app.call_rates.admit_wrong_key(client_address(&app.outside, parts));
+    admitted.err().unwrap_or(refusal)
 }
 
 fn unauthorized() -> Refusal {

@@ -1,6 +1,7 @@
 //! `/v1/keys`: a key is shown once; what is stored of it is a hash.
 
 use super::auth::{Caller, Reader};
+use super::endpoints::Rate;
 use super::idempotency::Command;
 use super::json::{Answer, Empty, Time};
 use super::new_key::{NewKey, ScopeName, bounded_key};
@@ -10,6 +11,8 @@ use super::{App, Named};
 use crate::key_ring::KnownKey;
 use angarium_core::account::ApiKey;
 use angarium_core::audit::{Action, Place};
+use angarium_core::rate::RateLimit;
+use angarium_core::refusal::{Code, Refusal};
 use angarium_core::time::Timestamp;
 use angarium_store::AccountChange;
 use angarium_store::read::Page;
@@ -26,7 +29,7 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) enum StateName {
     /// It does.
     Active,
-    /// It has ended by itself; it is listed for 30 days more.
+    /// It has ended by itself; it is listed for 30 days more, a portal key for one.
     Expired,
 }
 
@@ -47,6 +50,9 @@ pub(super) struct KeyView {
     scopes: Vec<ScopeName>,
     /// Whether it opens anything.
     state: StateName,
+    /// How many calls may be made with it; null where the server's default holds.
+    #[schema(value_type = Option<Rate>)]
+    rate: Option<RateLimit>,
     /// When it was made.
     created_at: Time,
     /// When it ends by itself.
@@ -87,6 +93,12 @@ pub(super) async fn create(
     call: Command<NewKey>,
 ) -> Result<Answer, Problem> {
     let (key, text) = bounded_key(&app, &call.caller, &call.body)?;
+    // Until it is made, nobody else makes one for the tenant.
+    let _turn = match key.tenant {
+        Some(tenant) => Some(app.turns.turn(&("keys", tenant)).await),
+        None => None,
+    };
+    check_room(&app, &key)?;
     let shown = show(&app, &key, None);
     let answer = Answer::created(&MadeKeyView { key: text.expose().into(), shown });
     let made = call.caller.does(Action::KeyCreate, place(&key), &key.id).making(&key);
@@ -97,7 +109,8 @@ pub(super) async fn create(
 /// List keys
 ///
 /// Newest first; those within the bounds of the key that asks, or of the environment it names.
-/// Revoked keys are gone; those that have ended by themselves stay for 30 days as `expired`.
+/// Revoked keys are gone; those that have ended by themselves stay for 30 days as
+/// `expired`, portal keys for one.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys", params(KeysQuery),
     responses((status = 200, description = "A page", body = Listed<KeyView>)))]
 pub(super) async fn list(
@@ -144,6 +157,17 @@ pub(super) async fn revoke(
     Ok(answer)
 }
 
+/// Refuses a key beyond those that a tenant may have.
+fn check_room(app: &App, key: &ApiKey) -> Result<(), Refusal> {
+    let most = app.limits.keys_per_tenant;
+    let has_room = |tenant| app.directory.open_keys(tenant, app.clock.wall()) < most;
+    if key.tenant.is_none_or(has_room) {
+        return Ok(());
+    }
+    let message = format!("a tenant has at most {most} keys that are valid; revoke one first");
+    Err(Refusal::field(Code::TooManyKeys, "tenant", message))
+}
+
 /// Where a key belongs.
 fn place(key: &ApiKey) -> Place {
     match (key.environment, key.tenant) {
@@ -173,6 +197,7 @@ fn show(app: &App, key: &ApiKey, last_used_at: Option<Timestamp>) -> KeyView {
             false => StateName::Active,
             true => StateName::Expired,
         },
+        rate: key.rate,
         created_at: Time(key.created_at),
         expires_at: key.expires_at.map(Time),
         last_used_at: last_used_at.map(Time),

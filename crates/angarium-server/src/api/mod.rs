@@ -32,11 +32,13 @@ pub(crate) mod signing_keys;
 pub(crate) mod sources;
 mod status;
 mod tenants;
+mod usage;
 mod verify;
 
 pub use openapi::document;
 
 use crate::bodies::Bodies;
+use crate::call_rates::CallRates;
 use crate::clock::Clock;
 use crate::contract_api;
 use crate::directory::Directory;
@@ -45,6 +47,7 @@ use crate::entropy::Entropy;
 use crate::metrics::Metrics;
 use crate::next_master_key::NextMasterKey;
 use crate::origin::Outside;
+use crate::quotas::Quotas;
 use crate::rates::Rates;
 use crate::receive::{self, Certificates, Rejections};
 use crate::recovery_jobs::Jobs;
@@ -64,6 +67,7 @@ use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
 use problem::{Problem, not_found};
+use quota::Standing;
 use std::pin::pin;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
@@ -91,6 +95,10 @@ pub struct App {
     pub plain_http: PlainHttp,
     /// How fast tenants publish.
     pub rates: Rates,
+    /// What tenants may take of the store.
+    pub quotas: Quotas,
+    /// How often keys and tenants call.
+    pub call_rates: CallRates,
     /// Bodies that are being read.
     pub bodies: Bodies,
     /// What is counted.
@@ -139,6 +147,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), count))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), contract_api::before_native))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), catch_panic))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), quota::of_calls))
         .with_state(app)
 }
 
@@ -151,6 +160,7 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(keys::revoke))
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::put, tenants::show, tenants::change, tenants::delete))
+        .routes(routes!(usage::show))
         .routes(routes!(endpoints::create))
         .routes(routes!(endpoints::list))
         .routes(routes!(endpoints::show, endpoints::change, endpoints::delete))
@@ -261,11 +271,15 @@ pub fn is_direct<B>(app: &App, request: &http::Request<B>) -> bool {
 }
 
 /// Answers `POST /v1/events`, the hot path, without routing.
-pub async fn publish_directly<B>(app: &Arc<App>, request: http::Request<B>) -> Response
+pub async fn publish_directly<B>(app: &Arc<App>, mut request: http::Request<B>) -> Response
 where
     B: hyper::body::Body<Data = Bytes>,
 {
-    let response = or_internal(app, pin!(events::publish_any(app, request))).await;
+    let standing = Standing::open(app, request.extensions_mut());
+    let mut response = or_internal(app, pin!(events::publish_any(app, request))).await;
     app.metrics.answered(&Method::POST, DIRECT, response.status());
+    if let Some(standing) = standing {
+        standing.say(&mut response);
+    }
     response
 }

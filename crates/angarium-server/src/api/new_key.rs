@@ -3,11 +3,13 @@
 
 use super::App;
 use super::auth::{Caller, hash, make_key};
+use super::endpoints::Rate;
 use crate::entropy::random;
 use angarium_core::account::{ApiKey, Environment, Scope, Tenant};
 use angarium_core::event::check_text;
 use angarium_core::id::ApiKeyId;
-use angarium_core::permission::{end_of, granted};
+use angarium_core::permission::{end_of, granted, rate_of};
+use angarium_core::rate::{RateLimit, RateSpec};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::secret::SecretText;
 use angarium_core::time::Timestamp;
@@ -71,6 +73,10 @@ pub(super) struct NewKey {
     /// When it ends by itself. A portal key that names no time ends after an hour.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// How many calls may be made with it; the server's default if absent. Not more than with the
+    /// key that makes it.
+    #[schema(value_type = Option<Rate>)]
+    rate: Option<RateSpec>,
 }
 
 /// The key that is asked for, and its text.
@@ -91,6 +97,7 @@ pub(super) fn bounded_key(
         let message = "a portal key is one tenant's";
         return Err(Refusal::field(Code::MissingField, "tenant", message));
     }
+    let rate = rate_of(&caller.key, new.rate.map(RateLimit::try_new).transpose()?)?;
     let asked = new.expires_at.as_deref().map(end_of_text).transpose()?;
     let expires_at = end_of(&scopes, asked, app.clock.wall(), &app.limits)?;
     let now = app.now();
@@ -102,6 +109,7 @@ pub(super) fn bounded_key(
         environment: environment.map(|environment| environment.no),
         tenant: tenant.map(|tenant| tenant.no),
         scopes,
+        rate,
         created_at: now,
         expires_at,
         last_used_at: None,

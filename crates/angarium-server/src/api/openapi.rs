@@ -10,6 +10,8 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use axum::routing::get;
+use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
@@ -20,7 +22,7 @@ use utoipa::openapi::{
     Schema,
 };
 use utoipa::{PartialSchema, ToSchema};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// The page may run its own scripts and styles, and fetch from here; nothing else.
 const PAGE_POLICY: &str = concat!(
@@ -30,9 +32,9 @@ const PAGE_POLICY: &str = concat!(
 );
 
 /// Statuses that every call under `/v1` may answer.
-const ALWAYS: &[u16] = &[400, 401, 403, 404, 500, 503];
+const ALWAYS: &[u16] = &[400, 401, 403, 404, 429, 500, 503];
 /// Statuses that calls with a body may answer too.
-const WITH_BODY: &[u16] = &[409, 413, 415, 422, 429];
+const WITH_BODY: &[u16] = &[409, 413, 415, 422];
 
 /// The document of the whole API.
 pub fn document() -> OpenApi {
@@ -176,8 +178,13 @@ fn push(operation: &mut Operation, parameter: Parameter) {
 
 /// Serves the document at `/openapi.json` and its page at `/docs/api`, offline.
 pub(super) fn page<S: Clone + Send + Sync + 'static>(document: OpenApi) -> Router<S> {
-    let page = SwaggerUi::new("/docs/api").url("/openapi.json", document);
-    Router::from(page).layer(middleware::from_fn(confine))
+    const PLACE: &str = "/openapi.json";
+    // Printed once: whoever asks for it again and again costs a copy each time.
+    let text = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+    let json = HeaderValue::from_static("application/json");
+    let answer = async move || ([(header::CONTENT_TYPE, json)], text);
+    let page = SwaggerUi::new("/docs/api").config(Config::from(PLACE));
+    Router::from(page).route(PLACE, get(answer)).layer(middleware::from_fn(confine))
 }
 
 async fn confine(request: Request, next: Next) -> Response {

@@ -54,7 +54,7 @@ impl ContractCall<'_> {
         match self.route.operation.bounds().access {
             Access::Reads => {
                 let (parts, _) = request.into_parts();
-                let caller = self.caller(app, &path.environment, &parts.headers)?;
+                let caller = self.caller(app, &path.environment, &parts)?;
                 let base_url = self.base_url(app, path, &parts)?;
                 let operating = Operating { app, call: self, caller: &caller, base_url };
                 let read = operating.read().await?;
@@ -83,7 +83,7 @@ impl ContractCall<'_> {
         request: Request,
     ) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
-        let caller = self.caller(app, &path.environment, &parts.headers)?;
+        let caller = self.caller(app, &path.environment, &parts)?;
         let caller = &caller.coming_from(app, &parts);
         let bytes = app.bodies.read(body, app.limits.body_bytes, Sender::Known).await?;
         let route = path.whole();
@@ -114,9 +114,10 @@ impl ContractCall<'_> {
         &self,
         app: &App,
         environment: &Arc<Environment>,
-        headers: &HeaderMap,
+        parts: &Parts,
     ) -> Result<Caller, Refusal> {
-        let caller = Caller::of_tenant(app, environment, key_text(&self.api.auth, headers))?;
+        let text = key_text(&self.api.auth, &parts.headers);
+        let caller = Caller::of_tenant(app, environment, parts, text)?;
         caller.check(access::of_operation(self.route.operation))?;
         Ok(caller)
     }

@@ -35,6 +35,9 @@ pub struct Directory {
     /// Whether any environment has a host. Most servers have none, and pay one look at this a
     /// call.
     has_hosts: AtomicBool,
+    /// Whether any key had a rate of its own since the start. Most servers have none, and pay one
+    /// look at this a call.
+    has_limited_keys: AtomicBool,
     /// Rings when a key was used and nobody has written it down.
     key_used: Notify,
 }
@@ -61,7 +64,9 @@ impl Directory {
             tables.signing_keys.entry(tenant).or_default().insert(contract, keys);
         }
         let has_hosts = AtomicBool::new(!tables.hosts.is_empty());
-        Self { tables: RwLock::new(tables), server, has_hosts, key_used: Notify::new() }
+        let has_limited_keys = AtomicBool::new(tables.keys.any(|key| key.rate.is_some()));
+        let (tables, key_used) = (RwLock::new(tables), Notify::new());
+        Self { tables, server, has_hosts, has_limited_keys, key_used }
     }
 
     /// Follows a change that the store has committed.
@@ -74,6 +79,9 @@ impl Directory {
             | AccountChanged::InUse
             | AccountChanged::TooMany => return,
         };
+        if matches!(&change, AccountChange::CreateKey(key) if key.rate.is_some()) {
+            self.has_limited_keys.store(true, Ordering::Release);
+        }
         let mut tables = self.write();
         tables.apply(change, number, &self.server);
         self.has_hosts.store(!tables.hosts.is_empty(), Ordering::Release);
@@ -143,6 +151,22 @@ impl Directory {
     pub fn environment_by_slug(&self, slug: &str) -> Option<Arc<Environment>> {
         let tables = self.read();
         tables.environments.values().find(|e| e.slug == slug).cloned()
+    }
+
+    /// Whether any key had a rate of its own since the start.
+    pub fn has_limited_keys(&self) -> bool {
+        self.has_limited_keys.load(Ordering::Acquire)
+    }
+
+    /// How many of a tenant's keys open something.
+    pub fn open_keys(&self, tenant: TenantNo, now: Timestamp) -> usize {
+        self.read().keys.count(|key| key.tenant == Some(tenant) && !key.has_ended(now))
+    }
+
+    /// How many sources a tenant has.
+    pub fn sources_of(&self, tenant: TenantNo) -> usize {
+        let tables = self.read();
+        tables.sources.values().filter(|source| source.config.tenant == tenant).count()
     }
 
     /// Whether any environment has a host.
@@ -307,6 +331,7 @@ mod tests {
             environment: Some(EnvironmentNo::new(1)),
             tenant,
             scopes: vec![],
+            rate: None,
             created_at: NOW,
             expires_at: None,
             last_used_at: None,

@@ -20,7 +20,8 @@ use std::sync::Arc;
 /// look-up however often it comes.
 ///
 /// # Errors
-/// `rate_limited`, `overloaded`, `node_overloaded`, `too_many_matches`, and the store's.
+/// `rate_limited`, `too_many_pending`, `too_many_bytes`, `overloaded`, `node_overloaded`,
+/// `too_many_matches`, and the store's.
 pub(super) async fn publish(
     app: &Arc<App>,
     source: &Source,
@@ -31,6 +32,7 @@ pub(super) async fn publish(
     let tenant = app.directory.tenant_by_no(config.tenant);
     let tenant = tenant.ok_or_else(|| Refusal::whole(Code::TenantNotFound, "no such tenant"))?;
     app.rates.admit([&*tenant])?;
+    let _reserved = app.quotas.reserve(&*app.store, &tenant, event.data.len())?;
     let of_span = |span| NewEvent { own_id: Some(config.own_id(verified, span)), ..event.clone() };
     let first = match put(app, source, of_span(0)).await? {
         Put::New(id) => return Ok(id),

@@ -291,6 +291,7 @@ async fn a_key_that_ended_long_ago_is_forgotten_in_memory_too() {
             environment: stage.app.directory.environment_by_slug("prod").map(|prod| prod.no),
             tenant: None,
             scopes: vec![Scope::Read],
+            rate: None,
             created_at: ends,
             expires_at: Some(ends),
             last_used_at: None,

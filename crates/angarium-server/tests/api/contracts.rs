@@ -55,6 +55,7 @@ async fn broken() -> Stage {
             environment: Some(environment),
             tenant: Some(tenant),
             scopes: vec![Scope::Manage],
+            rate: None,
             created_at: NOW,
             expires_at: Some(NOW),
             last_used_at: None,

@@ -10,6 +10,7 @@ use angarium_core::scheme::SchemeLibrary;
 use angarium_core::secret::SecretText;
 use angarium_server::api::{App, admin_key, router};
 use angarium_server::bodies::Bodies;
+use angarium_server::call_rates::CallRates;
 use angarium_server::clock::{Clock, SystemClock};
 use angarium_server::directory::Directory;
 use angarium_server::egress::{Exchange, Transport, Way};
@@ -17,6 +18,7 @@ use angarium_server::entropy::OsEntropy;
 use angarium_server::metrics::Metrics;
 use angarium_server::next_master_key::NextMasterKey;
 use angarium_server::origin::Outside;
+use angarium_server::quotas::Quotas;
 use angarium_server::rates::Rates;
 use angarium_server::receive::{Certificates, public_roots};
 use angarium_server::runner::{Parts, Runner};
@@ -152,8 +154,12 @@ impl Stage {
         let rates = Rates::new(&limits, Arc::clone(&clock));
         let certificates = Certificates::new(transport, Arc::clone(&clock), public_roots());
         let bodies = Bodies::new(&limits);
+        let quotas = Quotas::new(&limits);
+        let call_rates = CallRates::new(&limits, Arc::clone(&clock));
         let app = Arc::new(App {
             bodies,
+            call_rates,
+            quotas,
             schemes: Arc::new(SchemeLibrary::built_in().expect("schemes")),
             rates,
             runner: runner.await.expect("a runner"),

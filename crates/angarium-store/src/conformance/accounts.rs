@@ -11,7 +11,9 @@ use angarium_core::account::{ApiKey, EventTypeConfig, Scope, Validation};
 use angarium_core::batch::{EndpointWrite, Trace};
 use angarium_core::egress::{EgressSettings, WrittenProxy, WrittenSettings};
 use angarium_core::id::{ApiKeyId, EnvironmentNo, TenantNo};
+use angarium_core::rate::{RateLimit, RateSpec};
 use angarium_core::secret::SecretText;
+use std::time::Duration;
 
 fn key(random: u8, environment: EnvironmentNo, tenant: Option<TenantNo>) -> ApiKey {
     ApiKey {
@@ -21,6 +23,7 @@ fn key(random: u8, environment: EnvironmentNo, tenant: Option<TenantNo>) -> ApiK
         environment: Some(environment),
         tenant,
         scopes: vec![Scope::Publish, Scope::Read],
+        rate: None,
         created_at: at(i64::from(random)),
         expires_at: Some(at(900)),
         last_used_at: None,
@@ -132,6 +135,20 @@ pub async fn keys_are_forgotten_long_after_their_end_in_bounded_steps(harness: &
     assert!((3..149).contains(&listed().await), "a step is bounded");
     while step(late).await {}
     assert_eq!(listed().await, 2, "one that ends a moment later, and one that never does");
+    let rate = RateLimit::try_new(RateSpec { per_second: 2.0, burst: None }).expect("a rate");
+    let portal = ApiKey {
+        scopes: vec![Scope::Portal],
+        expires_at: Some(late),
+        rate: Some(rate),
+        ..key(160, env, None)
+    };
+    store.change_account(CreateKey(portal.clone()), Trace::default(), at(7)).await.expect("made");
+    let forgotten = late + ApiKey::PORTAL_LISTED_AFTER_END;
+    step(forgotten - Duration::from_millis(1)).await;
+    let kept = store.accounts().await.expect("read").keys;
+    assert_eq!(kept.last(), Some(&portal), "it is as it was made");
+    step(forgotten).await;
+    assert!(store.accounts().await.expect("read").keys.iter().all(|kept| kept.id != portal.id));
     let again = ApiKey { expires_at: None, ..key(1, env, None) };
     let made = store.change_account(CreateKey(again), Trace::default(), at(7)).await;
     assert_eq!(made.expect("an answer"), Created(0), "nothing is left of what was revoked");

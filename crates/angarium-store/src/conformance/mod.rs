@@ -106,7 +106,8 @@ macro_rules! store_cases {
                 data_keys_are_replaced_in_bounded_steps,
                 the_data_keys_of_a_tenant_end_with_it;
             upkeep: own_ids_are_found_in_the_tail_and_in_the_index,
-                upkeep_goes_in_bounded_steps, the_depth_counts_what_waits;
+                upkeep_goes_in_bounded_steps, usage_follows_what_is_stored_and_what_waits,
+                the_depth_counts_what_waits;
         }
     };
 }
@@ -118,6 +119,7 @@ macro_rules! restart_cases {
         $crate::cases! { $harness;
             restarts: what_was_committed_is_there_after_a_restart,
                 numbers_read_the_same_after_a_restart,
+                usage_is_the_same_after_a_restart,
                 a_job_stands_where_it_stood_after_a_restart,
                 sources_and_what_they_rejected_are_there_after_a_restart,
                 the_chain_of_the_audit_log_goes_on_after_a_restart,

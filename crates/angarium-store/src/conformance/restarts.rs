@@ -38,6 +38,29 @@ pub async fn what_was_committed_is_there_after_a_restart(harness: &dyn Restarts)
     assert!(world.batch(tenant).epoch > old.epoch, "epochs rise");
 }
 
+/// Of events that are indexed and of those that are not.
+pub async fn usage_is_the_same_after_a_restart(harness: &dyn Restarts) {
+    let mut world = World::around(harness.store().await).await;
+    let tenant = world.tenants[0];
+    let no = world.endpoint(tenant, 1).await;
+    for sequence in 1..=4 {
+        let due = Some(at(600));
+        let waits = begun(event(tenant, sequence, &[no]), FanoutStart::Pending { due });
+        world.publish(waits, at(10)).await;
+        if sequence == 2 {
+            world.index_all().await;
+        }
+    }
+    let before = world.store.usage(tenant);
+    assert_eq!(before.pending, 4);
+    assert_eq!(before.bytes, 4 * event(tenant, 1, &[]).body.data.len() as u64);
+    for _ in 0..2 {
+        world.store = harness.restart(world.store).await;
+        assert_eq!(world.store.usage(tenant), before);
+        world.index_all().await;
+    }
+}
+
 /// Numbers in the index and in the tail, with rows and without.
 pub async fn numbers_read_the_same_after_a_restart(harness: &dyn Restarts) {
     let mut world = World::around(harness.store().await).await;

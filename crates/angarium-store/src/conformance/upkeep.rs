@@ -1,8 +1,10 @@
 //! Work in the background, and the figures that show what waits.
 
 use super::Harness;
-use super::world::{World, at, begun, event, with_own_id};
-use angarium_core::batch::FanoutStart;
+use super::world::{World, at, begun, delivered, event, with_own_id};
+use crate::read::Usage;
+use angarium_core::batch::{DeliveryWrite, FanoutStart, ShardBatch};
+use std::sync::Arc;
 
 /// A publisher's own id names one event of its tenant, indexed or not.
 pub async fn own_ids_are_found_in_the_tail_and_in_the_index(harness: &dyn Harness) {
@@ -43,6 +45,33 @@ pub async fn upkeep_goes_in_bounded_steps(harness: &dyn Harness) {
     assert_eq!(second.own_ids_indexed_upto, keys[1_499]);
     assert!(!second.more);
     assert_eq!(step().await, second, "nothing is left");
+}
+
+/// Each tenant's, as rows come and go, whoever else has some.
+pub async fn usage_follows_what_is_stored_and_what_waits(harness: &dyn Harness) {
+    let mut world = World::new(harness).await;
+    let [tenant, other] = world.tenants;
+    let no = world.endpoint(tenant, 1).await;
+    let waits = |sequence| {
+        let due = Some(at(600));
+        begun(event(tenant, sequence, &[no]), FanoutStart::Pending { due })
+    };
+    let bytes = waits(1).body.data.len() as u64;
+    let first = world.publish(waits(1), at(10)).await;
+    world.publish(waits(2), at(11)).await;
+    world.publish(event(other, 1, &[]), at(12)).await;
+    let usage = |tenant| world.store.usage(tenant);
+    assert_eq!(usage(tenant), Usage { pending: 2, bytes: 2 * bytes });
+    assert_eq!(usage(other), Usage { pending: 0, bytes });
+    world.record(tenant, DeliveryWrite { has_row: true, ..delivered(first, no) }).await;
+    assert_eq!(usage(tenant), Usage { pending: 1, bytes: 2 * bytes });
+    world.index_all().await;
+    assert_eq!(usage(tenant), Usage { pending: 1, bytes: 2 * bytes }, "it is written once");
+    let old = world.batch(tenant);
+    world.claim_all().await;
+    let stale = ShardBatch { events: vec![waits(3)], ..old };
+    world.store.commit(Arc::new(vec![stale]), at(13)).await.expect("an answer");
+    assert_eq!(world.store.usage(tenant).bytes, 2 * bytes, "what was refused is nobody's");
 }
 
 /// Counted as rows come and go.

@@ -1,6 +1,6 @@
 //! API keys: a hash of the text, what the key may do, and when it was used.
 
-use super::accounts::{done, exists};
+use super::accounts::{done, exists, from_json, json};
 use super::fault::Fault;
 use super::readers::View;
 use super::writer::Tx;
@@ -18,7 +18,7 @@ pub(super) const NOTE_USE: &str = "UPDATE api_key SET last_used_at = ?2 WHERE id
 
 pub(super) const FORGET: &str = "
     DELETE FROM api_key WHERE id IN (
-        SELECT id FROM api_key WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+        SELECT id FROM api_key WHERE forget_at <= ?1 ORDER BY forget_at LIMIT ?2)";
 
 /// Makes a key whose id, hash, environment and tenant are right.
 pub(super) fn create(tx: &Tx<'_>, key: &ApiKey) -> Result<AccountChanged, Fault> {
@@ -36,11 +36,12 @@ pub(super) fn create(tx: &Tx<'_>, key: &ApiKey) -> Result<AccountChanged, Fault>
     {
         return Ok(AccountChanged::NotFound);
     }
+    let rate = key.rate.map(|rate| json("api_key.rate", &rate)).transpose()?;
     let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     tx.connection.execute(
         "INSERT INTO api_key (id, hash, name, environment, tenant, scopes, created_at, expires_at,
-                              last_used_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                              last_used_at, rate, forget_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             key.id.to_bytes(),
             key.hash,
@@ -51,6 +52,8 @@ pub(super) fn create(tx: &Tx<'_>, key: &ApiKey) -> Result<AccountChanged, Fault>
             key.created_at.as_millis(),
             key.expires_at.map(Timestamp::as_millis),
             key.last_used_at.map(Timestamp::as_millis),
+            rate,
+            key.forget_at().map(Timestamp::as_millis),
         ],
     )?;
     Ok(AccountChanged::Created(0))
@@ -73,16 +76,16 @@ pub(super) fn note_uses(tx: &Tx<'_>, uses: &[(ApiKeyId, Timestamp)]) -> Result<(
 
 /// Forgets the earliest of those that ended long enough ago, a slice of them; says how many.
 pub(super) fn forget(tx: &Tx<'_>, now: Timestamp) -> Result<usize, Fault> {
-    let ended_by = now - ApiKey::LISTED_AFTER_END;
     let most = i64::try_from(SLICE).unwrap_or_default();
     let mut forget = tx.connection.prepare_cached(FORGET)?;
-    Ok(forget.execute(params![ended_by.as_millis(), most])?)
+    Ok(forget.execute(params![now.as_millis(), most])?)
 }
 
 /// All that are not revoked.
 pub(super) fn all(view: &View<'_>) -> Result<Vec<ApiKey>, Fault> {
     let mut select = view.connection.prepare_cached(
-        "SELECT id, hash, name, environment, tenant, scopes, created_at, expires_at, last_used_at
+        "SELECT id, hash, name, environment, tenant, scopes, created_at, expires_at, last_used_at,
+                rate
          FROM api_key WHERE revoked_at IS NULL ORDER BY created_at, id",
     )?;
     let mut rows = select.query([])?;
@@ -91,6 +94,7 @@ pub(super) fn all(view: &View<'_>) -> Result<Vec<ApiKey>, Fault> {
         let scopes: String = row.get(5)?;
         let scope =
             |text: &str| Scope::parse(text).ok_or_else(|| Fault::damaged("api_key.scopes", text));
+        let rate: Option<String> = row.get(9)?;
         all.push(ApiKey {
             id: ApiKeyId::from_bytes(row.get(0)?),
             hash: row.get(1)?,
@@ -98,6 +102,7 @@ pub(super) fn all(view: &View<'_>) -> Result<Vec<ApiKey>, Fault> {
             environment: row.get::<_, Option<i64>>(3)?.map(EnvironmentNo::new),
             tenant: row.get::<_, Option<i64>>(4)?.map(TenantNo::new),
             scopes: scopes.split_whitespace().map(scope).collect::<Result<_, _>>()?,
+            rate: rate.map(|text| from_json("api_key.rate", &text)).transpose()?,
             created_at: Timestamp::from_millis(row.get(6)?),
             expires_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
             last_used_at: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_millis),

@@ -9,8 +9,8 @@ use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::holds;
 use super::replay::replay;
-use super::trace;
 use super::writer::Tx;
+use super::{trace, usage};
 use angarium_core::batch::{
     ActionResult, AttemptRecord, DeliveryWrite, Fanout, NextState, RowAction, RowActionKind,
     Standing,
@@ -64,8 +64,6 @@ pub(super) const LAST_GENERATION: &str = "
     SELECT max(
         ifnull((SELECT max(generation) FROM delivery WHERE event = ?1 AND endpoint = ?2), 0),
         ifnull((SELECT max(generation) FROM pending WHERE event = ?1 AND endpoint = ?2), 0))";
-
-const SELECT_TENANT: &str = "SELECT tenant FROM endpoint WHERE no = ?1";
 
 /// A delivery that waits outside memory.
 #[derive(Debug, Clone, Copy)]
@@ -214,7 +212,7 @@ pub(super) fn insert_waiting(
         return update_waiting(tx, shard, waiting);
     }
     tx.state.pending += 1;
-    Ok(())
+    usage::count_waiting(tx, key.endpoint, 1)
 }
 
 fn update_waiting(tx: &mut Tx<'_>, shard: ShardId, waiting: &Waiting) -> Result<(), Fault> {
@@ -241,6 +239,7 @@ fn delete_waiting(tx: &mut Tx<'_>, key: DeliveryKey) -> Result<(), Fault> {
     ])?;
     if deleted > 0 {
         tx.state.pending -= 1;
+        usage::count_waiting(tx, key.endpoint, -1)?;
     }
     Ok(())
 }
@@ -314,7 +313,7 @@ fn insert_ended(
         DeliveryState::Delivered => None,
         _ => tx
             .connection
-            .prepare_cached(SELECT_TENANT)?
+            .prepare_cached(usage::OWNER)?
             .query_row([key.endpoint.get()], |row| row.get::<_, i64>(0))
             .optional()?,
     };

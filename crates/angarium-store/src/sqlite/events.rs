@@ -5,6 +5,7 @@ use super::crc;
 use super::deliveries;
 use super::fault::Fault;
 use super::guards::{self, Subject};
+use super::usage;
 use super::writer::Tx;
 use angarium_core::batch::{EventWrite, FanoutStart};
 use angarium_core::delivery::DeliveryState;
@@ -61,6 +62,7 @@ pub(super) fn insert(
     let row = values.into_iter().chain([crc]).map(ToSqlOutput::Borrowed);
     tx.connection.prepare_cached(INSERT)?.execute(params_from_iter(row))?;
     tx.state.events += 1;
+    usage::count_bytes(tx, write.tenant, usage::length(&body.data));
     for fanout in &write.fanout {
         let delivery = DeliveryKey::first(key, fanout.endpoint);
         match fanout.start {

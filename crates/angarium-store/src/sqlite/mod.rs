@@ -45,6 +45,7 @@ mod rows;
 mod sequence;
 
 mod upkeep;
+mod usage;
 
 mod codec;
 mod crc;
@@ -60,7 +61,7 @@ use crate::error::StoreResult;
 use crate::read::{
     AuditBounds, AuditQuery, DeliveryQuery, DeliveryRow, DeliveryWithAttempts, Depth, EndpointRow,
     EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
-    SequenceRow,
+    SequenceRow, Usage,
 };
 use crate::seal::MasterKey;
 use crate::{
@@ -364,6 +365,10 @@ impl Store for SqliteStore {
 
     fn room(&self) -> Room {
         self.room_on_disk()
+    }
+
+    fn usage(&self, tenant: TenantNo) -> Usage {
+        self.gauges().usages.of(tenant)
     }
 
     async fn ping(&self, now: Timestamp) -> StoreResult<()> {

@@ -5,7 +5,7 @@ use super::{Mode, SqliteConfig, Synchronous};
 use super::{
     api_keys, audit, commit, data_keys, deliveries, endpoints, events, guards, holds, jobs,
     keyring, lists, open, recoverable, recovery, rejections, reseal, rows, sequence, sources,
-    upkeep,
+    upkeep, usage,
 };
 use crate::seal::MasterKey;
 use rusqlite::{Connection, StatementStatus};
@@ -81,7 +81,7 @@ const HOT: &[(&str, &str)] = &[
     (jobs::OF_TENANT, "INDEX job_by_tenant (tenant=? AND id<?)"),
     (jobs::OF_ENDPOINT, "INDEX job_by_endpoint (endpoint=? AND id<?)"),
     (api_keys::NOTE_USE, "SEARCH api_key USING INDEX sqlite_autoindex_api_key_1 (id=?)"),
-    (api_keys::FORGET, "INDEX api_key_by_end (expires_at<?)"),
+    (api_keys::FORGET, "INDEX api_key_by_forgetting (forget_at<?)"),
     (sources::COUNT, "USING COVERING INDEX source_by_tenant (tenant=?)"),
     (rejections::INSERT, "SEARCH source USING COVERING INDEX sqlite_autoindex_source_1 (id=?)"),
     (rejections::KEEP_NEWEST, "INDEX rejection_by_source (source=? AND no<?)"),
@@ -100,6 +100,8 @@ const HOT: &[(&str, &str)] = &[
     (reseal::COLUMNS[2].select, "INDEX source_by_data_key (<expr>>? AND <expr><?)"),
     (reseal::COLUMNS[3].select, "INDEX idempotency_by_data_key (<expr>>? AND <expr><?)"),
     (upkeep::UNINDEXED, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
+    (usage::SETTLE, ""),
+    (usage::OWNER, "SEARCH endpoint USING INTEGER PRIMARY KEY (rowid=?)"),
     (upkeep::FORGET, "INDEX idempotency_by_expiry (expires_at<?)"),
     (upkeep::OWN_ID_TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
     (upkeep::FIND_IN_TAIL, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),

@@ -3,6 +3,7 @@
 use super::audit;
 use super::fault::Fault;
 use super::reseal::Progress;
+use super::usage::Usages;
 use angarium_core::audit::Link;
 use angarium_core::id::{EventKey, ShardId};
 use angarium_core::time::Timestamp;
@@ -90,6 +91,8 @@ impl State {
 pub(super) struct Gauges {
     pending: AtomicU64,
     events: AtomicU64,
+    /// What tenants take.
+    pub(super) usages: Usages,
 }
 
 impl Gauges {

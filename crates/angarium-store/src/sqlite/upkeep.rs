@@ -8,12 +8,13 @@
 use super::fault::Fault;
 use super::readers::View;
 use super::writer::Tx;
-use super::{api_keys, codec, commit, rejections, reseal};
+use super::{api_keys, codec, commit, rejections, reseal, usage};
 use crate::Upkeep;
 use angarium_core::id::{EventKey, TenantNo};
 use angarium_core::time::Timestamp;
 use aws_lc_rs::digest;
 use rusqlite::params;
+use std::collections::BTreeMap;
 
 /// Most rows that one step writes: the writer is held no longer than by a commit, since whoever
 /// publishes meanwhile waits for it.
@@ -23,7 +24,7 @@ const SLICE_ROWS: usize = 1_000;
 const SLICE_BITS: u32 = 51;
 
 pub(super) const UNINDEXED: &str = "
-    SELECT key, tenant, own_id, fanout FROM event WHERE key > ?1 ORDER BY key LIMIT ?2";
+    SELECT key, tenant, own_id, fanout, length(data) FROM event WHERE key > ?1 ORDER BY key LIMIT ?2";
 
 pub(super) const INSERT_EVENT: &str = "
     INSERT INTO event_by_tenant (tenant, event) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
@@ -59,6 +60,8 @@ struct Slice {
     events: Vec<(i64, i64)>,
     pairs: Vec<(i64, i64, i64)>,
     own_ids: Vec<(i64, i64, i64, i64)>,
+    /// Bytes of payload, by tenant.
+    bytes: BTreeMap<i64, i64>,
     upto: EventKey,
 }
 
@@ -117,6 +120,7 @@ fn collect(tx: &Tx<'_>) -> Result<Slice, Fault> {
             break;
         }
         slice.events.push((tenant, key));
+        *slice.bytes.entry(tenant).or_default() += row.get::<_, i64>(4)?;
         let pair = |(endpoint, sequence): (angarium_core::id::EndpointNo, u64)| {
             (endpoint.get(), key, codec::stored(sequence))
         };
@@ -144,6 +148,9 @@ fn write(tx: &mut Tx<'_>, slice: &mut Slice) -> Result<(), Fault> {
     let mut insert = tx.connection.prepare_cached(INSERT_OWN_ID)?;
     for (number, tenant, hash, event) in &slice.own_ids {
         insert.execute(params![number, tenant, hash, event])?;
+    }
+    for (tenant, bytes) in &slice.bytes {
+        usage::settle_bytes(tx, TenantNo::new(*tenant), *bytes)?;
     }
     let update = "UPDATE meta SET value = ?1 WHERE name = 'indexed_upto'";
     tx.connection.prepare_cached(update)?.execute([slice.upto.get()])?;

@@ -16,6 +16,7 @@ use super::keyring::{Keyring, Vault};
 use super::open::{self, Database};
 use super::readers::{self, View};
 use super::state::{Gauges, State};
+use super::usage::Counting;
 use crate::error::{StoreError, StoreResult};
 use rusqlite::Connection;
 use std::path::Path;
@@ -30,6 +31,8 @@ pub(super) struct Tx<'a> {
     pub(super) state: &'a mut State,
     /// The keys that are known.
     pub(super) keyring: &'a Keyring,
+    /// What tenants take, as far as this transaction changes it.
+    pub(super) counting: &'a mut Counting,
 }
 
 impl<'a> Tx<'a> {
@@ -115,6 +118,7 @@ pub(super) struct Writer {
     state: State,
     keyring: Arc<Keyring>,
     gauges: Arc<Gauges>,
+    counting: Counting,
 }
 
 impl Writer {
@@ -127,7 +131,9 @@ impl Writer {
     ) -> Result<Self, Fault> {
         let state = State::load(&connection)?;
         gauges.show(&state);
-        Ok(Self { database, connection: Some(connection), state, keyring, gauges })
+        gauges.usages.load(&connection)?;
+        let (connection, counting) = (Some(connection), Counting::default());
+        Ok(Self { database, connection, state, keyring, gauges, counting })
     }
 
     /// Writes all of it in one transaction and answers each. If one piece of work spoils the
@@ -192,10 +198,15 @@ impl Writer {
             return Err(Failed::NotCommitted("the store is closed".into()));
         };
         let before = self.state;
-        let mut tx = Tx { connection, state: &mut self.state, keyring: &self.keyring };
+        let (state, counting) = (&mut self.state, &mut self.counting);
+        counting.begin();
+        let mut tx = Tx { connection, state, keyring: &self.keyring, counting };
         let ended = write(&mut tx, group).and_then(|()| commit(connection));
         match &ended {
-            Ok(()) => self.gauges.show(&self.state),
+            Ok(()) => {
+                self.gauges.show(&self.state);
+                self.gauges.usages.follow(&mut self.counting);
+            }
             Err((failed, fault)) => {
                 tracing::warn!(error = %fault, "a commit failed: {failed:?}");
                 self.state = before;
@@ -217,6 +228,7 @@ impl Writer {
         self.database.settle().map_err(|error| cannot(error.to_string()))?;
         let reopened = self.database.connect_writer().and_then(|connection| {
             self.state = State::load(&connection)?;
+            self.gauges.usages.load(&connection)?;
             Ok(connection)
         });
         self.connection = Some(reopened.map_err(|fault| cannot(fault.to_string()))?);

@@ -115,7 +115,9 @@ fn take_back(directory: &Path) {
         "DROP INDEX endpoint_by_data_key; DROP INDEX tenant_key_by_data_key;
          DROP INDEX source_by_data_key; DROP INDEX idempotency_by_data_key;
          ALTER TABLE idempotency DROP COLUMN tenant; DROP TABLE data_key;
-         DROP INDEX api_key_by_end; ALTER TABLE api_key DROP COLUMN last_used_at;
+         DROP INDEX api_key_by_forgetting; ALTER TABLE api_key DROP COLUMN last_used_at;
+         ALTER TABLE api_key DROP COLUMN rate; ALTER TABLE api_key DROP COLUMN forget_at;
+         DROP TABLE tenant_usage;
          ALTER TABLE environment DROP COLUMN egress; DROP TABLE audit; DROP TABLE audit_head;
          DELETE FROM refinery_schema_history WHERE version >= 9",
     )

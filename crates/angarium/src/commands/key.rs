@@ -7,7 +7,7 @@ use crate::output::{Column, Output, line};
 use angarium_server::entropy::OsEntropy;
 use clap::Subcommand;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -38,6 +38,12 @@ pub(crate) enum Action {
         /// When it ends by itself (RFC 3339); a portal key ends after an hour, or within a day.
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
+        /// How many calls a second may be made with it.
+        #[arg(long, value_name = "NUMBER")]
+        rate: Option<Number>,
+        /// How many at once; as many as in a second if absent.
+        #[arg(long, value_name = "NUMBER", requires = "rate")]
+        burst: Option<u32>,
     },
     /// Lists the keys, without their texts.
     List(PageArgs),
@@ -79,13 +85,17 @@ pub(crate) async fn run(
     }
     let mut client = Client::new(&connection)?;
     match action {
-        Action::Create { name, tenant, scopes, expires_at } => {
+        Action::Create { name, tenant, scopes, expires_at, rate, burst } => {
+            let burst = burst.map(|burst| json!(burst));
+            let rate =
+                rate.map(|rate| document([("per_second", Some(json!(rate))), ("burst", burst)]));
             let body = document([
                 ("name", Some(json!(name))),
                 ("environment", connection.environment.map(|slug| json!(slug))),
                 ("tenant", tenant.map(|tenant| json!(tenant))),
                 ("scopes", Some(json!(scopes))),
                 ("expires_at", expires_at.map(|time| json!(time))),
+                ("rate", rate.map(Value::Object)),
             ]);
             output.object(&client.post("/v1/keys", &Value::Object(body)).await?);
         }

@@ -23,6 +23,7 @@ mod herd;
 mod isolation;
 mod isolation_tenants;
 mod libraries;
+mod limits;
 mod look;
 mod matrix;
 mod million;

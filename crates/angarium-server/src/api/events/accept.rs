@@ -57,7 +57,7 @@ pub(super) async fn accept(app: &App, event: Prepared, turn: Turn) -> Result<Acc
 ///
 /// # Errors
 /// `schema_violation`, `event_id_conflict`, `too_many_matches`, `not_found` for a named endpoint,
-/// `overloaded`, `node_overloaded`, and the store's.
+/// `too_many_pending`, `too_many_bytes`, `overloaded`, `node_overloaded`, and the store's.
 pub(in crate::api) async fn admit(
     app: &App,
     tenant: &Tenant,
@@ -74,6 +74,7 @@ pub(in crate::api) async fn admit(
             return Ok(answer_of(&row, warning));
         }
     };
+    let _reserved = app.quotas.reserve(&*app.store, tenant, event.data.len())?;
     let event = Arc::new(event);
     app.runner.note_publisher(tenant.no);
     match app.runner.publish(tenant.no, Arc::clone(&event), audience, lookup, guard).await? {

@@ -152,7 +152,7 @@ where
             let tenant = Arc::clone(&event.tenant);
             let answer = accept_within_rate(app, event, turn).await;
             let mut response = answered(app, answer);
-            quota::say(app.rates.quota(&tenant), &mut response);
+            quota::say_published(app.rates.quota(&tenant), &mut response);
             Ok(response)
         }
         Opened::Repeated(answer) => {
@@ -202,7 +202,7 @@ pub(in crate::api) async fn publish_batch(
         Err(refusal) => Err(refusal.into()),
     };
     let mut response = answered(&app, answer);
-    quota::say(whose.and_then(|tenant| app.rates.quota(&tenant)), &mut response);
+    quota::say_published(whose.and_then(|tenant| app.rates.quota(&tenant)), &mut response);
     Ok(response)
 }
 

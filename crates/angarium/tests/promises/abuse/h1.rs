@@ -86,11 +86,15 @@ pub(super) fn slow_reads(target: &Target) -> String {
 pub(super) fn idle(target: &Target) -> String {
     let count = target.many();
     let before = target.ended("idle");
+    let opening = Instant::now();
     let crowd = Crowd::open(target, count, b"");
+    let opened = opening.elapsed();
+    assert_eq!(target.ended("idle"), before, "all are open at the same time");
     until(Duration::from_secs(20), "idle ones are closed", || {
         target.ended("idle") >= before + count as u64
     });
-    format!("{count} closed within {:.1} s", crowd.began.elapsed().as_secs_f64())
+    let closed = crowd.began.elapsed();
+    format!("{count} at once, opened in {opened:.1?}, closed {closed:.1?} later")
 }
 
 /// As many calls as fit into the time, each on a connection of its own.
@@ -175,7 +179,6 @@ pub(super) fn smuggling(target: &Target) -> String {
         "transfer-encoding: chunked, identity\r\n",
         "transfer-encoding: gzip, chunked\r\n",
         "content-length: 6\r\ncontent-length: 7\r\n",
-        "content-length: 6\r\ncontent-length: 6\r\n",
         "content-length: +6\r\n",
         "content-length: 6, 6\r\n",
         "x: y\r\n transfer-encoding: chunked\r\n",

@@ -132,11 +132,12 @@ fn beside_a_healthy_client(shop: &Shop, name: &str, abuse: fn(&Target) -> String
     panic!("{name}: a healthy client waited {waited:?}, at most {PATIENCE:?} in one try");
 }
 
-fn abused(abuses: &[(&str, fn(&Target) -> String)]) {
+fn abused(idle_seconds: u64, abuses: &[(&str, fn(&Target) -> String)]) {
+    let idle = format!("--limit=idle_seconds={idle_seconds}");
     let shop = Shop::open_with(|start| {
-        ["head_seconds=2", "idle_seconds=3", "connections_per_address=6000"]
+        ["--limit=head_seconds=2", "--limit=connections_per_address=6000", &idle]
             .iter()
-            .fold(start, |start, limit| start.argument(&format!("--limit={limit}")))
+            .fold(start, |start, limit| start.argument(limit))
     });
     for (name, abuse) in abuses {
         beside_a_healthy_client(&shop, name, *abuse);
@@ -146,38 +147,52 @@ fn abused(abuses: &[(&str, fn(&Target) -> String)]) {
 }
 
 #[test]
-fn slow_and_idle_callers_are_ended_and_nobody_else_waits() {
-    abused(&[
-        ("slow heads", h1::slow_heads),
-        ("slow bodies", h1::slow_bodies),
-        ("slow reads", h1::slow_reads),
-        ("idle connections", h1::idle),
-    ]);
+fn slow_callers_are_ended_and_nobody_else_waits() {
+    abused(
+        3,
+        &[
+            ("slow heads", h1::slow_heads),
+            ("slow bodies", h1::slow_bodies),
+            ("slow reads", h1::slow_reads),
+        ],
+    );
+}
+
+#[test]
+fn idle_callers_are_ended_and_nobody_else_waits() {
+    abused(10, &[("idle connections", h1::idle)]);
 }
 
 #[test]
 fn floods_of_http_2_are_cut_and_nobody_else_waits() {
-    abused(&[
-        ("rapid reset", h2::rapid_reset),
-        ("empty frames", h2::empty_frames),
-        ("pings and settings", h2::pings_and_settings),
-        ("endless headers", h2::continuation),
-        ("long lists of headers", h2::header_lists),
-    ]);
+    abused(
+        3,
+        &[
+            ("rapid reset", h2::rapid_reset),
+            ("empty frames", h2::empty_frames),
+            ("pings and settings", h2::pings_and_settings),
+            ("endless headers", h2::continuation),
+            ("long lists of headers", h2::header_lists),
+        ],
+    );
 }
 
 #[test]
 fn bad_requests_are_refused_and_nobody_else_waits() {
-    abused(&[
-        ("deep JSON", h1::deep_json),
-        ("members that stand twice", h1::repeated_names),
-        ("invalid UTF-8", h1::invalid_utf8),
-        ("a declared gigabyte", h1::a_declared_gigabyte),
-        ("a chunked gigabyte", h1::a_chunked_gigabyte),
-        ("smuggling pairs", h1::smuggling),
-        ("pipelined calls", h1::pipelined),
-        ("batches over the limit", h1::batches),
-        ("long heads", h1::long_heads),
-        ("expectations", h1::expectations),
-    ]);
+    abused(
+        3,
+        &[
+            ("deep JSON", h1::deep_json),
+            ("members that stand twice", h1::repeated_names),
+            ("invalid UTF-8", h1::invalid_utf8),
+            ("a declared gigabyte", h1::a_declared_gigabyte),
+            ("a chunked gigabyte", h1::a_chunked_gigabyte),
+            ("smuggling pairs", h1::smuggling),
+            ("pipelined calls", h1::pipelined),
+            ("batches over the limit", h1::batches),
+            ("long heads", h1::long_heads),
+            ("expectations", h1::expectations),
+            ("wrong keys", h1::wrong_keys),
+        ],
+    );
 }

@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, Uri, header};
 use ipnet::IpNet;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// The proxy's word for the scheme that a client used.
@@ -38,12 +38,18 @@ pub fn client_address(outside: &Outside, head: &Parts) -> Option<IpAddr> {
     let named = head.headers.get_all(FORWARDED_FOR).iter().filter_map(|list| list.to_str().ok());
     let named: Vec<_> = named.flat_map(|list| list.split(',')).map(str::trim).collect();
     for text in named.into_iter().rev() {
-        match text.parse::<IpAddr>() {
-            Ok(named) if outside.trusts(&address) => address = named.to_canonical(),
-            Ok(_) | Err(_) => break,
+        match parsed(text) {
+            Some(named) if outside.trusts(&address) => address = named.to_canonical(),
+            Some(_) | None => break,
         }
     }
     Some(address)
+}
+
+/// An address, as some proxies write it with a port.
+fn parsed(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+    text.parse().ok().or_else(with_port)
 }
 
 /// Who sent a request: the other end of the connection.
@@ -207,6 +213,8 @@ mod tests {
             ("10.0.0.1", Some("203.0.113.9, 198.51.100.7"), "198.51.100.7"),
             ("10.0.0.1", Some("198.51.100.7, 10.0.0.2"), "198.51.100.7"),
             ("10.0.0.1", Some("198.51.100.7, unknown"), "10.0.0.1"),
+            ("10.0.0.1", Some("198.51.100.7:4711"), "198.51.100.7"),
+            ("10.0.0.1", Some("[2001:db8::7]:4711"), "2001:db8::7"),
         ];
         for (peer, named, expected) in rows {
             let mut request = http::Request::get("/");

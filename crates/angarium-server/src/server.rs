@@ -1,8 +1,8 @@
 //! Puts the parts together: store, contracts, egress, runner, API; and takes them apart in the
 //! order that loses nothing.
 
+use crate::api::App;
 use crate::api::admin_key::{AdminKeyError, ensure_admin_key};
-use crate::api::{self, App};
 use crate::bodies::Bodies;
 use crate::call_rates::CallRates;
 use crate::clock::Clock;
@@ -10,7 +10,7 @@ use crate::contract_api::{Collision, first_collision};
 use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers, Transport};
 use crate::entropy::Entropy;
-use crate::http::{self, ConnectionLimits};
+use crate::http::listener::{self, ApiListener};
 use crate::key_uses;
 use crate::next_master_key::NextMasterKey;
 use crate::notices;
@@ -36,13 +36,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-
-/// Connections that the system keeps until they are accepted: one that finds no room there comes
-/// again after a second. The system may allow fewer.
-const BACKLOG: u32 = 4_096;
 
 /// What a server is started with; every value is checked.
 #[derive(Debug, Clone)]
@@ -200,13 +194,12 @@ async fn start_on(
     tell_master_key(&**store, &config).await?;
     let clock = Arc::clone(&config.clock);
     let entropy = Arc::clone(&config.entropy);
-    let (listener, address) = listen(config.listen).await?;
+    let refused = |source| StartError::Listen { address: config.listen, source };
+    let listener = listener::bind(config.listen).map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
     let given = config.admin_key.as_ref();
     let new_admin_key = ensure_admin_key(&**store, given, &*clock, &*entropy).await?;
-    let mut accounts = store.accounts().await?;
-    if notices::ensure_operators(&**store, &accounts, &*clock).await? {
-        accounts = store.accounts().await?;
-    }
+    let mut accounts = accounts_with_operators(&**store, &*clock).await?;
     check_contracts(&accounts, &contracts)?;
     let sources = std::mem::take(&mut accounts.sources);
     let transport: Arc<dyn Transport> = Arc::new(egress(&config)?);
@@ -265,6 +258,17 @@ async fn start_on(
     })
 }
 
+async fn accounts_with_operators(
+    store: &dyn Store,
+    clock: &dyn Clock,
+) -> Result<Accounts, StoreError> {
+    let accounts = store.accounts().await?;
+    match notices::ensure_operators(store, &accounts, clock).await? {
+        true => store.accounts().await,
+        false => Ok(accounts),
+    }
+}
+
 fn open_store(config: &ServerConfig) -> Result<SqliteStore, StoreError> {
     // The store may well open without it; a rotation says what is wrong.
     let next_master_key = config.next_master_key.find().unwrap_or_else(|error| {
@@ -293,58 +297,12 @@ async fn tell_master_key(store: &dyn Store, config: &ServerConfig) -> Result<(),
     Ok(())
 }
 
-/// The task that answers calls, and the way to end it.
-struct ApiListener {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<std::io::Result<()>>,
-}
-
-impl ApiListener {
-    fn open(listener: TcpListener, app: Arc<App>, grace: Duration) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        let limits = ConnectionLimits::new(&app.limits, grace);
-        let router = api::router(Arc::clone(&app));
-        // Whoever drops the sender stops the listener too.
-        let stopped = async move { stopped.await.unwrap_or_default() };
-        let task = tokio::spawn(http::serve(listener, app, router, limits, stopped));
-        Self { stop, task }
-    }
-
-    /// Takes no new calls, and returns when those under way are answered or cut.
-    async fn close(self) {
-        let _ = self.stop.send(());
-        match self.task.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the API's listener failed"),
-            Err(error) => tracing::error!(%error, "the API's listener ended"),
-        }
-    }
-}
-
 fn egress(config: &ServerConfig) -> Result<Egress, EgressError> {
     Egress::new(EgressConfig {
         extra_roots: config.extra_roots.clone(),
         name_servers: NameServers::System,
         limits: EgressLimits::new(&config.limits),
     })
-}
-
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |source| StartError::Listen { address, source };
-    let listener = bind(address).map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
-    Ok((listener, address))
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    // A restart need not wait for the connections of the run before.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// The built-in contracts, and those of a directory: its `*.toml` files in the order of their

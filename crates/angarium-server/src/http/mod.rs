@@ -6,6 +6,7 @@ mod activity;
 mod connection;
 mod framing;
 mod front;
+pub(crate) mod listener;
 mod places;
 
 use crate::api::App;

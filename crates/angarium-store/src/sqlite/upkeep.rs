@@ -24,7 +24,8 @@ const SLICE_ROWS: usize = 1_000;
 const SLICE_BITS: u32 = 51;
 
 pub(super) const UNINDEXED: &str = "
-    SELECT key, tenant, own_id, fanout, length(data) FROM event WHERE key > ?1 ORDER BY key LIMIT ?2";
+    SELECT key, tenant, own_id, fanout, length(data) FROM event
+    WHERE key > ?1 ORDER BY key LIMIT ?2";
 
 pub(super) const INSERT_EVENT: &str = "
     INSERT INTO event_by_tenant (tenant, event) VALUES (?1, ?2) ON CONFLICT DO NOTHING";

@@ -85,8 +85,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "ANGARIUM_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<Origin>,
 
-    /// Address range of proxies whose X-Forwarded-Host and X-Forwarded-Proto are believed;
-    /// repeatable.
+    /// Address range of proxies whose X-Forwarded-For, X-Forwarded-Host and X-Forwarded-Proto are
+    /// believed; repeatable.
     #[arg(long, env = "ANGARIUM_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     pub(crate) trusted_proxy: Vec<IpNet>,
 

@@ -167,7 +167,10 @@ fn stored_payload_counts_against_its_quota_after_a_restart_too() {
 #[test]
 fn a_tenant_has_so_many_valid_keys_and_no_more() {
     let shop = limited(&["keys_per_tenant=2"]);
-    let body = |scope: &str| json!({"name": "k", "environment": "shop", "tenant": "acme", "scopes": [scope]});
+    let body = |scope: &str| {
+        let (name, environment, tenant) = ("k", "shop", "acme");
+        json!({"name": name, "environment": environment, "tenant": tenant, "scopes": [scope]})
+    };
     let (first, _) = key(&shop, body("read"));
     key(&shop, body("portal"));
     let over = shop.api.post("/v1/keys", &body("portal"));

@@ -27,6 +27,9 @@ const TRIES: usize = 3;
 /// The server's memory at its peak.
 const PEAK: u64 = 200 << 20;
 
+/// What is done to the server; says how that answered.
+type Abuse = fn(&Target) -> String;
+
 /// The server under abuse.
 struct Target {
     api: Api,
@@ -110,7 +113,7 @@ fn until(limit: Duration, what: &str, holds: impl FnMut() -> bool) {
 }
 
 /// Runs an abuse beside a healthy client until that waits no longer than it may.
-fn beside_a_healthy_client(shop: &Shop, name: &str, abuse: fn(&Target) -> String) {
+fn beside_a_healthy_client(shop: &Shop, name: &str, abuse: Abuse) {
     let target = Target { api: shop.api.clone() };
     let mut waited = Vec::new();
     for _ in 0..TRIES {
@@ -132,7 +135,7 @@ fn beside_a_healthy_client(shop: &Shop, name: &str, abuse: fn(&Target) -> String
     panic!("{name}: a healthy client waited {waited:?}, at most {PATIENCE:?} in one try");
 }
 
-fn abused(idle_seconds: u64, abuses: &[(&str, fn(&Target) -> String)]) {
+fn abused(idle_seconds: u64, abuses: &[(&str, Abuse)]) {
     let idle = format!("--limit=idle_seconds={idle_seconds}");
     let shop = Shop::open_with(|start| {
         ["--limit=head_seconds=2", "--limit=connections_per_address=6000", &idle]

@@ -163,6 +163,7 @@ pub(super) const ROWS: &[Row] = &[
         .sends("{}")
         .about(Object::Tenant),
     row("DELETE /v1/tenants/{tenant}", MANAGE, 204).at(Level::Environment).about(Object::NewTenant),
+    row("GET /v1/tenants/{tenant}/usage", READ, 200).about(Object::Tenant),
     row("POST /v1/tenants/{tenant}/recover", OPERATE, 200).sends(COUNT).about(Object::Tenant),
     row("GET /v1/tenants/{tenant}/signing-keys", LOOK, 200).about(Object::Tenant),
     row("POST /v1/tenants/{tenant}/signing-keys/rotate", MANAGE, 200)

@@ -255,5 +255,6 @@ pub(super) fn wrong_keys(target: &Target) -> String {
         answers.add(&target.say(head.as_bytes()));
     }
     answers.only(&["401", "429"]);
+    assert!(answers.has("429"), "{answers}");
     answers.to_string()
 }

@@ -7,6 +7,7 @@ use crate::limits::Limits;
 use crate::permission::Level;
 use crate::rate::RateLimit;
 use crate::refusal::{Code, Refusal};
+use crate::retention::Retention;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Environment {
     pub hosts: Vec<String>,
     /// Where requests may go on its behalf, and by which way.
     pub egress: EgressSettings,
+    /// How long what it accepted is kept.
+    pub retention: Retention,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -38,6 +38,7 @@ pub mod notice;
 pub mod outcome;
 pub mod replay;
 pub mod request;
+pub mod retention;
 pub mod retry;
 pub mod scheme;
 pub mod shard;

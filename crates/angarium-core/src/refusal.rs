@@ -183,6 +183,10 @@ codes! {
     InUse => "in_use", 409;
     /// The object is in a state that does not allow this.
     InvalidState => "invalid_state", 409;
+    /// The event's payload came of age and was removed: nothing can be sent again.
+    PayloadExpired => "payload_expired", 410;
+    /// The event was erased: nothing can be sent again.
+    EventErased => "event_erased", 410;
     /// The object changed while the call was under way.
     Conflict => "conflict", 409;
     /// An `Idempotency-Key` that is not allowed.

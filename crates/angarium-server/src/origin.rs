@@ -165,6 +165,7 @@ mod tests {
             contracts: vec!["aioka".into()],
             hosts: vec!["api.aioka.io".into()],
             egress: EgressSettings::default(),
+            retention: Default::default(),
             created_at: Timestamp::default(),
         }
     }

@@ -127,6 +127,7 @@ fn make_tenants(store: &SqliteStore, tenants: usize, shards: Shards) -> Result<V
         contracts: [CONTRACT, STRICT, GUARDED, HOLDING].map(Into::into).to_vec(),
         hosts: Vec::new(),
         egress: EgressSettings::default(),
+        retention: Default::default(),
         created_at: BEGIN,
     }))?;
     let tenant = |place: usize| {

@@ -87,6 +87,7 @@ async fn accounts(store: &SqliteStore) -> Result<TenantNo, Box<dyn std::error::E
         contracts: Vec::new(),
         hosts: Vec::new(),
         egress: EgressSettings::default(),
+        retention: Default::default(),
         created_at: at(0),
     });
     let AccountChanged::Created(no) =

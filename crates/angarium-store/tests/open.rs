@@ -94,6 +94,7 @@ async fn with_tenants(directory: &Path) -> SqliteStore {
         contracts: Vec::new(),
         hosts: Vec::new(),
         egress: EgressSettings::default(),
+        retention: Default::default(),
         created_at: at,
     })];
     changes.extend(["tenant-1", "tenant-2"].map(|id| {

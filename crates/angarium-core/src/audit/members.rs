@@ -4,6 +4,7 @@ use crate::account::{ApiKey, Environment, EventTypeConfig, Tenant};
 use crate::egress::{EgressSettings, Proxy};
 use crate::endpoint::{EndpointConfig, EndpointSecrets};
 use crate::job::Job;
+use crate::retention::Retention;
 use crate::secret::SigningKey;
 use crate::source::SourceConfig;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -110,6 +111,14 @@ impl Members {
         }
     }
 
+    fn note_retention(self, retention: &Retention) -> Self {
+        let written = retention.written();
+        self.note("retention.payload", written.payload)
+            .note("retention.attempts", written.attempts)
+            .note("retention.metadata", written.metadata)
+            .note("retention.audit", written.audit)
+    }
+
     fn hide_keys(self, keys: &[SigningKey]) -> Self {
         self.hide("secret", &EndpointSecrets { keys: keys.to_vec(), ..EndpointSecrets::default() })
     }
@@ -143,6 +152,7 @@ impl Audited for Environment {
             .note("contracts", &self.contracts)
             .note("hosts", &self.hosts)
             .note_egress(&self.egress)
+            .note_retention(&self.retention)
     }
 }
 

@@ -6,6 +6,7 @@ use super::idempotency::Command;
 use super::json::{Answer, Empty, Time, present};
 use super::page::{self, ListName, Listed, Query};
 use super::problem::Problem;
+use super::retention::{RetentionForm, RetentionView};
 use super::tenants::delete_endpoints;
 use super::{App, Named};
 use crate::contract_api::{Collision, first_collision};
@@ -47,6 +48,8 @@ pub(super) struct NewEnvironment {
     /// Where requests may go on its behalf, and by which way; as the server was started, if
     /// absent.
     egress: Option<EgressForm>,
+    /// How long what it accepts is kept.
+    retention: Option<RetentionForm>,
 }
 
 /// A change of an environment; what is absent stays.
@@ -67,6 +70,10 @@ pub(super) struct EnvironmentChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<EgressForm>)]
     egress: Option<Option<EgressForm>>,
+    /// How long what it accepts is kept, whole; null makes it as by default.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<RetentionForm>)]
+    retention: Option<Option<RetentionForm>>,
 }
 
 /// One platform product.
@@ -85,6 +92,8 @@ pub(super) struct EnvironmentView {
     /// Where requests may go on its behalf; absent where it sets nothing, and for a tenant's key.
     #[serde(skip_serializing_if = "Option::is_none")]
     egress: Option<EgressView>,
+    /// How long what it accepts is kept.
+    retention: RetentionView,
     /// When it was made.
     created_at: Time,
 }
@@ -100,6 +109,7 @@ impl EnvironmentView {
             contracts: environment.contracts.clone(),
             hosts: environment.hosts.clone(),
             egress,
+            retention: RetentionView::of(&environment.retention),
             created_at: Time(environment.created_at),
         }
     }
@@ -132,6 +142,7 @@ pub(super) async fn create(
         contracts: new.contracts.clone(),
         hosts: new.hosts.clone(),
         egress: EgressForm::settings(new.egress.as_ref(), &app)?,
+        retention: RetentionForm::settings(new.retention.as_ref())?,
         created_at: app.now(),
     };
     check(&environment, &app)?;
@@ -214,6 +225,9 @@ pub(super) async fn change(
     }
     if let Some(egress) = &change.egress {
         environment.egress = EgressForm::settings(egress.as_ref(), &app)?;
+    }
+    if let Some(retention) = &change.retention {
+        environment.retention = RetentionForm::settings(retention.as_ref())?;
     }
     check(&environment, &app)?;
     let answer = Answer::ok(&EnvironmentView::for_caller(&environment, &call.caller));

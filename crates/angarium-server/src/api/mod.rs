@@ -28,6 +28,7 @@ mod jobs;
 mod keys;
 mod new_key;
 mod notices;
+mod retention;
 pub(crate) mod signing_keys;
 pub(crate) mod sources;
 mod status;

@@ -121,6 +121,7 @@ mod tests {
             contracts: vec!["aioka".into()],
             hosts: hosts.iter().map(ToString::to_string).collect(),
             egress: EgressSettings::default(),
+            retention: Default::default(),
             created_at: Timestamp::from_millis(0),
         };
         let made = AccountChange::CreateEnvironment(environment);

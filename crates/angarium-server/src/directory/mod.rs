@@ -367,6 +367,7 @@ mod tests {
             contracts: vec![],
             hosts: hosts.iter().map(ToString::to_string).collect(),
             egress: EgressSettings::default(),
+            retention: Default::default(),
             created_at: NOW,
         };
         let leads = |host: &str| directory.environment_by_host(host).is_some();

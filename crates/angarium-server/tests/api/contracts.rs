@@ -36,6 +36,7 @@ async fn broken() -> Stage {
             contracts: vec!["aioka".into()],
             hosts: vec!["api.aioka.test".into()],
             egress: EgressSettings::default(),
+            retention: Default::default(),
             created_at: NOW,
         }),
         AccountChange::PutTenant(Tenant {

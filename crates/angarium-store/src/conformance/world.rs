@@ -186,6 +186,7 @@ pub(super) fn environment(slug: &str) -> AccountChange {
         contracts: vec!["standard".into(), "aleta".into()],
         hosts: vec![format!("{slug}.example.com"), format!("a.{slug}.example.com")],
         egress: EgressSettings::default(),
+        retention: Default::default(),
         created_at: at(1),
     })
 }

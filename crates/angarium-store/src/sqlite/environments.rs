@@ -9,6 +9,7 @@ use crate::seal::SealedPlace;
 use angarium_core::account::Environment;
 use angarium_core::egress::EgressSettings;
 use angarium_core::id::EnvironmentNo;
+use angarium_core::retention::Retention;
 use angarium_core::time::Timestamp;
 use rusqlite::params;
 
@@ -35,14 +36,15 @@ pub(super) fn create(tx: &Tx<'_>, environment: &Environment) -> Result<AccountCh
         return Ok(AccountChanged::Taken);
     }
     tx.connection.execute(
-        "INSERT INTO environment (slug, title, contracts, created_at, egress)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO environment (slug, title, contracts, created_at, egress, retention)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             environment.slug,
             environment.title,
             json("environment.contracts", &environment.contracts)?,
             environment.created_at.as_millis(),
             sealed_egress(tx, environment)?,
+            retention_text(environment)?,
         ],
     )?;
     let no = tx.connection.last_insert_rowid();
@@ -57,13 +59,15 @@ pub(super) fn replace(tx: &Tx<'_>, environment: &Environment) -> Result<AccountC
     }
     let no = environment.no.get();
     let replaced = tx.connection.execute(
-        "UPDATE environment SET slug = ?2, title = ?3, contracts = ?4, egress = ?5 WHERE no = ?1",
+        "UPDATE environment SET slug = ?2, title = ?3, contracts = ?4, egress = ?5, retention = ?6
+         WHERE no = ?1",
         params![
             no,
             environment.slug,
             environment.title,
             json("environment.contracts", &environment.contracts)?,
             sealed_egress(tx, environment)?,
+            retention_text(environment)?,
         ],
     )?;
     if replaced > 0 {
@@ -126,10 +130,21 @@ fn unseal_egress(
     EgressSettings::from_sealed_form(&plain).map_err(|e| Fault::damaged("environment.egress", e))
 }
 
+fn retention_text(environment: &Environment) -> Result<Option<String>, Fault> {
+    let set = Some(environment.retention.written()).filter(|set| *set != Default::default());
+    set.map(|set| json("environment.retention", &set)).transpose()
+}
+
+fn retention(text: Option<String>) -> Result<Retention, Fault> {
+    let Some(text) = text else { return Ok(Retention::default()) };
+    Retention::try_new(&from_json("environment.retention", &text)?)
+        .map_err(|e| Fault::damaged("environment.retention", e))
+}
+
 /// All environments, in the order of their making.
 pub(super) fn all(view: &View<'_>) -> Result<Vec<Environment>, Fault> {
     let mut select = view.connection.prepare_cached(
-        "SELECT no, slug, title, contracts, created_at, egress FROM environment ORDER BY no",
+        "SELECT no, slug, title, contracts, created_at, egress, retention FROM environment ORDER BY no",
     )?;
     let mut hosts = view
         .connection
@@ -142,6 +157,7 @@ pub(super) fn all(view: &View<'_>) -> Result<Vec<Environment>, Fault> {
         all.push(Environment {
             no: EnvironmentNo::new(no),
             egress: unseal_egress(view, &slug, row.get(5)?)?,
+            retention: retention(row.get(6)?)?,
             slug,
             title: row.get(2)?,
             contracts: from_json("environment.contracts", &row.get::<_, String>(3)?)?,

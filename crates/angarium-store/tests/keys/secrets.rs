@@ -117,6 +117,7 @@ fn environment(slug: &str) -> Environment {
         contracts: Vec::new(),
         hosts: Vec::new(),
         egress: EgressSettings::try_new(egress).expect("sound settings"),
+        retention: Default::default(),
         created_at: at(1),
     }
 }

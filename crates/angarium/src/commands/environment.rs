@@ -35,6 +35,9 @@ pub(crate) enum Action {
         /// Where requests may go on its behalf: a JSON document, `@FILE` or `-`.
         #[arg(long, value_name = "JSON|@FILE|-")]
         egress: Option<String>,
+        /// How long what it accepts is kept: a JSON document, `@FILE` or `-`.
+        #[arg(long, value_name = "JSON|@FILE|-")]
+        retention: Option<String>,
     },
     /// Lists the environments.
     List(PageArgs),
@@ -60,6 +63,10 @@ pub(crate) enum Action {
         /// makes it as the server was started.
         #[arg(long, value_name = "JSON|@FILE|-")]
         egress: Option<String>,
+        /// How long what it accepts is kept, whole: a JSON document, `@FILE` or `-`; `null` makes
+        /// it as by default.
+        #[arg(long, value_name = "JSON|@FILE|-")]
+        retention: Option<String>,
     },
     /// Deletes one that has no tenants.
     Delete {
@@ -80,23 +87,25 @@ pub(crate) async fn run(
     let mut client = Client::new(&connection.to_instance())?;
     let one = |slug: &str| format!("/v1/environments/{}", segment(slug));
     match action {
-        Action::Create { slug, contract, title, host, egress } => {
+        Action::Create { slug, contract, title, host, egress, retention } => {
             let hosts = (!host.is_empty()).then(|| json!(host));
             let body = document([
                 ("slug", Some(json!(slug))),
                 ("title", Some(json!(title.as_ref().unwrap_or(&slug)))),
                 ("contracts", Some(json!(contract))),
                 ("hosts", hosts),
-                ("egress", egress.as_deref().map(json_of).transpose()?),
+                ("egress", json_of("--egress", egress.as_deref())?),
+                ("retention", json_of("--retention", retention.as_deref())?),
             ]);
             output.object(&client.post("/v1/environments", &Value::Object(body)).await?);
         }
-        Action::Update { slug, contract, title, host, egress } => {
+        Action::Update { slug, contract, title, host, egress, retention } => {
             let body = document([
                 ("title", title.map(Value::String)),
                 ("contracts", (!contract.is_empty()).then(|| json!(contract))),
                 ("hosts", (!host.is_empty()).then(|| json!(host))),
-                ("egress", egress.as_deref().map(json_of).transpose()?),
+                ("egress", json_of("--egress", egress.as_deref())?),
+                ("retention", json_of("--retention", retention.as_deref())?),
             ]);
             let body = Some(Value::Object(body).to_string().into());
             output.object(&client.call(Method::PATCH, &one(&slug), body).await?);
@@ -114,8 +123,10 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// The document of `--egress`. A password in it is better off in a file than in a command line,
+/// The document of an option. A password in it is better off in a file than in a command line,
 /// which every process of the machine can read.
-fn json_of(egress: &str) -> anyhow::Result<Value> {
-    serde_json::from_str(&text_of(egress)?).context("--egress is not JSON")
+fn json_of(option: &str, text: Option<&str>) -> anyhow::Result<Option<Value>> {
+    let Some(text) = text else { return Ok(None) };
+    let not_json = || format!("{option} is not JSON");
+    serde_json::from_str(&text_of(text)?).map(Some).with_context(not_json)
 }

@@ -19,6 +19,7 @@ use crate::endpoint::{EndpointConfig, EndpointCounters};
 use crate::event::NewEvent;
 use crate::id::{DeliveryKey, EndpointNo, Epoch, EventKey, ShardId, TenantNo};
 use crate::lane::Lane;
+use crate::notice::DeadLetter;
 use crate::outcome::Class;
 use crate::replay::Replayed;
 use crate::time::Timestamp;
@@ -177,6 +178,7 @@ impl RowAction {
             RowActionKind::Cancel
             | RowActionKind::DueNow
             | RowActionKind::Redeliver
+            | RowActionKind::Expire { .. }
             | RowActionKind::Skip => &[],
         };
         std::iter::once(self.key.endpoint).chain(replayed.iter().map(|made| made.key.endpoint))
@@ -192,6 +194,13 @@ pub enum RowActionKind {
     DueNow,
     /// Make a new delivery of one that has ended: the next generation of its pair, due at once.
     Redeliver,
+    /// Give a waiting delivery up: its event's payload is of age.
+    Expire {
+        /// The dead letter that it becomes.
+        letter: Box<DeadLetter>,
+        /// Whether it holds its lane, if it stands at its head.
+        holds: bool,
+    },
     /// Let the lane go on that a dead letter of this pair holds.
     Skip,
     /// Make new deliveries of one event, all or none; the key names only the event.

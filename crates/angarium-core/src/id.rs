@@ -268,6 +268,8 @@ type_ids! {
     JobId, "job";
     /// `src_…`, a source.
     SourceId, "src";
+    /// `ers_…`, an erasure.
+    ErasureId, "ers";
 }
 
 /// An id that cannot be one of ours; to its caller it is simply not found.

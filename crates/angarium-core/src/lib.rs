@@ -31,6 +31,7 @@ pub mod visitor;
 pub mod audit;
 pub mod batch;
 pub mod delivery;
+pub mod erasure;
 pub mod explain;
 pub mod gate;
 pub mod job;

@@ -23,6 +23,7 @@ pub mod runner;
 pub mod metrics;
 pub mod next_master_key;
 
+pub mod erasures;
 mod in_order;
 pub mod key_uses;
 mod notices;
@@ -30,5 +31,6 @@ mod panics;
 pub mod recovery_jobs;
 mod rotation;
 pub mod schema;
+pub mod sweeper;
 
 pub mod server;

@@ -18,6 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 use std::fmt::{self, Write};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Everything that a server counts.
 #[derive(Debug)]
@@ -38,6 +39,11 @@ pub struct Metrics {
     received: Family<ReceivedLabels, Counter>,
     connections: Family<ConnectionLabels, Counter>,
     panics: Counter,
+    removed: Family<RemovedLabels, Counter>,
+    sweep_seconds: Counter<f64, AtomicU64>,
+    sweep_lag_seconds: Gauge<f64, AtomicU64>,
+    clock_doubted: Gauge,
+    oldest_event_seconds: Gauge<f64, AtomicU64>,
     progress: Mutex<Option<Progress>>,
 }
 
@@ -61,6 +67,11 @@ struct RequestLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ConnectionLabels {
     reason: Name,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RemovedLabels {
+    part: Name,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -97,6 +108,11 @@ impl Default for Metrics {
             received: Family::default(),
             connections: Family::default(),
             panics: Counter::default(),
+            removed: Family::default(),
+            sweep_seconds: Counter::default(),
+            sweep_lag_seconds: Gauge::default(),
+            clock_doubted: Gauge::default(),
+            oldest_event_seconds: Gauge::default(),
             progress: Mutex::default(),
         };
         metrics.register();
@@ -138,6 +154,45 @@ impl Metrics {
         let connections = self.connections.clone();
         registry.register("connections_ended", "Connections that we ended, by reason", connections);
         registry.register("panics", "Calls that panicked", self.panics.clone());
+        self.register_removal();
+    }
+
+    fn register_removal(&mut self) {
+        let Self { registry, .. } = self;
+        let removed = self.removed.clone();
+        registry.register("removed_events", "Events of which a part was removed", removed);
+        let took = "Time that the store took to remove what is of age";
+        registry.register_with_unit("sweep", took, Unit::Seconds, self.sweep_seconds.clone());
+        let lag = "How far what is of age and still there lies behind its age";
+        let of = self.sweep_lag_seconds.clone();
+        registry.register_with_unit("retention_lag", lag, Unit::Seconds, of);
+        let oldest = "Age of the oldest event that is kept";
+        let of = self.oldest_event_seconds.clone();
+        registry.register_with_unit("oldest_event_age", oldest, Unit::Seconds, of);
+        let doubted = "1 while nothing is removed for its age because the clock has jumped";
+        registry.register("retention_clock_doubted", doubted, self.clock_doubted.clone());
+    }
+
+    /// A part of so many events was removed.
+    pub fn swept(&self, part: &'static str, events: u64) {
+        if events > 0 {
+            self.removed.get_or_create(&RemovedLabels { part: Name(part) }).inc_by(events);
+        }
+    }
+
+    /// A step of removing took so long.
+    pub fn swept_for(&self, took: Duration) {
+        self.sweep_seconds.inc_by(took.as_secs_f64());
+    }
+
+    /// What is of age is removed, but for what lies so far behind.
+    pub fn sweep_ended(&self, lag: Duration) {
+        self.sweep_lag_seconds.set(lag.as_secs_f64());
+    }
+
+    /// Whether the clock is doubted.
+    pub fn clock_doubted(&self, is_doubted: bool) {
+        self.clock_doubted.set(i64::from(is_doubted));
     }
 
     /// A third party's request came to this end.
@@ -202,6 +257,8 @@ impl Metrics {
         self.oldest_due_seconds.set(age);
         self.pending.set(number(figures.depth.pending));
         self.events.set(number(figures.depth.events));
+        let oldest = figures.depth.oldest_event.map_or(0.0, |at| now.since(at).as_secs_f64());
+        self.oldest_event_seconds.set(oldest);
         self.store_bytes.set(number(figures.depth.bytes));
         self.attempts_in_flight.set(number(figures.attempts_in_flight as u64));
         self.shards_out.set(number(figures.shards_out as u64));

@@ -227,6 +227,11 @@ async fn obstacle(
     if with.store.delivery(made.key).await?.is_some() {
         return Ok(None);
     }
+    let event = with.store.event(job.tenant, made.key.event).await?;
+    if event.is_none_or(|event| event.gone.is_some()) {
+        // It came of age, or was erased: there is nothing to deliver any more.
+        return Ok(None);
+    }
     let gates = with.runner.gates(job.tenant)?;
     let gate = gates.iter().find(|gate| gate.no == job.endpoint);
     match gate.map(|gate| gate.admission.status) {

@@ -10,6 +10,7 @@ use crate::contract_api::{Collision, first_collision};
 use crate::directory::Directory;
 use crate::egress::{Egress, EgressConfig, EgressError, EgressLimits, NameServers, Transport};
 use crate::entropy::Entropy;
+use crate::erasures::{self, Eraser};
 use crate::http::listener::{self, ApiListener};
 use crate::key_uses;
 use crate::next_master_key::NextMasterKey;
@@ -21,6 +22,7 @@ use crate::receive::{self, Certificates, public_roots};
 use crate::recovery_jobs;
 use crate::rotation;
 use crate::runner::{self, Parts, Runner};
+use crate::sweeper::{self, Sweeper};
 use angarium_core::address::AddressPolicy;
 use angarium_core::contract::ContractLibrary;
 use angarium_core::declared::Mistakes;
@@ -143,6 +145,8 @@ pub struct RunningServer {
     notices: JoinHandle<()>,
     rejections: JoinHandle<()>,
     key_uses: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
+    eraser: JoinHandle<()>,
     app: Arc<App>,
     runner: Arc<Runner>,
     store: SharedStore,
@@ -177,6 +181,8 @@ impl RunningServer {
         self.notices.abort();
         self.rejections.abort();
         self.key_uses.abort();
+        self.sweeper.abort();
+        self.eraser.abort();
         if let Err(error) = key_uses::keep(&self.app).await {
             tracing::warn!(%error, "the last uses of keys could not be written");
         }
@@ -235,6 +241,8 @@ async fn start_on(
         lanes: Default::default(),
         turns: Default::default(),
         jobs: Arc::default(),
+        erasing: Arc::default(),
+        sweeping: Arc::default(),
         outside: config.outside,
         certificates: Certificates::new(transport, Arc::clone(&config.clock), public_roots()),
         rejections: Arc::default(),
@@ -242,6 +250,7 @@ async fn start_on(
     });
     receive::make_ready(&app, sources).await;
     let driver = recovery_jobs::Driver::of(&app);
+    let (sweeper, eraser) = (Sweeper::of(&app), Eraser::of(&app));
     Ok(RunningServer {
         address,
         new_admin_key,
@@ -250,6 +259,8 @@ async fn start_on(
         notices: tokio::spawn(notices::publish_for_ever(Arc::clone(&app))),
         rejections: tokio::spawn(receive::keep_rejections_for_ever(Arc::clone(&app))),
         key_uses: tokio::spawn(key_uses::keep_for_ever(Arc::clone(&app))),
+        sweeper: tokio::spawn(sweeper::sweep_for_ever(Arc::new(sweeper))),
+        eraser: tokio::spawn(erasures::erase_for_ever(Arc::new(eraser))),
         api: ApiListener::open(listener, Arc::clone(&app), config.grace),
         app,
         runner,

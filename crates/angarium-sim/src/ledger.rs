@@ -9,6 +9,7 @@ mod commits;
 mod gates;
 mod holds;
 mod jobs;
+mod removal;
 mod requests;
 
 pub(crate) use requests::{Request, UnderWay};
@@ -21,6 +22,7 @@ use angarium_core::event::NewEvent;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, JobId, ShardId, TenantNo};
 use angarium_core::lane::Lane;
 use angarium_core::limits::Limits;
+use angarium_core::retention::Ages;
 use angarium_core::time::Timestamp;
 use gates::GateFacts;
 use jobs::JobFacts;
@@ -62,6 +64,12 @@ pub(crate) struct Ledger {
     /// Attempts whose record a crash or a commit of unknown result may have lost.
     interrupted: BTreeSet<DeliveryKey>,
     cancels_asked: BTreeSet<DeliveryKey>,
+    /// How long what is accepted is kept, if that is shorter than a run.
+    pub(crate) ages: Option<Ages>,
+    /// Up to here payloads are gone, and up to here events.
+    gone: removal::Upto,
+    /// Deliveries that were given up because their event was of age.
+    expired: BTreeSet<DeliveryKey>,
     violations: Vec<String>,
     pub(crate) counts: Counts,
 }
@@ -145,8 +153,8 @@ pub(crate) struct DeliveryFacts {
 struct Due(Moment);
 
 impl Ledger {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { node_window: limits.node_window, ..Self::default() }
+    pub(crate) fn new(limits: &Limits, ages: Option<Ages>) -> Self {
+        Self { node_window: limits.node_window, ages, ..Self::default() }
     }
 
     /// Notes that a promise was broken.

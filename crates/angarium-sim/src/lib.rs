@@ -24,6 +24,7 @@ mod plan;
 mod process;
 mod random;
 mod receivers;
+mod removal;
 mod run;
 mod store;
 mod trace;

@@ -13,6 +13,7 @@ pub(crate) use endpoint::{
 
 use crate::random::Random;
 use angarium_core::limits::Limits;
+use angarium_core::retention::Ages;
 use std::time::Duration;
 
 /// A run.
@@ -40,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) lull: u64,
     pub(crate) faults: Faults,
     pub(crate) wishes: Wishes,
+    /// How long what is accepted is kept, if that is shorter than a run.
+    pub(crate) ages: Option<Ages>,
 }
 
 /// Where the tenants live.
@@ -107,6 +110,8 @@ impl Plan {
             lull: 2 * FAULTS_END.as_secs() * 1_000 / bursts,
             faults: Faults::draw(random),
             wishes: Wishes::draw(random),
+            // Drawn last, so that the rest of a seed stays what it was.
+            ages: ages(random),
         }
     }
 
@@ -132,6 +137,16 @@ fn limits(random: &mut Random) -> Limits {
     let commit_counters = random.pick(&[1, 4, 64]).unwrap_or(64);
     let limits = Limits { commit_deliveries, commit_counters, start_endpoints, ..limits };
     Limits { tenant_uncommitted: share * 2, tenant_commit_events: share, ..limits }
+}
+
+/// Hours, within a run; of some runs nothing comes of age.
+fn ages(random: &mut Random) -> Option<Ages> {
+    let hours = |hours: u64| Duration::from_secs(hours * HOUR);
+    let payload = random.pick(&[None, None, Some(1), Some(4)]).flatten()?;
+    let attempts = random.pick(&[1, 4, 8]).unwrap_or(4);
+    let metadata = payload.max(attempts) + random.pick(&[0, 3, 40]).unwrap_or(3);
+    let (payload, attempts, metadata) = (hours(payload), hours(attempts), hours(metadata));
+    Some(Ages { payload, attempts, metadata, audit: None })
 }
 
 impl Faults {

@@ -10,11 +10,12 @@ use crate::world::{BEGIN, Sim, SimClock, SimEntropy};
 use angarium_core::batch::Trace;
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointStatus, PlainHttp};
-use angarium_core::id::{DeliveryKey, EndpointNo, EventKey};
+use angarium_core::id::{DeliveryKey, EndpointNo, EnvironmentNo, EventKey};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::shard::{Audience, Lookup, Seen};
 use angarium_server::recovery_jobs::{self, Driver, Jobs};
 use angarium_server::runner::{Parts, Published, Runner};
+use angarium_server::sweeper::{self, Sweeper};
 use angarium_store::Store as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +69,7 @@ async fn start(sim: &Arc<Sim>) -> Option<Arc<Runner>> {
 async fn serve(sim: &Arc<Sim>) -> Ended {
     let Some(runner) = start(sim).await else { return Ended::Early };
     let jobs = drive_jobs(sim, &runner);
+    sweep(sim, &runner);
     loop {
         let next = sim.world().next_wish();
         let Some((wish, pause)) = next else { break };
@@ -104,6 +106,21 @@ fn drive_jobs(sim: &Arc<Sim>, runner: &Arc<Runner>) -> Arc<Jobs> {
     };
     tokio::spawn(recovery_jobs::drive_for_ever(Arc::new(driver)));
     jobs
+}
+
+/// What removes what is of age, as the server starts it.
+fn sweep(sim: &Arc<Sim>, runner: &Arc<Runner>) {
+    let Some(ages) = sim.world().plan.ages else { return };
+    let environment = EnvironmentNo::new(1);
+    let sweeper = Sweeper {
+        store: Arc::new(FaultyStore(Arc::clone(sim))),
+        runner: Arc::clone(runner),
+        clock: Arc::new(SimClock(Arc::clone(sim))),
+        ages: Box::new(move || vec![(environment, ages)]),
+        metrics: Arc::default(),
+        bell: Arc::default(),
+    };
+    tokio::spawn(sweeper::sweep_for_ever(Arc::new(sweeper)));
 }
 
 /// A new process over a store at rest sends nothing.
@@ -237,6 +254,7 @@ fn promise(world: &mut crate::world::World, number: u64, key: EventKey) {
     world.people.unanswered.remove(&number);
     if let Some(other) = world.people.promised.insert(number, key)
         && other != key
+        && !world.ledger.is_gone(other)
     {
         world.ledger.violated(format!("event {number} was promised as two events"));
     }

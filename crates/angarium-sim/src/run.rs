@@ -159,11 +159,16 @@ fn judge(sim: &Sim) -> Result<()> {
     for (number, key) in promised {
         let tenant = world.ledger.tenant_of(key).unwrap_or_default();
         let stored = crate::ready(sim.store.event(tenant, key))?;
-        if stored.is_none() {
-            world.ledger.violated(format!("event {number} was promised and is not there"));
+        if stored.is_none() != world.ledger.is_gone(key) {
+            world
+                .ledger
+                .violated(format!("event {number} was promised and is not there, or is too long"));
         }
     }
     for key in world.ledger.all_deliveries() {
+        if world.ledger.is_gone(key.event) {
+            continue;
+        }
         let stored = crate::ready(sim.store.delivery(key))?;
         let attempts = world.asked(key.endpoint).and_then(EndpointPlan::attempts);
         world.ledger.judge(key, stored.as_ref().map(|stored| &stored.row), attempts);
@@ -175,7 +180,7 @@ fn judge(sim: &Sim) -> Result<()> {
     }
     let now = world.now().clock;
     let depth = crate::ready(sim.store.depth(now))?;
-    let events = world.ledger.events.len() as u64;
+    let events = world.ledger.kept() as u64;
     if (depth.pending, depth.events) != (0, events) {
         let (pending, counted) = (depth.pending, depth.events);
         let what = format!("{pending} rows wait, {counted} events are counted of {events}");

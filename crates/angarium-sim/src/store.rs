@@ -34,7 +34,7 @@ pub(crate) struct FaultyStore(pub(crate) Arc<Sim>);
 
 /// How a write fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Failure {
+pub(crate) enum Failure {
     None,
     NotCommitted,
     Lost,
@@ -42,7 +42,7 @@ enum Failure {
 }
 
 impl FaultyStore {
-    fn draw_failure(&self) -> Failure {
+    pub(crate) fn draw_failure(&self) -> Failure {
         let mut world = self.0.world();
         let faults = world.plan.faults;
         if world.fails(faults.not_committed) {
@@ -57,7 +57,7 @@ impl FaultyStore {
     }
 
     /// Reads, with a delay on both sides: what is read may be old when it arrives.
-    async fn read<T>(
+    pub(crate) async fn read<T>(
         &self,
         what: &str,
         read: impl Future<Output = StoreResult<T>>,
@@ -80,7 +80,7 @@ impl FaultyStore {
     }
 
     /// Writes: nothing, or all of it, and perhaps nobody learns which.
-    async fn write<T>(
+    pub(crate) async fn write<T>(
         &self,
         failure: Failure,
         write: impl Future<Output = StoreResult<T>>,
@@ -400,8 +400,8 @@ impl Store for FaultyStore {
         self.0.store.audit_after(bounds, after, limit).await
     }
 
-    async fn audit_head(&self) -> StoreResult<Link> {
-        self.0.store.audit_head().await
+    async fn audit_ends(&self) -> StoreResult<(Link, Link)> {
+        self.0.store.audit_ends().await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {

@@ -101,7 +101,7 @@ impl Sim {
         };
         let world = World {
             people: People::new(seed, &plan),
-            ledger: Ledger::new(&plan.limits),
+            ledger: Ledger::new(&plan.limits, plan.ages),
             plan,
             trace: Trace::new(lines),
             chance: Random::new(seed, 2),

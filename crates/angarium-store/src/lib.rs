@@ -7,6 +7,7 @@
 
 pub mod error;
 pub mod read;
+pub mod removal;
 pub mod seal;
 pub mod sqlite;
 
@@ -37,6 +38,7 @@ use read::{
     EventQuery, EventRow, JobQuery, Page, RecoverableQuery, RejectionNo, SequenceQuery,
     SequenceRow, Usage,
 };
+pub use removal::Removal;
 use seal::{MasterKey, MasterKeyId};
 use std::sync::Arc;
 
@@ -45,7 +47,7 @@ use std::sync::Arc;
 /// Calls for different tenants never see each other's rows: every look-up of an object takes its
 /// tenant.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Removal + Send + Sync + 'static {
     // Shards: what the runner calls.
     // ------------------------------------------------------------------------------
 
@@ -268,8 +270,9 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> StoreResult<Vec<Entry>>;
 
-    /// Where the chain of the audit log ends.
-    async fn audit_head(&self) -> StoreResult<Link>;
+    /// Where the chain of the audit log begins and ends: the entry before the first that is kept,
+    /// and the last.
+    async fn audit_ends(&self) -> StoreResult<(Link, Link)>;
 
     // Upkeep. ------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ use angarium_core::id::{
 use angarium_core::job::Recovery;
 use angarium_core::lane::Lane;
 use angarium_core::outcome::Class;
+use angarium_core::retention::Gone;
 use angarium_core::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub struct EventRow {
     pub event: Arc<Event>,
     /// The endpoints that it matched, with their sequence numbers.
     pub fanout: Vec<(EndpointNo, u64)>,
+    /// Why it has no payload any more; its data is empty then.
+    pub gone: Option<Gone>,
 }
 
 /// The place of a rejected request among all that are kept.
@@ -269,6 +272,8 @@ pub struct Depth {
     pub oldest_due: Option<Timestamp>,
     /// Events in the store, counted when it was opened and kept since.
     pub events: u64,
+    /// When the oldest event that is kept was committed.
+    pub oldest_event: Option<Timestamp>,
     /// Bytes of the store's files.
     pub bytes: u64,
 }

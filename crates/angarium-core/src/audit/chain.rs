@@ -186,7 +186,14 @@ struct Place {
 impl Chain {
     /// A whole log, from the first entry of all. It must hold the entries that were noted.
     pub fn of_whole(noted: Vec<Link>) -> Self {
-        Self { last: Some(Link::default()), ..Self::of_part(noted) }
+        Self::of_rest(Link::default(), noted)
+    }
+
+    /// What is left of a log whose oldest entries were removed: it follows the last of those. It
+    /// must hold the entries that were noted, but for the removed ones.
+    pub fn of_rest(base: Link, mut noted: Vec<Link>) -> Self {
+        noted.retain(|link| link.no > base.no);
+        Self { last: Some(base), ..Self::of_part(noted) }
     }
 
     /// A part of a log, from any entry on: what was before it is not judged. It must hold the

@@ -143,14 +143,21 @@ pub struct DeadLetter {
     pub attempts: u16,
     /// Why it ended.
     pub reason: &'static str,
-    /// What the last attempt meant.
+    /// Its last attempt; none if it was given up before the first.
+    pub last: Option<LastAttempt>,
+    /// How many other dead letters of the endpoint, since the notice before, have none.
+    pub left_out: u64,
+}
+
+/// The last attempt of a delivery that was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastAttempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// What it meant.
     pub class: Class,
     /// The status of its answer, if there was one.
     pub status: Option<u16>,
-    /// When it began.
-    pub last_attempt_at: Timestamp,
-    /// How many other dead letters of the endpoint, since the notice before, have none.
-    pub left_out: u64,
 }
 
 /// A signing key that took the place of another.
@@ -189,7 +196,7 @@ impl Notice {
             }
             Fact::KeyRotated(rotation) => rotation.since,
             Fact::BacklogGrowing { oldest_due } => *oldest_due,
-            Fact::DeadLetter(letter) => letter.last_attempt_at,
+            Fact::DeadLetter(letter) => letter.last.map_or(self.at, |last| last.at),
         };
         self.at.since(since) < TOLD_AGAIN
     }

@@ -113,12 +113,12 @@ impl Notice {
 }
 
 fn letter_message(letter: &DeadLetter, whom: &str) -> String {
-    let DeadLetter { event, event_type, attempts, class, status, left_out, .. } = letter;
+    let DeadLetter { event, event_type, attempts, last, left_out, .. } = letter;
     let others = match left_out {
         0 => String::new(),
         others => format!("; so were {others} others since the notice before"),
     };
-    let last = answered(*class, *status);
+    let last = last.map_or(String::new(), |last| answered(last.class, last.status));
     format!(
         "{event} ({event_type}) was given up for {whom} after {attempts} attempts{last}{others}"
     )
@@ -145,11 +145,11 @@ fn letter_value(letter: &DeadLetter) -> Value {
         "event": {"id": letter.event.to_string(), "type": letter.event_type},
         "reason": letter.reason,
         "attempts": letter.attempts,
-        "last": {
-            "at": letter.last_attempt_at.to_string(),
-            "class": letter.class.as_str(),
-            "status": letter.status,
-        },
+        "last": letter.last.map(|last| json!({
+            "at": last.at.to_string(),
+            "class": last.class.as_str(),
+            "status": last.status,
+        })),
         "left_out": letter.left_out,
     })
 }

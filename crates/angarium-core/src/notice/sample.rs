@@ -1,6 +1,6 @@
 //! One notice of each kind, for the documents.
 
-use super::{About, DeadLetter, EndpointNow, Fact, KeyRotation, Kind, Notice};
+use super::{About, DeadLetter, EndpointNow, Fact, KeyRotation, Kind, LastAttempt, Notice};
 use crate::delivery::EndReason;
 use crate::endpoint::{EndpointHealth, EndpointStatus};
 use crate::event::NewEvent;
@@ -91,9 +91,7 @@ fn letter() -> DeadLetter {
         event_type: "order.paid".into(),
         attempts: 4,
         reason: EndReason::Exhausted.as_str(),
-        class: Class::Timeout,
-        status: None,
-        last_attempt_at: SINCE,
+        last: Some(LastAttempt { at: SINCE, class: Class::Timeout, status: None }),
         left_out: 0,
     }
 }

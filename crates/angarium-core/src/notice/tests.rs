@@ -103,9 +103,7 @@ fn letter(n: u32) -> Box<DeadLetter> {
         event_type: "a.b".into(),
         attempts: 3,
         reason: "exhausted",
-        class: BAD,
-        status: Some(500),
-        last_attempt_at: T0,
+        last: Some(LastAttempt { at: T0, class: BAD, status: Some(500) }),
         left_out: 0,
     })
 }

@@ -2,6 +2,7 @@
 
 use super::{Effects, Reply, Shard};
 use crate::batch::{NextState, RowAction, RowActionKind, Trace};
+use crate::delivery::EndReason;
 use crate::id::{DeliveryKey, TenantNo};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
@@ -77,7 +78,8 @@ impl<T> Shard<T> {
         if queue.is_sending(key) {
             let was_cancelled = queue
                 .sending_mut(key)
-                .is_some_and(|sending| std::mem::replace(&mut sending.cancelled, true));
+                .and_then(|sending| sending.last_for.replace(EndReason::CancelledByCall))
+                .is_some_and(|before| before == EndReason::CancelledByCall);
             let Trace { guard, deed } = action.trace;
             let trace = Trace { guard, deed: deed.filter(|_| !was_cancelled) };
             self.batch.cancelled.push((key, trace));
@@ -104,7 +106,7 @@ impl<T> Shard<T> {
 
     /// Takes a waiting delivery out of memory, so that the action on its row, which follows in the
     /// same batch or a later one, has the last word.
-    fn leave_to_row(&mut self, key: DeliveryKey, now: Timestamp) {
+    pub(super) fn leave_to_row(&mut self, key: DeliveryKey, now: Timestamp) {
         let Some(queue) = self.queues.get_mut(&key.endpoint) else { return };
         queue.leave_retry_to_row(key);
         let (held, next) = match (queue.take(key), queue.lanes.take(key)) {

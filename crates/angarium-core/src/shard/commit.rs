@@ -266,10 +266,23 @@ impl<T> Shard<T> {
                     None => {}
                 }
             }
+            (RowActionKind::Expire { letter, holds }, Some(queue)) => {
+                queue.row_changed(key);
+                notices::tell_of_letter(queue, letter.clone(), &self.limits, now, fx);
+                match stood {
+                    Some((lane, Standing::Head)) if *holds => {
+                        self.lane_committed(LaneWrite::Hold(LaneHold { lane, by: key }), now);
+                    }
+                    Some((lane, Standing::Head)) => queue.head_ended(lane, now),
+                    Some((lane, Standing::Behind)) => queue.lanes.row_gone(lane, key),
+                    None => {}
+                }
+            }
             (
                 RowActionKind::DueNow
                 | RowActionKind::Redeliver
                 | RowActionKind::Cancel
+                | RowActionKind::Expire { .. }
                 | RowActionKind::Skip,
                 None,
             ) => {}

@@ -1,5 +1,6 @@
 //! A delivery in memory, and how far it has come.
 
+use crate::delivery::EndReason;
 use crate::event::Event;
 use crate::id::{DeliveryKey, EventKey, Generation};
 use crate::lane::Lane;
@@ -51,8 +52,8 @@ pub(super) struct Sending {
     pub(super) started_at: Timestamp,
     /// The endpoint's version by which it was sent.
     pub(super) version: u64,
-    /// A person cancelled it meanwhile: no retry follows.
-    pub(super) cancelled: bool,
+    /// No retry follows: a person cancelled it meanwhile, or its event came of age.
+    pub(super) last_for: Option<EndReason>,
     /// The outcome is in a batch; the slot is free when that is committed.
     pub(super) recorded: Option<Recorded>,
     /// What people learn once it is.

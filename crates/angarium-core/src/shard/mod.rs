@@ -26,6 +26,7 @@ mod change;
 mod checkpoint;
 mod commit;
 mod crowd;
+mod expire;
 mod health;
 mod held;
 mod lanes;
@@ -49,6 +50,7 @@ mod tests;
 
 pub use action::{DeliveryAction, Seen};
 pub use commit::Ownership;
+pub use expire::Expiry;
 pub use look::EndpointInForce;
 pub use outcome::EndedAttempt;
 pub use own_ids::Lookup;

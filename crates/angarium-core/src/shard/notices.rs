@@ -10,7 +10,7 @@ use crate::delivery::{DeliveryState, EndReason};
 use crate::endpoint::{EndpointConfig, EndpointStatus};
 use crate::id::EndpointNo;
 use crate::limits::Limits;
-use crate::notice::{About, DeadLetter, EndpointNow, Fact, KeyRotation, Notice, Turn};
+use crate::notice::{About, DeadLetter, EndpointNow, Fact, KeyRotation, LastAttempt, Notice, Turn};
 use crate::time::Timestamp;
 
 /// The record of an attempt is committed.
@@ -39,11 +39,21 @@ pub(super) fn tell_of_attempt<T>(
         event_type: held.event.body.kind.as_str().into(),
         attempts: write.attempts,
         reason: reason.map_or("", EndReason::as_str),
-        class: attempt.class,
-        status: attempt.status,
-        last_attempt_at: attempt.at,
+        last: Some(LastAttempt { at: attempt.at, class: attempt.class, status: attempt.status }),
         left_out: 0,
     });
+    tell_of_letter(queue, letter, limits, now, fx);
+}
+
+/// A delivery that was given up is committed as one.
+pub(super) fn tell_of_letter<T>(
+    queue: &mut Queue,
+    letter: Box<DeadLetter>,
+    limits: &Limits,
+    now: Timestamp,
+    fx: &mut Effects<T>,
+) {
+    let no = letter.delivery.endpoint;
     let told = queue.letters.given_up(letter, now, limits).map(Fact::DeadLetter);
     fx.notices.extend(told.map(|fact| notice(no, queue, fact, now)));
 }

@@ -128,8 +128,8 @@ fn alive_verdict(
     jitter: Jitter,
     now: Timestamp,
 ) -> Verdict {
-    if sending.cancelled && ended.class != Class::Success {
-        return Verdict::Die(EndReason::CancelledByCall);
+    if let Some(reason) = sending.last_for.filter(|_| ended.class != Class::Success) {
+        return Verdict::Die(reason);
     }
     let mut rules = endpoint.rules();
     if sending.version < changed_at {

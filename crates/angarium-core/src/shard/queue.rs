@@ -196,8 +196,8 @@ impl Queue {
         let key = (held.event.key, held.generation);
         self.gate.started(&self.endpoint.gate, now);
         let version = self.endpoint.config.version;
-        let (cancelled, recorded, turn) = (false, None, None);
-        let sending = Sending { held, started_at: now, version, cancelled, recorded, turn };
+        let (last_for, recorded, turn) = (None, None, None);
+        let sending = Sending { held, started_at: now, version, last_for, recorded, turn };
         self.sending.insert(key, sending);
     }
 

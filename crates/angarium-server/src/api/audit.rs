@@ -119,6 +119,10 @@ pub(super) struct AuditPage {
     data: Vec<Box<RawValue>>,
     /// The cursor of the next page; null at the end.
     next: Option<String>,
+    /// The last entry that was removed for its age: the first that is kept follows it. Number 0
+    /// while all are kept; null for whoever sees a part of the log.
+    #[schema(inline)]
+    base: Option<HeadView>,
     /// Where the log ends; null for whoever sees a part of it.
     #[schema(inline)]
     head: Option<HeadView>,
@@ -205,13 +209,16 @@ pub(super) async fn list(
             rows_read: app.limits.page_rows_read,
         })
         .await?;
-    let head = match bounds == AuditBounds::default() {
-        true => Some(app.store.audit_head().await?.into()),
-        false => None,
+    let (base, head) = match bounds == AuditBounds::default() {
+        true => {
+            let (base, head) = app.store.audit_ends().await?;
+            (Some(base.into()), Some(head.into()))
+        }
+        false => (None, None),
     };
     let next = page.next.map(|place| name.print(&place));
     let data = page.items.iter().map(shown).collect::<Result<_, _>>().map_err(|_| internal())?;
-    Ok(Json(AuditPage { data, next, head }))
+    Ok(Json(AuditPage { data, next, base, head }))
 }
 
 /// An entry as it was hashed; one that is no longer JSON, as a text, so that it hides no other.

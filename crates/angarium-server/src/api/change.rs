@@ -84,6 +84,12 @@ impl App {
             (AccountChange::DeleteTenant(_), AccountChanged::Done) => {
                 // What is left of its keys goes soon, also where nothing else happens.
                 self.runner.look_after_store();
+                self.sweeping.notify_one();
+                Ok(())
+            }
+            (AccountChange::ReplaceEnvironment(_), AccountChanged::Done) => {
+                // It may keep things for another time from now on.
+                self.sweeping.notify_one();
                 Ok(())
             }
             _ => Ok(()),

@@ -21,6 +21,7 @@ mod egress;
 mod encryption;
 pub(crate) mod endpoints;
 mod environments;
+mod erasures;
 mod event_types;
 mod events;
 mod explain;
@@ -71,6 +72,7 @@ use problem::{Problem, not_found};
 use quota::Standing;
 use std::pin::pin;
 use std::sync::Arc;
+use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -118,6 +120,10 @@ pub struct App {
     pub rejections: Arc<Rejections>,
     /// What calls and the driver of jobs share.
     pub jobs: Arc<Jobs>,
+    /// An erasure was made.
+    pub erasing: Arc<Notify>,
+    /// There is something to remove at once.
+    pub sweeping: Arc<Notify>,
     /// Where the next master key is found.
     pub next_master_key: NextMasterKey,
 }
@@ -178,7 +184,9 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(events::publish, events::list))
         .routes(routes!(events::publish_batch))
-        .routes(routes!(events::show))
+        .routes(routes!(events::show, erasures::erase))
+        .routes(routes!(erasures::create, erasures::list))
+        .routes(routes!(erasures::show))
         .routes(routes!(events::replay))
         .routes(routes!(explain::explain))
         .routes(routes!(explain::dry_run))

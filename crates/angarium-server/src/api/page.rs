@@ -5,7 +5,7 @@
 
 use angarium_core::audit::EntryNo;
 use angarium_core::id::{
-    ApiKeyId, DeliveryKey, EndpointNo, EventKey, Generation, JobId, SourceId, TenantNo,
+    ApiKeyId, DeliveryKey, EndpointNo, ErasureId, EventKey, Generation, JobId, SourceId, TenantNo,
 };
 use angarium_core::limits::Limits;
 use angarium_core::refusal::{Code, Refusal};
@@ -123,7 +123,7 @@ macro_rules! id_cursors {
     )*};
 }
 
-id_cursors!(ApiKeyId, JobId, SourceId);
+id_cursors!(ApiKeyId, ErasureId, JobId, SourceId);
 
 impl Cursor for DeliveryKey {
     fn to_bytes(&self) -> Vec<u8> {

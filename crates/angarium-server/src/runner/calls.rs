@@ -9,7 +9,7 @@ use angarium_core::event::NewEvent;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, ShardId, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::shard::{
-    Audience, DeliveryAction, Effects, Lookup, Publish, Replay, Reply, Seen,
+    Audience, DeliveryAction, Effects, Expiry, Lookup, Publish, Replay, Reply, Seen,
 };
 use angarium_core::time::Timestamp;
 use std::sync::{Arc, PoisonError};
@@ -198,6 +198,17 @@ impl Runner {
             owned.machine.cancel(ticket, action, now, fx);
         };
         self.ask_for_delivery(tenant, cancel).await
+    }
+
+    /// Gives up a waiting delivery whose event is of age; of one in flight, no retry follows.
+    ///
+    /// # Errors
+    /// `conflict` when the state changed meanwhile, `not_found`, `unavailable`.
+    pub async fn expire_delivery(self: &Arc<Self>, expiry: Expiry) -> Result<DeliveryKey, Refusal> {
+        let expire = |owned: &mut Owned, ticket, now, fx: &mut Effects<Ticket>| {
+            owned.machine.expire(ticket, expiry.clone(), now, fx);
+        };
+        self.ask_for_delivery(expiry.tenant, expire).await
     }
 
     /// Lets the lane go on that a dead letter of this pair holds.

@@ -1,7 +1,7 @@
 //! What people are told, and what stands at the end.
 
 use super::{Knowledge, Ledger};
-use angarium_core::delivery::DeliveryState;
+use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::endpoint::EndpointStatus;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, TenantNo};
 use angarium_store::read::DeliveryRow;
@@ -89,6 +89,7 @@ impl Ledger {
         let endpoint = self.endpoints.get(&key.endpoint);
         let is_sound = match row.state {
             DeliveryState::Delivered => received > 0,
+            DeliveryState::Dead if row.reason == Some(EndReason::Expired) => self.ages.is_some(),
             DeliveryState::Dead => attempts.is_none_or(|all| usize::from(row.attempts) == all),
             DeliveryState::Cancelled => {
                 self.cancels_asked.contains(&key)

@@ -3,8 +3,8 @@
 use super::{DeliveryFacts, Due, EndpointFacts, EventFacts, Knowledge, Ledger};
 use crate::world::Moment;
 use angarium_core::batch::{
-    BatchResult, Committed, DeliveryWrite, EndpointWrite, EventWrite, FanoutStart, NextState,
-    RowAction, RowActionKind, ShardBatch,
+    ActionResult, BatchResult, Committed, DeliveryWrite, EndpointWrite, EventWrite, FanoutStart,
+    NextState, RowAction, RowActionKind, ShardBatch, Standing,
 };
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{EndpointConfig, EndpointStatus};
@@ -45,7 +45,7 @@ impl Ledger {
             }
             for (action, done) in batch.actions.iter().zip(&given.actions) {
                 let key = done.map(|done| done.key);
-                self.action(action, key);
+                self.action(action, *done);
                 let name = self.name(action.key);
                 let made = key.map(|key| self.name(key));
                 lines.push(format!("{name}: {:?} makes {made:?}", action.kind));
@@ -245,8 +245,9 @@ impl Ledger {
         }
     }
 
-    fn action(&mut self, action: &RowAction, made: Option<DeliveryKey>) {
-        let Some(key) = made else { return };
+    fn action(&mut self, action: &RowAction, done: Option<ActionResult>) {
+        let Some(done) = done else { return };
+        let key = done.key;
         match &action.kind {
             RowActionKind::Cancel => {
                 if self.deliveries.get(&key).is_some_and(|facts| facts.ended.is_some()) {
@@ -254,6 +255,10 @@ impl Ledger {
                     self.violated(format!("{name}: is cancelled after its end"));
                 }
                 self.ends(key, DeliveryState::Cancelled);
+            }
+            RowActionKind::Expire { holds, .. } => {
+                let is_head = matches!(done.stood, Some((_, Standing::Head)));
+                self.expired(key, *holds && is_head);
             }
             RowActionKind::DueNow => self.deliveries.entry(key).or_default().due = None,
             RowActionKind::Redeliver => self.made_anew(key, None),

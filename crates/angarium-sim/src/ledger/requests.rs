@@ -38,6 +38,9 @@ impl Ledger {
             self.violated(format!("event {number} is sent before it is durable"));
             return None;
         };
+        if !self.has_payload(event) {
+            self.violated(format!("event {number} is sent after its payload was removed"));
+        }
         let key = self.newest(event, endpoint);
         if self.sequence_of(key) != sequence {
             self.violated(format!("event {number} to {endpoint} has the number {sequence:?}"));

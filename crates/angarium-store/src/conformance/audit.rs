@@ -38,7 +38,7 @@ impl World {
     pub(super) async fn log(&self) -> (Vec<Entry>, Link) {
         let bounds = AuditBounds::default();
         let entries = self.store.audit_after(bounds, EntryNo::new(0), 1_000).await;
-        (entries.expect("read"), self.store.audit_head().await.expect("a head"))
+        (entries.expect("read"), self.store.audit_ends().await.expect("both ends").1)
     }
 
     /// Objects of a list, page by page.

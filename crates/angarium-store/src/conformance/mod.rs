@@ -16,6 +16,7 @@ pub mod lists;
 pub mod recovery;
 pub mod replays;
 pub mod restarts;
+pub mod retention;
 pub mod sequence;
 pub mod sources;
 pub mod upkeep;
@@ -105,6 +106,15 @@ macro_rules! store_cases {
             keys: secrets_read_the_same_whichever_key_is_rotated,
                 data_keys_are_replaced_in_bounded_steps,
                 the_data_keys_of_a_tenant_end_with_it;
+            retention: a_payload_goes_at_its_age_and_what_is_left_cannot_be_sent,
+                attempts_go_at_their_age_and_how_it_ended_stays,
+                at_the_last_age_nothing_is_left, nothing_goes_that_is_alive,
+                what_waits_expires_before_its_payload_goes,
+                an_erased_event_keeps_its_id_type_and_time,
+                an_erasure_finds_every_event_of_its_subject,
+                a_deleted_tenant_is_removed_in_bounded_steps,
+                the_oldest_entries_go_and_the_rest_follows_them,
+                what_is_noted_of_the_clock_reads_back;
             upkeep: own_ids_are_found_in_the_tail_and_in_the_index,
                 upkeep_goes_in_bounded_steps, usage_follows_what_is_stored_and_what_waits,
                 the_depth_counts_what_waits;

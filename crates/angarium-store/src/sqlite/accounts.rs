@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::readers::View;
 use super::writer::Tx;
-use super::{api_keys, audit, data_keys, environments, sources};
+use super::{api_keys, audit, data_keys, environments, purge, sources};
 use crate::seal::SealedPlace;
 use crate::{AccountChange, AccountChanged, Accounts};
 use angarium_core::account::{EventTypeConfig, Tenant};
@@ -168,6 +168,7 @@ fn delete_tenant(tx: &mut Tx<'_>, no: TenantNo, now: Timestamp) -> Result<Accoun
         tx.connection.execute(delete, [no.get()])?;
     }
     data_keys::shred(tx, no)?;
+    purge::begin(tx, no)?;
     Ok(done(tx.connection.execute("DELETE FROM tenant WHERE no = ?1", [no.get()])?))
 }
 

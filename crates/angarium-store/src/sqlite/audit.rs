@@ -92,7 +92,15 @@ pub(super) fn add(
 
 /// Where the chain ends.
 pub(super) fn head(connection: &Connection) -> Result<Link, Fault> {
-    let select = "SELECT no, hash FROM audit_head";
+    end(connection, "SELECT no, hash FROM audit_head")
+}
+
+/// Where it begins: the last entry that was removed for its age.
+pub(super) fn base(connection: &Connection) -> Result<Link, Fault> {
+    end(connection, "SELECT no, hash FROM audit_base")
+}
+
+fn end(connection: &Connection, select: &str) -> Result<Link, Fault> {
     let link = |row: &Row<'_>| Ok(Link { no: EntryNo::new(row.get(0)?), hash: hash(row, 1)? });
     Ok(connection.prepare_cached(select)?.query_row([], link)?)
 }

@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use super::keyring::Vault;
 use super::readers::View;
+use super::removal;
 use super::reseal::{self, Progress};
 use super::writer::Tx;
 use crate::seal::{DataKeyId, MasterKey, heads};
@@ -104,10 +105,9 @@ pub(super) fn shred(tx: &mut Tx<'_>, tenant: TenantNo) -> Result<(), Fault> {
 /// Deletes a data key, so that its bytes stay neither in the database's file nor, once the log is
 /// emptied, there.
 pub(super) fn delete(tx: &mut Tx<'_>, key: DataKeyId) -> Result<(), Fault> {
-    tx.connection.execute_batch("PRAGMA secure_delete = ON")?;
-    let deleted = tx.connection.prepare_cached(DELETE)?.execute([key.to_bytes()]);
-    tx.connection.execute_batch("PRAGMA secure_delete = OFF")?;
-    deleted?;
+    removal::for_good(tx, |tx| {
+        Ok(tx.connection.prepare_cached(DELETE)?.execute([key.to_bytes()])?)
+    })?;
     tx.state.to_scrub = true;
     Ok(())
 }

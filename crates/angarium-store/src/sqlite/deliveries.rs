@@ -5,6 +5,7 @@
 
 use super::codec::{Columns as _, micros, stored};
 use super::crc;
+use super::events;
 use super::fault::Fault;
 use super::guards::{self, Subject};
 use super::holds;
@@ -12,13 +13,14 @@ use super::replay::replay;
 use super::writer::Tx;
 use super::{trace, usage};
 use angarium_core::batch::{
-    ActionResult, AttemptRecord, DeliveryWrite, Fanout, NextState, RowAction, RowActionKind,
-    Standing,
+    ActionResult, AttemptRecord, DeliveryWrite, Fanout, LaneWrite, NextState, RowAction,
+    RowActionKind, Standing,
 };
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::id::{DeliveryKey, Generation, ShardId};
 use angarium_core::lane::Lane;
 use angarium_core::time::Timestamp;
+use angarium_core::waiting::LaneHold;
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, params};
 
@@ -280,10 +282,37 @@ pub(super) fn insert_suppressed(
     insert_ended(tx, key, ended, None)
 }
 
-/// Ends a waiting delivery without another attempt; none if it does not wait.
+/// Cancels a waiting delivery; none if it does not wait.
 pub(super) fn cancel(
     tx: &mut Tx<'_>,
     key: DeliveryKey,
+    reason: EndReason,
+    at: Timestamp,
+) -> Result<Option<ActionResult>, Fault> {
+    end_waiting(tx, key, DeliveryState::Cancelled, reason, at)
+}
+
+/// Gives a waiting delivery up whose event is of age; at the head of its lane it may hold that.
+fn expire(
+    tx: &mut Tx<'_>,
+    key: DeliveryKey,
+    holds: bool,
+    at: Timestamp,
+) -> Result<Option<ActionResult>, Fault> {
+    let done = end_waiting(tx, key, DeliveryState::Dead, EndReason::Expired, at)?;
+    if let Some(ActionResult { stood: Some((lane, Standing::Head)), .. }) = done
+        && holds
+    {
+        holds::write(tx, LaneWrite::Hold(LaneHold { lane, by: key }))?;
+    }
+    Ok(done)
+}
+
+/// Ends a waiting delivery without another attempt; none if it does not wait.
+fn end_waiting(
+    tx: &mut Tx<'_>,
+    key: DeliveryKey,
+    state: DeliveryState,
     reason: EndReason,
     at: Timestamp,
 ) -> Result<Option<ActionResult>, Fault> {
@@ -293,7 +322,7 @@ pub(super) fn cancel(
     let ended = Ended {
         sequence: waiting.sequence,
         attempts: waiting.attempts,
-        state: DeliveryState::Cancelled,
+        state,
         reason: Some(reason),
         at,
         repeats: waiting.repeats,
@@ -371,6 +400,7 @@ pub(super) fn act(
     let alone = |key| ActionResult { key, stood: None };
     let done = match &action.kind {
         RowActionKind::Cancel => cancel(tx, key, EndReason::CancelledByCall, action.at)?,
+        RowActionKind::Expire { holds, .. } => expire(tx, key, *holds, action.at)?,
         RowActionKind::DueNow => make_due(tx, key, action.at)?.then_some(alone(key)),
         RowActionKind::Redeliver => redeliver(tx, shard, key, action.at)?.map(alone),
         RowActionKind::Skip => holds::skip(tx, key)?,
@@ -408,6 +438,9 @@ fn redeliver(
     let Some(sequence) = sequence else {
         return Ok(None);
     };
+    if !events::has_payload(tx.connection, ended.event)? {
+        return Ok(None);
+    }
     let last: u32 = tx
         .connection
         .prepare_cached(LAST_GENERATION)?

@@ -99,9 +99,11 @@ pub(super) fn delete(
         "UPDATE api_key SET revoked_at = ?2 WHERE environment = ?1 AND revoked_at IS NULL",
         params![no.get(), now.as_millis()],
     )?;
-    for delete in
-        ["DELETE FROM host WHERE environment = ?1", "DELETE FROM event_type WHERE environment = ?1"]
-    {
+    for delete in [
+        "DELETE FROM host WHERE environment = ?1",
+        "DELETE FROM event_type WHERE environment = ?1",
+        "DELETE FROM swept WHERE environment = ?1",
+    ] {
         tx.connection.execute(delete, [no.get()])?;
     }
     Ok(done(tx.connection.execute("DELETE FROM environment WHERE no = ?1", [no.get()])?))

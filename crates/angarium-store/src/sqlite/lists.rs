@@ -264,7 +264,7 @@ pub(super) fn event(
 }
 
 fn shown(stored: Stored) -> EventRow {
-    EventRow { event: stored.event, fanout: stored.fanout }
+    EventRow { event: stored.event, fanout: stored.fanout, gone: stored.gone }
 }
 
 /// A page of events.

@@ -47,6 +47,13 @@ mod sequence;
 mod upkeep;
 mod usage;
 
+mod erase;
+mod erasures;
+mod purge;
+mod removal;
+mod remover;
+mod sweep;
+
 mod codec;
 mod crc;
 mod fault;
@@ -309,8 +316,8 @@ impl Store for SqliteStore {
         self.read(move |view| audit::after(view, bounds, after, limit)).await
     }
 
-    async fn audit_head(&self) -> StoreResult<Link> {
-        self.read(|view| audit::head(view.connection)).await
+    async fn audit_ends(&self) -> StoreResult<(Link, Link)> {
+        self.read(|view| Ok((audit::base(view.connection)?, audit::head(view.connection)?))).await
     }
 
     async fn upkeep(&self, now: Timestamp) -> StoreResult<Upkeep> {
@@ -359,6 +366,7 @@ impl Store for SqliteStore {
             oldest_due: self.read(recovery::oldest_due).await?,
             pending: self.gauges().pending(),
             events: self.gauges().events(),
+            oldest_event: self.read(sweep::oldest_event).await?,
             bytes: self.bytes(),
         })
     }

@@ -235,7 +235,7 @@ pub(super) fn prepare(
 
 /// Tables whose damage nobody would notice: what lacks in them is not asked for again. In the big
 /// ones, of events and deliveries, every row has a checksum and is asked for by name.
-const INSPECTED: [&str; 17] = [
+const INSPECTED: [&str; 21] = [
     "meta",
     "data_key",
     "environment",
@@ -253,6 +253,10 @@ const INSPECTED: [&str; 17] = [
     "idempotency",
     "job",
     "source",
+    "swept",
+    "purge",
+    "erasure",
+    "audit_base",
 ];
 
 /// Neither waits for its turn nor is due: it would wait for ever.

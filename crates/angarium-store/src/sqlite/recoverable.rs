@@ -30,7 +30,8 @@ pub(super) const NEWEST: &str = "
     SELECT generation, state, sequence, ended_at FROM delivery
     WHERE event = ?1 AND endpoint = ?2 ORDER BY generation DESC LIMIT 1";
 
-pub(super) const EVENT: &str = "SELECT type, accepted_at FROM event WHERE key = ?1";
+pub(super) const EVENT: &str = "
+    SELECT type, accepted_at FROM event WHERE key = ?1 AND gone_at IS NULL";
 
 /// A page of the deliveries that a recovery makes.
 pub(super) fn page(

@@ -59,7 +59,7 @@ pub(super) const TENANT_KEYS: &str = "
 /// The columns stand in the order of `events::read`.
 pub(super) const EVENTS_ABOVE: &str = "
     SELECT key, shard, tenant, sequence, accepted_at, type, own_id, time, subject, ordering_key,
-           attributes, fanout, data_kind, data, crc
+           attributes, fanout, data_kind, data, crc, gone_at
     FROM event WHERE key > ?1 ORDER BY key LIMIT ?2";
 
 pub(super) const RECORDED: &str = "
@@ -270,8 +270,10 @@ fn key_of(row: &Row<'_>, endpoint: EndpointNo) -> Result<DeliveryKey, Fault> {
 
 /// A waiting delivery with its event, due since that was accepted.
 fn waiting(view: &View<'_>, row: &Row<'_>, key: DeliveryKey) -> Result<DueDelivery, Fault> {
-    let stored = events::find(view.connection, key.event)?
-        .ok_or_else(|| Fault::damaged("pending.event", "there is no such event"))?;
+    let stored =
+        events::find(view.connection, key.event)?
+            .filter(|stored| stored.gone.is_none())
+            .ok_or_else(|| Fault::damaged("pending.event", "there is no such event to send"))?;
     let sequence = row.count(2)?;
     let numbered = stored.fanout.iter().find(|(endpoint, _)| *endpoint == key.endpoint);
     if sequence != numbered.map_or(UNNUMBERED, |(_, sequence)| *sequence) {

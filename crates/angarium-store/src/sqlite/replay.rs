@@ -2,6 +2,7 @@
 
 use super::codec::stored;
 use super::deliveries::{LAST_GENERATION, Waiting, insert_waiting};
+use super::events;
 use super::fault::Fault;
 use super::upkeep::INSERT_PAIR;
 use super::writer::Tx;
@@ -10,14 +11,15 @@ use angarium_core::id::ShardId;
 use angarium_core::replay::{Replayed, UNNUMBERED};
 use rusqlite::params;
 
-/// Makes all of the deliveries, or none if the pair of one has gone on meanwhile.
+/// Makes all of the deliveries, or none if the pair of one has gone on meanwhile, or the payload
+/// is gone.
 pub(super) fn replay(
     tx: &mut Tx<'_>,
     shard: ShardId,
     deliveries: &[Replayed],
 ) -> Result<bool, Fault> {
     for made in deliveries {
-        if !is_next(tx, made)? {
+        if !is_next(tx, made)? || !events::has_payload(tx.connection, made.key.event)? {
             return Ok(false);
         }
     }

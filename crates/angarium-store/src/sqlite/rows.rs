@@ -113,6 +113,21 @@ impl<'a> Rows<'a> {
         Ok(all)
     }
 
+    /// One delivery; none if there is none.
+    pub(super) fn one(&mut self, key: DeliveryKey) -> Result<Option<DeliveryRow>, Fault> {
+        let Some(stored) = events::find(self.view.connection, key.event)? else {
+            return Ok(None);
+        };
+        let matched = stored.fanout.iter().find(|(no, _)| *no == key.endpoint).copied();
+        let pair = match matched {
+            Some((no, sequence)) => Some((no, Some(sequence))),
+            None => self.pairs(&stored)?.into_iter().find(|(no, _)| *no == key.endpoint),
+        };
+        let Some(pair) = pair else { return Ok(None) };
+        let of_pair = self.of_pair(&stored, pair)?;
+        Ok(of_pair.into_iter().find(|row| row.key == key))
+    }
+
     fn read(&self, row: &Row<'_>, first: &DeliveryRow) -> Result<DeliveryRow, Fault> {
         let key = DeliveryKey { generation: Generation::new(row.get(0)?), ..first.key };
         check(row, key)?;
@@ -183,20 +198,7 @@ pub(super) fn delivery(
     view: &View<'_>,
     key: DeliveryKey,
 ) -> Result<Option<DeliveryWithAttempts>, Fault> {
-    let Some(stored) = events::find(view.connection, key.event)? else {
-        return Ok(None);
-    };
-    let matched = stored.fanout.iter().find(|(no, _)| *no == key.endpoint);
-    let mut read = Rows::new(view);
-    let pair = match matched {
-        Some((no, sequence)) => Some((*no, Some(*sequence))),
-        None => read.pairs(&stored)?.into_iter().find(|(no, _)| *no == key.endpoint),
-    };
-    let Some(pair) = pair else {
-        return Ok(None);
-    };
-    let of_pair = read.of_pair(&stored, pair)?;
-    let Some(row) = of_pair.into_iter().find(|row| row.key == key) else {
+    let Some(row) = Rows::new(view).one(key)? else {
         return Ok(None);
     };
     let attempts = attempts(view, key)?;

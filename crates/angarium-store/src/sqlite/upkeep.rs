@@ -60,7 +60,7 @@ pub(super) const FIND_IN_SLICE: &str = "
 struct Slice {
     events: Vec<(i64, i64)>,
     pairs: Vec<(i64, i64, i64)>,
-    own_ids: Vec<(i64, i64, i64, i64)>,
+    own_ids: Vec<[i64; 4]>,
     /// Bytes of payload, by tenant.
     bytes: BTreeMap<i64, i64>,
     upto: EventKey,
@@ -127,7 +127,7 @@ fn collect(tx: &Tx<'_>) -> Result<Slice, Fault> {
         };
         slice.pairs.extend(fanout.into_iter().map(pair));
         if let Some(own_id) = own_id {
-            slice.own_ids.push((key >> SLICE_BITS, tenant, hash(own_id), key));
+            slice.own_ids.push(own_id_row(TenantNo::new(tenant), own_id, EventKey::new(key)));
         }
         slice.upto = EventKey::new(key);
     }
@@ -147,8 +147,8 @@ fn write(tx: &mut Tx<'_>, slice: &mut Slice) -> Result<(), Fault> {
         insert.execute(params![endpoint, event, sequence])?;
     }
     let mut insert = tx.connection.prepare_cached(INSERT_OWN_ID)?;
-    for (number, tenant, hash, event) in &slice.own_ids {
-        insert.execute(params![number, tenant, hash, event])?;
+    for row in &slice.own_ids {
+        insert.execute(*row)?;
     }
     for (tenant, bytes) in &slice.bytes {
         usage::settle_bytes(tx, TenantNo::new(*tenant), *bytes)?;
@@ -157,6 +157,12 @@ fn write(tx: &mut Tx<'_>, slice: &mut Slice) -> Result<(), Fault> {
     tx.connection.prepare_cached(update)?.execute([slice.upto.get()])?;
     tx.state.indexed_upto = slice.upto;
     Ok(())
+}
+
+/// The row of the index for a publisher's own id: slice, tenant, hash, event.
+pub(super) fn own_id_row(tenant: TenantNo, own_id: &str, event: EventKey) -> [i64; 4] {
+    let key = event.get();
+    [key >> SLICE_BITS, tenant.get(), hash(own_id), key]
 }
 
 /// 64 bits of SHA-256: a publisher cannot choose ids that collide.

@@ -152,13 +152,28 @@ async fn verify_server(connection: &Connection, noted: Option<Noted>) -> anyhow:
     let Some(head) = page.get("head").filter(|head| !head.is_null()) else {
         bail!("this key sees a part of the log; a key of the instance sees whether it is whole");
     };
-    let text = |name: &str| head.get(name).map(|value| value.to_string().replace('"', ""));
-    let told = format!("{}:{}", text("no").unwrap_or_default(), text("hash").unwrap_or_default());
-    let told: Noted = told.parse().map_err(|_| anyhow::anyhow!("the server told no head"))?;
-    let known = [Some(told), noted].into_iter().flatten().map(|Noted(link)| link);
-    let mut chain = Chain::of_whole(known.collect());
+    let Noted(head) = told(head)?;
+    // A server from before entries were removed has all of them.
+    let base = page.get("base").map(told).transpose()?.map_or(Link::default(), |Noted(base)| base);
+    let noted = noted.map(|Noted(link)| link);
+    if let Some(link) = noted.filter(|link| *link != base && link.no <= base.no) {
+        bail!(
+            "entry {} was removed for its age, with all up to {}: note the head again",
+            link.no,
+            base.no
+        );
+    }
+    let known = [Some(head), noted].into_iter().flatten();
+    let mut chain = Chain::of_rest(base, known.collect());
     client.lines("/v1/audit/export", |line| Ok(chain.follow(line).map(drop)?)).await?;
     Sound::of(&chain)
+}
+
+/// A place of the chain as the server tells it.
+fn told(place: &Value) -> anyhow::Result<Noted> {
+    let text = |name: &str| place.get(name).map(|value| value.to_string().replace('"', ""));
+    let text = format!("{}:{}", text("no").unwrap_or_default(), text("hash").unwrap_or_default());
+    text.parse().map_err(|_| anyhow::anyhow!("the server told no head"))
 }
 
 fn tell(output: Output, Sound { first, last }: Sound) {

@@ -4,6 +4,7 @@ use crate::client::{Client, Connection, segment, with_query};
 use crate::commands::{PageArgs, delivery, document};
 use crate::output::{Column, Output};
 use clap::{Args, Subcommand};
+use http::Method;
 use serde_json::{Value, json};
 
 const COLUMNS: &[Column] = &[
@@ -53,6 +54,8 @@ pub(crate) enum Action {
         #[command(flatten)]
         page: PageArgs,
     },
+    /// Erases its data and what its receivers answered; its id, type and time stay.
+    Erase(One),
     /// Delivers it again, to the endpoints that it matched or to others.
     Replay {
         #[command(flatten)]
@@ -97,6 +100,10 @@ pub(crate) async fn run(
             output.list(&client.get(&path).await?, COLUMNS);
         }
         Action::Show(one) => output.object(&client.get(&path(&one, "", [])).await?),
+        Action::Erase(one) => {
+            client.call(Method::DELETE, &path(&one, "", []), None).await?;
+            output.done(&format!("event {} is erased", one.id));
+        }
         Action::Explain { one, page } => {
             let path = path(&one, "/explain", page.parameters());
             output.list(&client.get(&path).await?, EXPLAINED);

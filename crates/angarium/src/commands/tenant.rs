@@ -7,6 +7,7 @@ use bytes::Bytes;
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Number, Value, json};
+use std::time::Duration;
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -15,6 +16,17 @@ const COLUMNS: &[Column] = &[
     ("RATE", "/rate/per_second"),
     ("CREATED", "/created_at"),
 ];
+
+const ERASURES: &[Column] = &[
+    ("ID", "/id"),
+    ("STATUS", "/status"),
+    ("ERASED", "/erased"),
+    ("CREATED", "/created_at"),
+    ("ENDED", "/ended_at"),
+];
+
+/// How often an erasure that is watched is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is done with tenants.
 #[derive(Debug, Subcommand)]
@@ -50,7 +62,25 @@ pub(crate) enum Action {
         #[command(flatten)]
         recovery: job::Recovery,
     },
-    /// Deletes one whose endpoints are all deleted.
+    /// Erases what it has of a subject, in the background.
+    Erase {
+        /// Its id.
+        tenant: String,
+        /// The `subject` of the events.
+        #[arg(long)]
+        subject: String,
+        /// Goes on until everything is erased.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Lists its erasures, newest first.
+    Erasures {
+        /// Its id.
+        tenant: String,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Deletes one with its endpoints, keys and events.
     Delete {
         /// Its id.
         tenant: String,
@@ -123,10 +153,33 @@ pub(crate) async fn run(
             let path = format!("{}/recover", one(&tenant));
             recovery.begin(&mut client, output, &path).await?;
         }
+        Action::Erase { tenant, subject, watch } => {
+            let path = format!("{}/erasures", one(&tenant));
+            let begun = client.post(&path, &json!({"subject": subject})).await?;
+            let erasure = if watch { watched(&mut client, begun).await? } else { begun };
+            output.object(&erasure);
+        }
+        Action::Erasures { tenant, page } => {
+            let path = with_query(&format!("{}/erasures", one(&tenant)), &page.parameters());
+            output.list(&client.get(&path).await?, ERASURES);
+        }
         Action::Delete { tenant } => {
             client.call(Method::DELETE, &one(&tenant), None).await?;
             output.done(&format!("tenant {tenant} is deleted"));
         }
     }
     Ok(())
+}
+
+/// The erasure once it has ended.
+async fn watched(client: &mut Client, begun: Value) -> anyhow::Result<Value> {
+    let id = begun["id"].as_str().unwrap_or_default();
+    let path = format!("/v1/erasures/{}", segment(id));
+    loop {
+        let erasure = client.get(&path).await?;
+        if erasure["status"] != "running" {
+            return Ok(erasure);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }

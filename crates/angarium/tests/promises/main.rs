@@ -35,6 +35,7 @@ mod receiving;
 mod recover;
 mod refusals;
 mod regress;
+mod retention;
 mod rules;
 mod secrets;
 mod ssrf;

@@ -7,6 +7,7 @@ pub(super) use sequence::{__path_numbers, numbers};
 
 use super::auth::{Caller, Reader};
 use super::endpoints::Endpoints;
+use super::events::refuse_gone;
 use super::idempotency::Command;
 use super::json::{Answer, Empty};
 use super::page::{self, ListName, Listed, Query};
@@ -115,6 +116,7 @@ pub(super) async fn retry(
         return Err(Refusal::whole(Code::InvalidState, message).into());
     }
     let key = delivery.row.key;
+    refuse_gone(&app, tenant.no, key.event).await?;
     let trace = does(&call, Action::DeliveryRetry, &delivery);
     let seen = seen(&delivery);
     let tried = app.runner.retry_delivery(tenant.no, key, seen, trace.clone()).await;

@@ -8,10 +8,11 @@ use crate::api::problem::{self, Problem, not_found};
 use crate::ingest::{self, Publication};
 use crate::runner::Published;
 use angarium_core::account::{Tenant, Validation};
-use angarium_core::event::{Event, NewEvent};
+use angarium_core::event::NewEvent;
 use angarium_core::id::{EventId, EventKey, TenantNo};
 use angarium_core::notice::OPERATOR;
 use angarium_core::refusal::{Code, Refusal};
+use angarium_core::retention::GoneWhy;
 use angarium_core::shard::{Audience, Lookup};
 use angarium_store::Answered;
 use angarium_store::read::EventRow;
@@ -100,17 +101,21 @@ async fn known(
     warning: Option<String>,
 ) -> Result<Accepted, Problem> {
     let row = stored(app, tenant, key).await?;
-    if !is_same(&row.event, event) {
+    if !is_same(&row, event) {
         let message = "this id was published before with another type, key or data";
         return Err(Refusal::field(Code::EventIdConflict, "id", message).into());
     }
     Ok(Accepted { duplicate: true, ..answer_of(&row, warning) })
 }
 
-fn is_same(first: &Event, event: &NewEvent) -> bool {
-    first.body.kind == event.kind
-        && first.body.ordering_key == event.ordering_key
-        && first.body.data == event.data
+/// Whether it is said again. What is gone of the first one is not compared.
+fn is_same(first: &EventRow, event: &NewEvent) -> bool {
+    let body = &first.event.body;
+    let has_data = first.gone.is_none();
+    let has_key = first.gone.is_none_or(|gone| gone.why == GoneWhy::Expired);
+    body.kind == event.kind
+        && (!has_key || body.ordering_key == event.ordering_key)
+        && (!has_data || body.data == event.data)
 }
 
 async fn stored(app: &App, tenant: TenantNo, key: EventKey) -> Result<EventRow, Problem> {

@@ -9,5 +9,5 @@ pub(super) use accept::{admit, tenant_of, warning};
 pub(super) use publish::{
     __path_publish, __path_publish_batch, Accepted, EventBody, publish, publish_any, publish_batch,
 };
-pub(super) use replay::{__path_replay, replay};
-pub(super) use view::{__path_list, __path_show, accepted, find, list, raw_data, show};
+pub(super) use replay::{__path_replay, refuse_gone, replay};
+pub(super) use view::{__path_list, __path_show, EventOf, accepted, find, list, raw_data, show};

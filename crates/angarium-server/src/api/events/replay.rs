@@ -14,7 +14,7 @@ use crate::api::problem::{Problem, not_found};
 use crate::api::{App, Named};
 use angarium_core::audit::{Action, Place};
 use angarium_core::delivery::DeliveryState;
-use angarium_core::id::{EndpointId, EndpointNo, EnvironmentNo};
+use angarium_core::id::{EndpointId, EndpointNo, EnvironmentNo, EventKey, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::replay::{NotReplayed, Past, Replayed, replay as decide};
 use angarium_core::shard::Replay;
@@ -85,6 +85,7 @@ pub(in crate::api) async fn replay(
     let named = named(&app, &call.caller, &event, call.body.endpoints.as_deref()).await?;
     let mut tries = 1..=TRIES;
     loop {
+        refuse_gone(&app, event.event.tenant, event.event.key).await?;
         let plan = Plan::of(&app, environment, &event, named.as_ref()).await?;
         let answer = Answer::accepted(&plan.shown(&app, &event));
         let ids: Vec<_> = plan.made.iter().map(|(_, id)| id.to_string()).collect();
@@ -100,6 +101,19 @@ pub(in crate::api) async fn replay(
             Err(refusal) => return Err(refusal.into()),
         }
     }
+}
+
+/// Refuses an event whose payload is gone.
+///
+/// # Errors
+/// `payload_expired`, `event_erased`, `not_found`, and the store's.
+pub(in crate::api) async fn refuse_gone(
+    app: &App,
+    tenant: TenantNo,
+    event: EventKey,
+) -> Result<(), Problem> {
+    let row = app.store.event(tenant, event).await?.ok_or_else(|| not_found("event"))?;
+    row.gone.map_or(Ok(()), |gone| Err(gone.refusal().into()))
 }
 
 /// The endpoints that are named, if any are.

@@ -9,6 +9,7 @@ use crate::api::{App, Named};
 use angarium_core::event::{DataKind, NewEvent};
 use angarium_core::id::{EnvironmentNo, EventId, EventKey, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
+use angarium_core::retention::GoneWhy;
 use angarium_store::read::{EventQuery, EventRow, Page};
 use axum::Json;
 use axum::extract::State;
@@ -51,9 +52,15 @@ pub(in crate::api) struct EventView {
     sequence: u64,
     /// How many endpoints it went to.
     endpoints: usize,
-    /// Exactly as published.
+    /// Exactly as published; null once it is gone.
     #[schema(value_type = Value)]
     data: Box<RawValue>,
+    /// When its data came of age and was removed; absent while it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expired_at: Option<Time>,
+    /// When it was erased; absent unless it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erased_at: Option<Time>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -86,7 +93,7 @@ pub(in crate::api) struct EventsQuery {
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct EventOf {
     /// The tenant; needed for a publisher's own id, unless the key is a tenant's.
-    pub(super) tenant: Option<String>,
+    pub(in crate::api) tenant: Option<String>,
 }
 
 /// List events
@@ -237,8 +244,14 @@ fn view(app: &App, row: &EventRow) -> EventView {
         attributes: Pairs(body.attributes.clone()),
         sequence: event.sequence,
         endpoints: row.fanout.len(),
-        data: raw_data(body),
+        data: row.gone.map_or_else(|| raw_data(body), |_| RawValue::NULL.to_owned()),
+        expired_at: gone_at(row, GoneWhy::Expired),
+        erased_at: gone_at(row, GoneWhy::Erased),
     }
+}
+
+fn gone_at(row: &EventRow, why: GoneWhy) -> Option<Time> {
+    row.gone.filter(|gone| gone.why == why).map(|gone| Time(gone.at))
 }
 
 /// The data as JSON: as it is, or as a JSON string where it is none (design.md section 3).

@@ -68,6 +68,7 @@ pub(super) enum Object {
     Delivery,
     NewDelivery,
     Job,
+    Erasure,
     Source,
     NewSource,
     /// An event type, which whoever may put it may make.
@@ -95,6 +96,7 @@ impl Object {
             | Object::Delivery
             | Object::NewDelivery
             | Object::Job
+            | Object::Erasure
             | Object::Source
             | Object::NewSource => caller.sees_acme(),
         }
@@ -111,6 +113,7 @@ impl Object {
             Object::Event | Object::NewEvent => "evt_00000000000000000000000000",
             Object::Delivery | Object::NewDelivery => "dlv_00000000000000000000000000",
             Object::Job => "job_00000000000000000000000000",
+            Object::Erasure => "ers_00000000000000000000000000",
             Object::Source | Object::NewSource => "src_00000000000000000000000000",
         })
     }
@@ -167,6 +170,7 @@ pub(super) struct Stage {
     event: String,
     delivery: String,
     job: String,
+    erasure: String,
     made: Cell<u32>,
     connection: RefCell<Option<Connection>>,
 }
@@ -198,6 +202,7 @@ impl Stage {
             event: String::new(),
             delivery: String::new(),
             job: String::new(),
+            erasure: String::new(),
             made: Cell::new(0),
             connection: RefCell::default(),
         };
@@ -219,6 +224,9 @@ impl Stage {
         eventually("the job is done", Duration::from_secs(20), || {
             self.shop.api.get(&path).body["status"] == "done"
         });
+        let erasure = json!({"subject": "nobody"});
+        let erasure = self.shop.api.post("/v1/tenants/acme/erasures", &erasure).expect(202);
+        self.erasure = text(&erasure, "id").to_owned();
     }
 
     fn callers(&self) -> Vec<Caller> {
@@ -309,6 +317,7 @@ impl Stage {
             Object::Event => &self.event,
             Object::Delivery => &self.delivery,
             Object::Job => &self.job,
+            Object::Erasure => &self.erasure,
             Object::Source => &self.source,
             Object::NewTenant
             | Object::NewKey

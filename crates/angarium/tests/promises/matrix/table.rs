@@ -116,6 +116,7 @@ const SOURCE: &str = r#"{"name":"s","scheme":"github","secret":"s3cret"}"#;
 const VERIFY: &str = r#"{"scheme":"github","secret":"s3cret","headers":{},"body":""}"#;
 const COUNT: &str = r#"{"since":"2026-01-01T00:00:00Z","dry_run":true}"#;
 const DESCRIPTION: &str = r#"{"description":"still here"}"#;
+const SUBJECT: &str = r#"{"subject":"nobody"}"#;
 const CONTRACT: &str = r#"{"contract":"aleta"}"#;
 
 /// Every call of the native API. One that is not here fails the test: who may make it must be
@@ -165,6 +166,9 @@ pub(super) const ROWS: &[Row] = &[
     row("DELETE /v1/tenants/{tenant}", MANAGE, 204).at(Level::Environment).about(Object::NewTenant),
     row("GET /v1/tenants/{tenant}/usage", READ, 200).about(Object::Tenant),
     row("POST /v1/tenants/{tenant}/recover", OPERATE, 200).sends(COUNT).about(Object::Tenant),
+    row("GET /v1/tenants/{tenant}/erasures", READ, 200).about(Object::Tenant),
+    row("POST /v1/tenants/{tenant}/erasures", MANAGE, 202).sends(SUBJECT).about(Object::Tenant),
+    row("GET /v1/erasures/{id}", READ, 200).about(Object::Erasure),
     row("GET /v1/tenants/{tenant}/signing-keys", LOOK, 200).about(Object::Tenant),
     row("POST /v1/tenants/{tenant}/signing-keys/rotate", MANAGE, 200)
         .sends(CONTRACT)
@@ -187,6 +191,7 @@ pub(super) const ROWS: &[Row] = &[
     row("POST /v1/jobs/{id}/cancel", OPERATE, 0).about(Object::Job).refused(409, "invalid_state"),
     row("GET /v1/events", LOOK, 200),
     row("GET /v1/events/{id}", LOOK, 200).about(Object::Event),
+    row("DELETE /v1/events/{id}", MANAGE, 204).about(Object::NewEvent),
     row("GET /v1/events/{id}/explain", LOOK, 200).about(Object::Event),
     row("POST /v1/events/{id}/replay", OPERATE, 202).about(Object::NewEvent),
     row("POST /v1/explain", LOOK, 200).sends(EVENT).about(Object::Tenant),

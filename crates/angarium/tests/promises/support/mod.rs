@@ -15,6 +15,7 @@ pub(crate) mod server;
 pub(crate) mod shop;
 pub(crate) mod tls;
 pub(crate) mod turns;
+pub(crate) mod wall;
 pub(crate) mod wide;
 
 use std::path::Path;

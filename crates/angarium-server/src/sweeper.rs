@@ -1,0 +1,295 @@
+//! Removes what is of age, and what deleted tenants had: in bounded steps, in the background,
+//! through restarts.
+//!
+//! Where it stands is stored with what it removed. Between two steps it rests longer than the step
+//! took, so that whoever publishes meanwhile hardly waits. A clock that has jumped is not believed
+//! ([`Looked`]): what is removed does not come back.
+
+use crate::api::App;
+use crate::clock::Clock;
+use crate::in_order::in_order;
+use crate::metrics::Metrics;
+use crate::runner::Runner;
+use angarium_core::audit::{Action, Author, Deed, Place};
+use angarium_core::batch::Trace;
+use angarium_core::delivery::EndReason;
+use angarium_core::id::{DeliveryKey, EnvironmentNo};
+use angarium_core::notice::{DeadLetter, LastAttempt};
+use angarium_core::retention::{Ages, Belief, Looked, Part, audit_age};
+use angarium_core::shard::Expiry;
+use angarium_core::time::Timestamp;
+use angarium_store::read::DeliveryRow;
+use angarium_store::removal::{ExpiringQuery, Purged, SweepNext, SweepOrder};
+use angarium_store::{SharedStore, StoreResult};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// So often is looked for what has come of age.
+const LOOK_EVERY: Duration = Duration::from_secs(300);
+/// So soon again where something could not go yet, or the store failed.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The shortest rest after a step.
+const BREATH: Duration = Duration::from_millis(5);
+/// A rest is so many times as long as its step took.
+const REST: u32 = 3;
+/// Deliveries that are given up at once.
+const EXPIRED_AT_ONCE: usize = 64;
+/// So often it is noted that the clock goes on, while something is noted at all.
+const NOTE_EVERY: Duration = Duration::from_secs(600);
+
+/// What sweeps.
+pub struct Sweeper {
+    /// Where everything is kept.
+    pub store: SharedStore,
+    /// What gives waiting deliveries up.
+    pub runner: Arc<Runner>,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// The ages in force, of all environments.
+    pub ages: Box<dyn Fn() -> Vec<(EnvironmentNo, Ages)> + Send + Sync>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// There is something to remove at once.
+    pub bell: Arc<Notify>,
+}
+
+impl Sweeper {
+    /// With what calls are answered with.
+    pub fn of(app: &App) -> Self {
+        let directory = Arc::clone(&app.directory);
+        let ages = move || {
+            let all = directory.environments().into_iter();
+            all.map(|environment| (environment.no, environment.retention.ages())).collect()
+        };
+        Self {
+            store: Arc::clone(&app.store),
+            runner: Arc::clone(&app.runner),
+            clock: Arc::clone(&app.clock),
+            ages: Box::new(ages),
+            metrics: Arc::clone(&app.metrics),
+            bell: Arc::clone(&app.sweeping),
+        }
+    }
+}
+
+impl std::fmt::Debug for Sweeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sweeper").finish_non_exhaustive()
+    }
+}
+
+/// How far a round came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Came {
+    /// Everything of age is gone.
+    ToTheEnd,
+    /// Something could not go yet.
+    Short,
+}
+
+/// Sweeps for ever.
+pub async fn sweep_for_ever(with: Arc<Sweeper>) {
+    let mut watch = Watch::default();
+    loop {
+        let rest = match with.round(&mut watch).await {
+            Ok(Came::ToTheEnd) => LOOK_EVERY,
+            Ok(Came::Short) => LOOK_AGAIN,
+            Err(error) => {
+                tracing::warn!(%error, "what is of age could not be removed; it is tried again");
+                LOOK_AGAIN
+            }
+        };
+        tokio::select! {
+            biased;
+            () = with.bell.notified() => {}
+            () = with.clock.sleep(rest) => {}
+        }
+    }
+}
+
+/// What is known of the clock in this process.
+#[derive(Debug, Default)]
+struct Watch {
+    looked: Option<Looked>,
+    noted_at: Option<Timestamp>,
+    is_doubted: bool,
+}
+
+impl Sweeper {
+    async fn round(&self, watch: &mut Watch) -> StoreResult<Came> {
+        let mut came = self.purge().await?;
+        let now = self.clock.now();
+        if !self.believes(watch, now).await? {
+            return Ok(came);
+        }
+        let all = (self.ages)();
+        let (mut removed, mut lag) = (0, Duration::ZERO);
+        for (environment, ages) in &all {
+            self.expire(*environment, ages, now).await?;
+            for part in Part::ALL {
+                let order = order(*environment, ages, part, now);
+                let swept = self.sweep(order).await?;
+                removed += swept.events;
+                came = came.max(swept.came);
+                lag = lag.max(swept.lag);
+            }
+        }
+        if let Some(age) = audit_age(all.iter().map(|(_, ages)| ages)) {
+            while self.step(self.store.sweep_audit(now - age)).await? > 0 {}
+        }
+        self.metrics.sweep_ended(lag);
+        if removed > 0 {
+            self.note(watch, now).await?;
+        }
+        Ok(came)
+    }
+
+    /// Whether the clock goes on as it should.
+    async fn believes(&self, watch: &mut Watch, now: Timestamp) -> StoreResult<bool> {
+        let mut looked = match watch.looked {
+            Some(looked) => looked,
+            None => self.last_look(now).await?,
+        };
+        let belief = looked.look(now);
+        watch.looked = Some(looked);
+        let is_doubted = belief != Belief::Believed;
+        self.metrics.clock_doubted(is_doubted);
+        if let Belief::DoubtedUntil(until) = belief
+            && !watch.is_doubted
+        {
+            tracing::warn!(
+                "the clock has jumped, or the server was down for more than an hour: nothing is \
+                 removed for its age until {until}"
+            );
+        }
+        if is_doubted || watch.is_doubted {
+            self.note(watch, now).await?;
+        }
+        watch.is_doubted = is_doubted;
+        Ok(!is_doubted)
+    }
+
+    /// When the clock was looked at before, by this process or an earlier one.
+    async fn last_look(&self, now: Timestamp) -> StoreResult<Looked> {
+        let (noted, written_at) = self.store.clock_looked_at().await?;
+        Ok(match noted {
+            Some(mut looked) => {
+                looked.note(written_at);
+                looked
+            }
+            None if written_at == Timestamp::default() => Looked::first(now),
+            None => Looked::first(written_at),
+        })
+    }
+
+    async fn note(&self, watch: &mut Watch, now: Timestamp) -> StoreResult<()> {
+        let is_fresh = watch.noted_at.is_some_and(|at| now.since(at) < NOTE_EVERY);
+        if let Some(looked) = watch.looked.filter(|_| !is_fresh) {
+            self.store.note_clock(looked).await?;
+            watch.noted_at = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Takes a step, then rests.
+    async fn step<T>(&self, step: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+        let begun = Instant::now();
+        let taken = step.await?;
+        let took = begun.elapsed();
+        self.metrics.swept_for(took);
+        self.clock.sleep((took * REST).max(BREATH)).await;
+        Ok(taken)
+    }
+
+    /// Removes what deleted tenants had.
+    async fn purge(&self) -> StoreResult<Came> {
+        loop {
+            match self.step(self.store.purge()).await? {
+                Purged::Some(events) => self.metrics.swept("tenant", events),
+                Purged::HeldUp => return Ok(Came::Short),
+                Purged::Nothing => return Ok(Came::ToTheEnd),
+            }
+        }
+    }
+
+    /// Gives up what still waits although its event's payload is of age.
+    async fn expire(&self, no: EnvironmentNo, ages: &Ages, now: Timestamp) -> StoreResult<()> {
+        let end = ages.end(Part::Payload, now);
+        let (environment, limit) = (no, EXPIRED_AT_ONCE);
+        let mut query = ExpiringQuery { environment, end, cursor: None, limit };
+        loop {
+            let page = self.store.expiring(query).await?;
+            // What has ended or begun anew meanwhile is refused, and met again by the next round.
+            let expire = |row: DeliveryRow| self.runner.expire_delivery(expiry(row));
+            in_order(page.items.into_iter().map(expire)).await;
+            query.cursor = match page.next {
+                Some(next) => Some(next),
+                None => return Ok(()),
+            };
+            self.clock.sleep(BREATH).await;
+        }
+    }
+
+    async fn sweep(&self, order: SweepOrder) -> StoreResult<PartSwept> {
+        let mut events = 0;
+        loop {
+            let swept = self.step(self.store.sweep(order, self.clock.now())).await?;
+            self.metrics.swept(order.part.as_str(), swept.events);
+            events += swept.events;
+            match swept.next {
+                SweepNext::More => {}
+                SweepNext::Reached => {
+                    return Ok(PartSwept { events, came: Came::ToTheEnd, lag: Duration::ZERO });
+                }
+                SweepNext::HeldUp(holds) => {
+                    self.release(&holds).await?;
+                    let lag = order.end.time().since(swept.upto.time());
+                    return Ok(PartSwept { events, came: Came::Short, lag });
+                }
+            }
+        }
+    }
+
+    /// A dead letter that nobody has skipped until its event goes holds its lane no longer.
+    async fn release(&self, holds: &[DeliveryKey]) -> StoreResult<()> {
+        for key in holds {
+            let Some(held) = self.store.delivery(*key).await? else { continue };
+            let tenant = held.row.tenant;
+            let place = Place::Tenant(tenant);
+            let skip = Deed::new(Author::SERVER, Action::DeliverySkip, place, key);
+            if let Err(refusal) = self.runner.skip_delivery(tenant, *key, Trace::of(skip)).await {
+                tracing::debug!(%key, %refusal, "a lane is let go on later");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What became of one part.
+struct PartSwept {
+    events: u64,
+    came: Came,
+    /// How far behind its age it is.
+    lag: Duration,
+}
+
+fn order(environment: EnvironmentNo, ages: &Ages, part: Part, now: Timestamp) -> SweepOrder {
+    let (end, attempts_end) = (ages.end(part, now), ages.end(Part::Attempts, now));
+    SweepOrder { environment, part, end, attempts_end }
+}
+
+fn expiry(row: DeliveryRow) -> Expiry {
+    let last =
+        row.last.map(|last| LastAttempt { at: last.at, class: last.class, status: last.status });
+    let letter = DeadLetter {
+        delivery: row.key,
+        event: row.event_id,
+        event_type: row.event_kind.into(),
+        attempts: row.attempts,
+        reason: EndReason::Expired.as_str(),
+        last,
+        left_out: 0,
+    };
+    Expiry { tenant: row.tenant, letter: Box::new(letter) }
+}

@@ -1,0 +1,52 @@
+//! One event is erased: what is left says which it was, and that it was.
+
+use super::events;
+use super::fault::Fault;
+use super::guards::{self, Subject};
+use super::removal;
+use super::trace;
+use super::writer::Tx;
+use crate::removal::ErasedEvent;
+use angarium_core::batch::Trace;
+use angarium_core::id::{EventKey, TenantNo};
+use angarium_core::retention::{Gone, GoneWhy};
+use angarium_core::time::Timestamp;
+
+/// Erases an event of a tenant, with what is committed with that.
+pub(super) fn event(
+    tx: &mut Tx<'_>,
+    tenant: TenantNo,
+    key: EventKey,
+    trace: &Trace,
+    now: Timestamp,
+) -> Result<ErasedEvent, Fault> {
+    let erased = erase(tx, tenant, key, now)?;
+    if erased == ErasedEvent::Erased {
+        trace::keep(tx, trace, guards::NOBODY, Subject::Nothing, now)?;
+    }
+    Ok(erased)
+}
+
+/// Erases an event of a tenant. One that was erased before stays as it is.
+pub(super) fn erase(
+    tx: &mut Tx<'_>,
+    tenant: TenantNo,
+    key: EventKey,
+    now: Timestamp,
+) -> Result<ErasedEvent, Fault> {
+    let stored = events::find(tx.connection, key)?.filter(|found| found.event.tenant == tenant);
+    let Some(stored) = stored else { return Ok(ErasedEvent::NotFound) };
+    if stored.gone.is_some_and(|gone| gone.why == GoneWhy::Erased) {
+        return Ok(ErasedEvent::Erased);
+    }
+    let unended = removal::unended(tx.connection, &stored)?;
+    if !unended.is_empty() {
+        return Ok(ErasedEvent::Waiting(unended));
+    }
+    removal::for_good(tx, |tx| {
+        removal::attempts(tx, key)?;
+        removal::payload(tx, stored, Gone { why: GoneWhy::Erased, at: now })
+    })?;
+    tx.state.to_scrub = true;
+    Ok(ErasedEvent::Erased)
+}

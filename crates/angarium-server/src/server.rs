@@ -199,6 +199,7 @@ async fn start_on(
 ) -> Result<RunningServer, StartError> {
     tell_master_key(&**store, &config).await?;
     let clock = Arc::clone(&config.clock);
+    let clock_before = sweeper::look_before(&**store, clock.now()).await?;
     let entropy = Arc::clone(&config.entropy);
     let refused = |source| StartError::Listen { address: config.listen, source };
     let listener = listener::bind(config.listen).map_err(refused)?;
@@ -250,7 +251,7 @@ async fn start_on(
     });
     receive::make_ready(&app, sources).await;
     let driver = recovery_jobs::Driver::of(&app);
-    let (sweeper, eraser) = (Sweeper::of(&app), Eraser::of(&app));
+    let (sweeper, eraser) = (Sweeper::of(&app, clock_before), Eraser::of(&app));
     Ok(RunningServer {
         address,
         new_admin_key,

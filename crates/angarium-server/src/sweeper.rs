@@ -20,7 +20,7 @@ use angarium_core::shard::Expiry;
 use angarium_core::time::Timestamp;
 use angarium_store::read::DeliveryRow;
 use angarium_store::removal::{ExpiringQuery, Purged, SweepNext, SweepOrder};
-use angarium_store::{SharedStore, StoreResult};
+use angarium_store::{SharedStore, Store, StoreResult};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -52,11 +52,29 @@ pub struct Sweeper {
     pub metrics: Arc<Metrics>,
     /// There is something to remove at once.
     pub bell: Arc<Notify>,
+    /// What was known of the clock before this process wrote anything.
+    pub before: Looked,
+}
+
+/// What is known of the clock from before; asked before the store is taken over, which writes.
+///
+/// # Errors
+/// The store's.
+pub async fn look_before(store: &dyn Store, now: Timestamp) -> StoreResult<Looked> {
+    let (noted, written_at) = store.clock_looked_at().await?;
+    Ok(match noted {
+        Some(mut looked) => {
+            looked.note(written_at);
+            looked
+        }
+        None if written_at == Timestamp::default() => Looked::first(now),
+        None => Looked::first(written_at),
+    })
 }
 
 impl Sweeper {
     /// With what calls are answered with.
-    pub fn of(app: &App) -> Self {
+    pub fn of(app: &App, before: Looked) -> Self {
         let directory = Arc::clone(&app.directory);
         let ages = move || {
             let all = directory.environments().into_iter();
@@ -69,6 +87,7 @@ impl Sweeper {
             ages: Box::new(ages),
             metrics: Arc::clone(&app.metrics),
             bell: Arc::clone(&app.sweeping),
+            before,
         }
     }
 }
@@ -147,10 +166,7 @@ impl Sweeper {
 
     /// Whether the clock goes on as it should.
     async fn believes(&self, watch: &mut Watch, now: Timestamp) -> StoreResult<bool> {
-        let mut looked = match watch.looked {
-            Some(looked) => looked,
-            None => self.last_look(now).await?,
-        };
+        let mut looked = watch.looked.unwrap_or(self.before);
         let belief = looked.look(now);
         watch.looked = Some(looked);
         let is_doubted = belief != Belief::Believed;
@@ -168,19 +184,6 @@ impl Sweeper {
         }
         watch.is_doubted = is_doubted;
         Ok(!is_doubted)
-    }
-
-    /// When the clock was looked at before, by this process or an earlier one.
-    async fn last_look(&self, now: Timestamp) -> StoreResult<Looked> {
-        let (noted, written_at) = self.store.clock_looked_at().await?;
-        Ok(match noted {
-            Some(mut looked) => {
-                looked.note(written_at);
-                looked
-            }
-            None if written_at == Timestamp::default() => Looked::first(now),
-            None => Looked::first(written_at),
-        })
     }
 
     async fn note(&self, watch: &mut Watch, now: Timestamp) -> StoreResult<()> {

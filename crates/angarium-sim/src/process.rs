@@ -12,6 +12,7 @@ use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{Endpoint, EndpointConfig, EndpointStatus, PlainHttp};
 use angarium_core::id::{DeliveryKey, EndpointNo, EnvironmentNo, EventKey};
 use angarium_core::refusal::{Code, Refusal};
+use angarium_core::retention::Looked;
 use angarium_core::shard::{Audience, Lookup, Seen};
 use angarium_server::recovery_jobs::{self, Driver, Jobs};
 use angarium_server::runner::{Parts, Published, Runner};
@@ -67,9 +68,10 @@ async fn start(sim: &Arc<Sim>) -> Option<Arc<Runner>> {
 }
 
 async fn serve(sim: &Arc<Sim>) -> Ended {
+    let Some(before) = look_before(sim).await else { return Ended::Early };
     let Some(runner) = start(sim).await else { return Ended::Early };
     let jobs = drive_jobs(sim, &runner);
-    sweep(sim, &runner);
+    sweep(sim, &runner, before);
     loop {
         let next = sim.world().next_wish();
         let Some((wish, pause)) = next else { break };
@@ -108,8 +110,19 @@ fn drive_jobs(sim: &Arc<Sim>, runner: &Arc<Runner>) -> Arc<Jobs> {
     jobs
 }
 
+async fn look_before(sim: &Arc<Sim>) -> Option<Looked> {
+    let (now, ages) = {
+        let world = sim.world();
+        (world.now().clock, world.plan.ages)
+    };
+    if ages.is_none() {
+        return Some(Looked::first(now));
+    }
+    sweeper::look_before(&FaultyStore(Arc::clone(sim)), now).await.ok()
+}
+
 /// What removes what is of age, as the server starts it.
-fn sweep(sim: &Arc<Sim>, runner: &Arc<Runner>) {
+fn sweep(sim: &Arc<Sim>, runner: &Arc<Runner>, before: Looked) {
     let Some(ages) = sim.world().plan.ages else { return };
     let environment = EnvironmentNo::new(1);
     let sweeper = Sweeper {
@@ -119,6 +132,7 @@ fn sweep(sim: &Arc<Sim>, runner: &Arc<Runner>) {
         ages: Box::new(move || vec![(environment, ages)]),
         metrics: Arc::default(),
         bell: Arc::default(),
+        before,
     };
     tokio::spawn(sweeper::sweep_for_ever(Arc::new(sweeper)));
 }

@@ -18,6 +18,7 @@ embed_migrations!("migrations/sqlite");
 const CACHED_STATEMENTS: usize = 128;
 
 /// 64 MiB of log between two checkpoints: pages that are written often are merged (storage.md).
+/// What a page loses is overwritten in it, where that writes no other page (decision 9).
 const WRITER: &str = "
     PRAGMA page_size = 8192;
     PRAGMA journal_mode = WAL;
@@ -26,6 +27,7 @@ const WRITER: &str = "
     PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 0;
     PRAGMA cell_size_check = 1;
+    PRAGMA secure_delete = FAST;
     PRAGMA fullfsync = 1;
     PRAGMA checkpoint_fullfsync = 1;
     PRAGMA busy_timeout = 5000;

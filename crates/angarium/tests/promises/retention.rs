@@ -93,7 +93,7 @@ fn state(api: &Api, id: &str) -> String {
 #[test]
 fn each_part_goes_at_its_age_from_the_files_too_and_not_before() {
     let mut stage = Stage::open(&json!({"payload": "1h", "attempts": "2h", "metadata": "1d"}));
-    let answers = |_: &_| Reply::Headed(200, format!("x-answer: {ANSWER}\r\n"));
+    let answers = |_: &_| Reply::Headed(200, format!("webhook-answer: {ANSWER}\r\n"));
     let receiver = Receiver::scripted(answers);
     let endpoints = "/v1/tenants/acme/endpoints";
     let body = json!({"url": receiver.url("/"), "types": ["paid"]});
@@ -182,7 +182,7 @@ fn a_sweep_that_is_broken_off_goes_on_after_a_restart() {
 #[test]
 fn an_erased_event_is_gone_at_the_answer_and_its_id_is_still_known() {
     let shop = Shop::open();
-    let answers = |_: &_| Reply::Headed(500, format!("x-answer: {ANSWER}\r\n"));
+    let answers = |_: &_| Reply::Headed(500, format!("webhook-answer: {ANSWER}\r\n"));
     let receiver = Receiver::scripted(answers);
     shop.endpoint_for_all(&receiver.url("/"), &["1h"]);
     publish(&shop.api, "order-1", "paid");
@@ -263,7 +263,7 @@ fn a_subjects_events_are_erased_through_a_restart_and_nobody_elses() {
 #[test]
 fn of_a_deleted_tenant_nothing_is_left_in_the_files() {
     let shop = Shop::open();
-    let answers = |_: &_| Reply::Headed(200, format!("x-answer: {ANSWER}\r\n"));
+    let answers = |_: &_| Reply::Headed(200, format!("webhook-answer: {ANSWER}\r\n"));
     let receiver = Receiver::scripted(answers);
     shop.endpoint_for_all(&receiver.url("/"), &["1h"]);
     for n in 0..20 {

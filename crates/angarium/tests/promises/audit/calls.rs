@@ -192,6 +192,9 @@ fn deliveries(all: &mut Auditor<'_>, endpoint: &str, status: &AtomicU16) {
     all.call("POST", &format!("{delivery}/retry"), &json!({}), "delivery.retry");
     let replay = format!("/v1/events/{{id={event}}}/replay");
     all.call("POST", &replay, &json!({}), "event.replay");
+    all.call("DELETE", &format!("/v1/events/{{id={event}}}"), &json!({}), "event.erase");
+    let erasure = json!({"subject": CANARY});
+    all.call("POST", "/v1/tenants/{tenant=acme}/erasures", &erasure, "tenant.erase");
 }
 
 #[test]

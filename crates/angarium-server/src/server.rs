@@ -29,6 +29,7 @@ use angarium_core::declared::Mistakes;
 use angarium_core::egress::EgressPolicy;
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::limits::Limits;
+use angarium_core::retention::Looked;
 use angarium_core::scheme::SchemeLibrary;
 use angarium_core::secret::SecretText;
 use angarium_store::seal::MasterKey;
@@ -140,13 +141,8 @@ pub struct RunningServer {
     /// The admin key that this first start made, to be shown once.
     pub new_admin_key: Option<SecretText>,
     api: ApiListener,
-    rotation: JoinHandle<()>,
-    jobs: JoinHandle<()>,
-    notices: JoinHandle<()>,
-    rejections: JoinHandle<()>,
-    key_uses: JoinHandle<()>,
-    sweeper: JoinHandle<()>,
-    eraser: JoinHandle<()>,
+    /// What goes on beside the calls, for ever.
+    tasks: Vec<JoinHandle<()>>,
     app: Arc<App>,
     runner: Arc<Runner>,
     store: SharedStore,
@@ -176,13 +172,7 @@ impl RunningServer {
     pub async fn shutdown(self) {
         let until = Instant::now() + self.grace;
         self.api.close().await;
-        self.rotation.abort();
-        self.jobs.abort();
-        self.notices.abort();
-        self.rejections.abort();
-        self.key_uses.abort();
-        self.sweeper.abort();
-        self.eraser.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         if let Err(error) = key_uses::keep(&self.app).await {
             tracing::warn!(%error, "the last uses of keys could not be written");
         }
@@ -250,18 +240,10 @@ async fn start_on(
         next_master_key: config.next_master_key,
     });
     receive::make_ready(&app, sources).await;
-    let driver = recovery_jobs::Driver::of(&app);
-    let (sweeper, eraser) = (Sweeper::of(&app, clock_before), Eraser::of(&app));
     Ok(RunningServer {
         address,
         new_admin_key,
-        rotation: tokio::spawn(rotation::rotate_for_ever(Arc::clone(&app))),
-        jobs: tokio::spawn(recovery_jobs::drive_for_ever(Arc::new(driver))),
-        notices: tokio::spawn(notices::publish_for_ever(Arc::clone(&app))),
-        rejections: tokio::spawn(receive::keep_rejections_for_ever(Arc::clone(&app))),
-        key_uses: tokio::spawn(key_uses::keep_for_ever(Arc::clone(&app))),
-        sweeper: tokio::spawn(sweeper::sweep_for_ever(Arc::new(sweeper))),
-        eraser: tokio::spawn(erasures::erase_for_ever(Arc::new(eraser))),
+        tasks: begin_tasks(&app, clock_before),
         api: ApiListener::open(listener, Arc::clone(&app), config.grace),
         app,
         runner,
@@ -279,6 +261,20 @@ async fn accounts_with_operators(
         true => store.accounts().await,
         false => Ok(accounts),
     }
+}
+
+fn begin_tasks(app: &Arc<App>, clock_before: Looked) -> Vec<JoinHandle<()>> {
+    let driver = Arc::new(recovery_jobs::Driver::of(app));
+    let sweeper = Arc::new(Sweeper::of(app, clock_before));
+    vec![
+        tokio::spawn(rotation::rotate_for_ever(Arc::clone(app))),
+        tokio::spawn(recovery_jobs::drive_for_ever(driver)),
+        tokio::spawn(notices::publish_for_ever(Arc::clone(app))),
+        tokio::spawn(receive::keep_rejections_for_ever(Arc::clone(app))),
+        tokio::spawn(key_uses::keep_for_ever(Arc::clone(app))),
+        tokio::spawn(sweeper::sweep_for_ever(sweeper)),
+        tokio::spawn(erasures::erase_for_ever(Arc::new(Eraser::of(app)))),
+    ]
 }
 
 fn open_store(config: &ServerConfig) -> Result<SqliteStore, StoreError> {

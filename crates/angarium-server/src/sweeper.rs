@@ -22,8 +22,9 @@ use angarium_store::read::DeliveryRow;
 use angarium_store::removal::{ExpiringQuery, Purged, SweepNext, SweepOrder};
 use angarium_store::{SharedStore, Store, StoreResult};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// So often is looked for what has come of age.
 const LOOK_EVERY: Duration = Duration::from_secs(300);

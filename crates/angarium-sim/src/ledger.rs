@@ -68,8 +68,6 @@ pub(crate) struct Ledger {
     pub(crate) ages: Option<Ages>,
     /// Up to here payloads are gone, and up to here events.
     gone: removal::Upto,
-    /// Deliveries that were given up because their event was of age.
-    expired: BTreeSet<DeliveryKey>,
     violations: Vec<String>,
     pub(crate) counts: Counts,
 }
@@ -86,6 +84,10 @@ pub(crate) struct Counts {
     /// Deliveries that replays and recoveries made.
     pub(crate) replayed: u64,
     pub(crate) clocks_set: u64,
+    /// Events of which the payload, and of which all that was left, went at its age.
+    pub(crate) gone: [u64; 2],
+    /// Deliveries that were given up because their event was of age.
+    pub(crate) expired: u64,
 }
 
 /// An attempt whose record is not committed and answered.

@@ -44,6 +44,10 @@ pub struct Report {
     pub jobs: u64,
     /// Times that the system's clock was set.
     pub clocks_set: u64,
+    /// Events of which the payload, and of which all that was left, went at its age.
+    pub gone: [u64; 2],
+    /// Deliveries that were given up because their event was of age.
+    pub expired: u64,
     /// Simulated time.
     pub simulated: Duration,
     /// Steps at which the process could have been killed.
@@ -204,6 +208,8 @@ fn report(seed: u64, world: World) -> Report {
         replayed: counts.replayed,
         jobs: world.ledger.jobs.len() as u64,
         clocks_set: counts.clocks_set,
+        gone: counts.gone,
+        expired: counts.expired,
         simulated: world.time().since(BEGIN),
         steps: world.steps(),
         violations: world.ledger.violations().to_vec(),

@@ -28,6 +28,9 @@ impl Sums {
             ("kills", report.kills),
             ("interruptions", report.interruptions),
             ("starts after the clock was set", report.clocks_set),
+            ("payloads of age", report.gone[0]),
+            ("events of age", report.gone[1]),
+            ("expired deliveries", report.expired),
         ];
         let broken = if report.violations.is_empty() { Vec::new() } else { vec![report.seed] };
         let one = Sums {

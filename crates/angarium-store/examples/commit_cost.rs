@@ -1,22 +1,28 @@
 //! What a durable event and its delivered row cost: CPU microseconds per event, by events in a
-//! commit. `cargo run --release -p angarium-store --example commit_cost`.
+//! commit; then what their removal costs, and whoever commits beside it.
+//! `cargo run --release -p angarium-store --example commit_cost`.
 //!
 //! As in a live gateway, the outcomes of one commit ride in the next one, and the listing indexes
 //! are filled now and then.
 
 use angarium_core::account::{Environment, Tenant};
 use angarium_core::batch::{
-    AttemptRecord, DeliveryWrite, EventWrite, Fanout, FanoutStart, NextState, ShardBatch, Trace,
+    AttemptRecord, Checkpoint, DeliveryWrite, EventWrite, Fanout, FanoutStart, NextState,
+    ShardBatch, Trace,
 };
 use angarium_core::delivery::DeliveryState;
 use angarium_core::egress::EgressSettings;
 use angarium_core::event::{DataKind, EventType, NewEvent};
-use angarium_core::id::{DeliveryKey, EndpointNo, EnvironmentNo, EventKey, ShardId, TenantNo};
+use angarium_core::id::{
+    DeliveryKey, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, TenantNo,
+};
 use angarium_core::outcome::Class;
+use angarium_core::retention::Part;
 use angarium_core::time::Timestamp;
+use angarium_store::removal::{SweepNext, SweepOrder};
 use angarium_store::seal::MasterKey;
 use angarium_store::sqlite::{Mode, SqliteConfig, SqliteStore, Synchronous};
-use angarium_store::{AccountChange, AccountChanged, Store as _};
+use angarium_store::{AccountChange, AccountChanged, Removal as _, Store as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,6 +73,9 @@ async fn measure(size: usize) -> Result<(), Box<dyn std::error::Error>> {
     }
     let (cpu, wall) = (cpu_micros()? - cpu, begun.elapsed());
     let bytes = store.depth(at(0)).await?.bytes;
+    if size == 256 {
+        sweep(&store, tenant, shard, epoch).await?;
+    }
     store.close().await;
     let each = |total: u128| total as f64 / EVENTS as f64;
     println!(
@@ -77,6 +86,73 @@ async fn measure(size: usize) -> Result<(), Box<dyn std::error::Error>> {
         each(bytes.into())
     );
     Ok(())
+}
+
+/// Removes everything as the server does, in steps with rests, while small commits go on.
+async fn sweep(
+    store: &SqliteStore,
+    tenant: TenantNo,
+    shard: ShardId,
+    epoch: Epoch,
+) -> Result<(), Box<dyn std::error::Error>> {
+    while store.upkeep(at(0)).await?.more {}
+    let environment = store.accounts().await?.environments[0].no;
+    let commit = async |n: usize, upto: EventKey| -> Result<_, Box<dyn std::error::Error>> {
+        let mut batch = ShardBatch { shard, epoch, ..ShardBatch::default() };
+        batch.events = (n..n + 16).map(|n| event(tenant, n)).collect();
+        batch.checkpoint = Some(Checkpoint { upto, ..Checkpoint::default() });
+        let begun = Instant::now();
+        store.commit(Arc::new(vec![batch]), at(i64::MAX >> 24)).await?;
+        Ok(begun.elapsed())
+    };
+    let end = EventKey::first_at(at(1_000_000));
+    let mut alone = Vec::new();
+    for n in 0..2_000 {
+        alone.push(commit(EVENTS + n * 16, end).await?);
+    }
+    println!("commits of 16 alone: {}", percentiles(alone));
+    for part in Part::ALL {
+        let order = SweepOrder { environment, part, end, attempts_end: EventKey::ZERO };
+        let (mut events, mut held, mut longest) = (0, Duration::ZERO, Duration::ZERO);
+        let (mut beside, mut n, begun) = (Vec::new(), 10 * EVENTS, Instant::now());
+        loop {
+            let step_begun = Instant::now();
+            let step = async {
+                let swept = store.sweep(order, at(0)).await;
+                (swept, step_begun.elapsed())
+            };
+            let (both, took) = tokio::join!(step, commit(n, end));
+            let (swept, step_took) = both;
+            let swept = swept?;
+            beside.push(took?);
+            n += 16;
+            (held, longest) = (held + step_took, longest.max(step_took));
+            events += swept.events;
+            let rested = Instant::now();
+            while rested.elapsed() < 3 * step_took {
+                beside.push(commit(n, end).await?);
+                n += 16;
+            }
+            if swept.next != SweepNext::More {
+                break;
+            }
+        }
+        let (name, rate) = (part.as_str(), events as f64 / begun.elapsed().as_secs_f64());
+        println!(
+            "{name}: {events} events at {rate:.0} a second, {:.1} µs each in steps, the longest \
+             {:.1?}; commits of 16 beside it: {}",
+            held.as_micros() as f64 / events.max(1) as f64,
+            longest,
+            percentiles(beside)
+        );
+    }
+    Ok(())
+}
+
+fn percentiles(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+    format!("median {:.2?}, p99 {:.2?}, longest {:.2?}", at(50), at(99), at(100))
 }
 
 async fn accounts(store: &SqliteStore) -> Result<TenantNo, Box<dyn std::error::Error>> {

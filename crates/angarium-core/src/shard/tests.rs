@@ -3,6 +3,7 @@
 mod changes;
 mod crowds;
 mod deeds;
+mod expiring;
 mod flow;
 mod gates;
 mod health;
@@ -308,14 +309,13 @@ impl Bench {
         let (key, at) = (action.key, action.at);
         let alone = |key| ActionResult { key, stood: None };
         match &action.kind {
-            RowActionKind::Cancel => {
-                let (.., lane, state) = self.pending.remove(&key)?;
-                self.ended.push((key, DeliveryState::Cancelled));
-                let standing = match state {
-                    DeliveryState::Queued => Standing::Behind,
-                    _ => Standing::Head,
-                };
-                Some(ActionResult { key, stood: lane.map(|lane| (lane, standing)) })
+            RowActionKind::Cancel => self.end_row(key, DeliveryState::Cancelled),
+            RowActionKind::Expire { holds, .. } => {
+                let done = self.end_row(key, DeliveryState::Dead)?;
+                if let Some((lane, Standing::Head)) = done.stood.filter(|_| *holds) {
+                    self.holds.insert((key.endpoint, key.event), LaneHold { lane, by: key });
+                }
+                Some(done)
             }
             RowActionKind::DueNow => {
                 let row = self.pending.get_mut(&key);
@@ -343,6 +343,16 @@ impl Bench {
                 Some(alone(key))
             }
         }
+    }
+
+    fn end_row(&mut self, key: DeliveryKey, ended: DeliveryState) -> Option<ActionResult> {
+        let (.., lane, state) = self.pending.remove(&key)?;
+        self.ended.push((key, ended));
+        let standing = match state {
+            DeliveryState::Queued => Standing::Behind,
+            _ => Standing::Head,
+        };
+        Some(ActionResult { key, stood: lane.map(|lane| (lane, standing)) })
     }
 
     fn write_endpoint(&mut self, write: &EndpointWrite) -> EndpointResult {

@@ -175,6 +175,8 @@ impl Stage {
             lanes: Default::default(),
             turns: Default::default(),
             jobs: Default::default(),
+            erasing: Arc::default(),
+            sweeping: Arc::default(),
             outside: Outside::default(),
             certificates,
             rejections: Arc::default(),

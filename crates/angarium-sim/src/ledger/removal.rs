@@ -24,6 +24,7 @@ impl Ledger {
         let Some(ages) = self.ages else { return };
         let new: Vec<_> = self.events.range(before..=upto).map(|(key, _)| *key).collect();
         for key in new.into_iter().filter(|key| *key > before) {
+            self.counts.gone[usize::from(part == Part::Metadata)] += 1;
             let number = self.number(key);
             if clock.since(key.time()) < ages.of(part) {
                 self.violated(format!("event {number} loses its {} too early", part.as_str()));
@@ -70,7 +71,7 @@ impl Ledger {
             self.violated(format!("{name}: expires after its end, or where nothing does"));
         }
         self.ends(key, DeliveryState::Dead);
-        self.expired.insert(key);
+        self.counts.expired += 1;
         if holds {
             self.hold_or_release(key, DeliveryState::Dead);
         }

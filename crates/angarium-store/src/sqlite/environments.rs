@@ -146,7 +146,8 @@ fn retention(text: Option<String>) -> Result<Retention, Fault> {
 /// All environments, in the order of their making.
 pub(super) fn all(view: &View<'_>) -> Result<Vec<Environment>, Fault> {
     let mut select = view.connection.prepare_cached(
-        "SELECT no, slug, title, contracts, created_at, egress, retention FROM environment ORDER BY no",
+        "SELECT no, slug, title, contracts, created_at, egress, retention FROM environment
+         ORDER BY no",
     )?;
     let mut hosts = view
         .connection

@@ -106,7 +106,7 @@ pub(super) fn insert(
     let row = values.into_iter().chain([crc]).map(ToSqlOutput::Borrowed);
     tx.connection.prepare_cached(INSERT)?.execute(params_from_iter(row))?;
     tx.state.events += 1;
-    usage::count_bytes(tx, write.tenant, usage::length(&body.data));
+    usage::count_bytes(tx, write.tenant, usage::length(&write.body.data));
     for fanout in &write.fanout {
         let delivery = DeliveryKey::first(key, fanout.endpoint);
         match fanout.start {
@@ -142,7 +142,8 @@ pub(super) struct Stored {
 
 /// Takes the payload from an event for good: its data and, of one that was received, its headers;
 /// if it is erased, all that says more than which event it is.
-pub(super) fn strip(tx: &Tx<'_>, stored: Stored, gone: Gone) -> Result<(), Fault> {
+pub(super) fn strip(tx: &mut Tx<'_>, stored: Stored, gone: Gone) -> Result<(), Fault> {
+    usage::take_off(tx, &stored.event)?;
     let Stored { shard, event, fanout, .. } = stored;
     let mut body = NewEvent::clone(&event.body);
     body.data = Bytes::new();

@@ -92,7 +92,11 @@ fn left_overs(tx: &Tx<'_>, tenant: i64) -> Result<Purged, Fault> {
         rows += tx.connection.prepare_cached(delete)?.execute([tenant, ROWS])?;
     }
     if rows == 0 {
-        tx.connection.execute("DELETE FROM purge WHERE tenant = ?1", [tenant])?;
+        for delete in
+            ["DELETE FROM purge WHERE tenant = ?1", "DELETE FROM tenant_usage WHERE tenant = ?1"]
+        {
+            tx.connection.execute(delete, [tenant])?;
+        }
     }
     Ok(Purged::Some(0))
 }

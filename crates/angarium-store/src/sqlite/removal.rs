@@ -4,6 +4,7 @@ use super::events::{self, Stored};
 use super::fault::Fault;
 use super::rows::REPLAYED;
 use super::upkeep;
+use super::usage;
 use super::writer::Tx;
 use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation};
 use angarium_core::retention::Gone;
@@ -106,7 +107,7 @@ fn endpoints(connection: &Connection, stored: &Stored) -> Result<BTreeSet<Endpoi
 }
 
 /// Removes the payload.
-pub(super) fn payload(tx: &Tx<'_>, stored: Stored, gone: Gone) -> Result<(), Fault> {
+pub(super) fn payload(tx: &mut Tx<'_>, stored: Stored, gone: Gone) -> Result<(), Fault> {
     events::strip(tx, stored, gone)
 }
 
@@ -122,6 +123,7 @@ pub(super) fn attempts(tx: &Tx<'_>, event: EventKey) -> Result<(), Fault> {
 pub(super) fn whole(tx: &mut Tx<'_>, stored: &Stored) -> Result<(), Fault> {
     let event = &stored.event;
     let (key, tenant) = (event.key.get(), event.tenant.get());
+    usage::take_off(tx, event)?;
     let connection = tx.connection;
     for endpoint in endpoints(connection, stored)? {
         connection.prepare_cached(DELETE_PAIR)?.execute([endpoint.get(), key])?;

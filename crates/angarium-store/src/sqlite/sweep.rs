@@ -157,7 +157,7 @@ impl Step {
         Ok(None)
     }
 
-    fn strip(&self, tx: &Tx<'_>, stored: Stored) -> Result<(), Fault> {
+    fn strip(&self, tx: &mut Tx<'_>, stored: Stored) -> Result<(), Fault> {
         match stored.gone {
             Some(_) => Ok(()),
             None => removal::payload(tx, stored, Gone { why: GoneWhy::Expired, at: self.now }),

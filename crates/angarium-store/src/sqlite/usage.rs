@@ -9,6 +9,7 @@ use super::codec::stored;
 use super::fault::Fault;
 use super::writer::Tx;
 use crate::read::Usage;
+use angarium_core::event::Event;
 use angarium_core::id::{EndpointNo, TenantNo};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
@@ -105,6 +106,16 @@ pub(super) fn count_bytes(tx: &mut Tx<'_>, tenant: TenantNo, by: i64) {
 pub(super) fn settle_bytes(tx: &Tx<'_>, tenant: TenantNo, by: i64) -> Result<(), Fault> {
     tx.connection.prepare_cached(SETTLE)?.execute(params![tenant.get(), by])?;
     Ok(())
+}
+
+/// Notes that an event has no payload any more, where it has been noted that it had one.
+pub(super) fn take_off(tx: &mut Tx<'_>, event: &Event) -> Result<(), Fault> {
+    let by = -length(&event.body.data);
+    count_bytes(tx, event.tenant, by);
+    match event.key <= tx.state.indexed_upto {
+        true => settle_bytes(tx, event.tenant, by),
+        false => Ok(()),
+    }
 }
 
 /// Notes that one delivery more waits for an endpoint, or one fewer.

@@ -203,6 +203,7 @@ pub fn judge(ended: Ended, rules: Rules<'_>, jitter: Jitter, now: Timestamp) -> 
         | Class::Tls
         | Class::TlsUnsupported
         | Class::Protocol
+        | Class::Token
         | Class::Unsendable => None,
     };
     let Ended { attempts, accepted_at, .. } = ended;

@@ -1,11 +1,10 @@
 //! An endpoint: where a tenant's deliveries go, and how.
 
-use crate::id::{ApiKeyId, EndpointId, EndpointNo, SigningKeyId, TenantNo};
+use crate::id::{ApiKeyId, EndpointId, EndpointNo, TenantNo};
 use crate::lane::Ordering;
 use crate::outcome::Class;
 use crate::rate::RateSpec;
 use crate::retry::RetrySpec;
-use crate::secret::{SecretText, SigningKey};
 use crate::subscription::Subscription;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,49 +57,6 @@ pub struct DeliveryOverride {
     /// The retry schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<RetrySpec>,
-}
-
-/// Authentication that stands in every request, encrypted at rest and never shown whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StaticAuth {
-    /// `Authorization: Basic`.
-    Basic {
-        /// The user.
-        username: String,
-        /// The password.
-        password: SecretText,
-    },
-    /// `Authorization: Bearer`.
-    Bearer {
-        /// The token.
-        token: SecretText,
-    },
-    /// A header of the receiver's choice.
-    Header {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: SecretText,
-    },
-    /// A query parameter.
-    Query {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: SecretText,
-    },
-}
-
-/// Everything of an endpoint that is secret; stored encrypted.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EndpointSecrets {
-    /// Signing keys, the current one first. Empty where the contract signs per tenant or not at
-    /// all.
-    pub keys: Vec<SigningKey>,
-    /// Static authentication.
-    pub auth: Option<StaticAuth>,
-    /// Custom headers, in the caller's order.
-    pub headers: Vec<(String, SecretText)>,
 }
 
 /// An endpoint as it was configured and is stored.
@@ -239,18 +195,27 @@ pub struct EndpointCounters {
     pub health: EndpointHealth,
 }
 
+mod auth;
+mod certificate;
 mod fixed;
 mod prepared;
 mod sealed_form;
 mod settings;
+mod tls;
 
+pub use auth::{EndpointAuth, EndpointSecrets, TlsSettings};
+pub use certificate::CertificateFacts;
 pub(crate) use fixed::is_reserved;
 pub use prepared::{Endpoint, PlainHttp};
-pub use settings::{Origin, Setting, Settings};
+pub use settings::{AuthInForce, Origin, Setting, Settings, TlsInForce};
+pub use tls::{ClientIdentity, EndpointTls};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::SigningKeyId;
+    use crate::oauth2::{ClientAuth, OAuth2Settings};
+    use crate::secret::{SecretText, SigningKey};
 
     #[test]
     fn secrets_read_back_from_the_form_that_is_encrypted() {
@@ -262,10 +227,22 @@ mod tests {
             signs_until: None,
         };
         let auths = [
-            StaticAuth::Basic { username: "u".into(), password: SecretText::new("p") },
-            StaticAuth::Bearer { token: SecretText::new("t") },
-            StaticAuth::Header { name: "x-key".into(), value: SecretText::new("v") },
-            StaticAuth::Query { name: "key".into(), value: SecretText::new("v") },
+            EndpointAuth::Basic { username: "u".into(), password: SecretText::new("p") },
+            EndpointAuth::Bearer { token: SecretText::new("t") },
+            EndpointAuth::Header { name: "x-key".into(), value: SecretText::new("v") },
+            EndpointAuth::Query { name: "key".into(), value: SecretText::new("v") },
+            EndpointAuth::OAuth2(OAuth2Settings {
+                token_url: "https://login.example/token".into(),
+                client_id: "c".into(),
+                client_secret: SecretText::new("s\"\\s"),
+                scopes: vec!["a".into(), "b".into()],
+                audience: Some("x".into()),
+                client_auth: ClientAuth::Body,
+            }),
+            EndpointAuth::Mtls {
+                certificate: "-----BEGIN\n".into(),
+                private_key: SecretText::new("-----BEGIN\n"),
+            },
         ];
         for auth in auths {
             let secrets = EndpointSecrets {
@@ -275,6 +252,11 @@ mod tests {
                     ("x-a".into(), SecretText::new("1")),
                     ("x-a".into(), SecretText::new("2")),
                 ],
+                tls: Some(TlsSettings {
+                    client_certificate: Some("-----BEGIN\n".into()),
+                    private_key: Some(SecretText::new("k")),
+                    ca: None,
+                }),
             };
             assert_eq!(EndpointSecrets::from_sealed_form(&secrets.to_sealed_form()), Ok(secrets));
         }

@@ -20,6 +20,7 @@ pub mod egress;
 pub mod endpoint;
 pub mod event;
 pub mod lane;
+pub mod oauth2;
 pub mod pace;
 pub mod permission;
 pub mod rate;

@@ -100,6 +100,10 @@ limits! {
     endpoint_headers: usize = 40, "headers", Some(Code::TooManyHeaders);
     /// Most bytes of them, names and values together.
     endpoint_header_bytes: usize = 8 * 1024, "bytes", Some(Code::TooManyHeaders);
+    /// Longest text of certificates, or of a private key, that an endpoint has of its own.
+    certificate_bytes: usize = 32 * 1024, "bytes", Some(Code::InvalidCertificate);
+    /// Most certificates in such a text: a chain, or the authorities that an endpoint trusts.
+    certificates: usize = 16, "certificates", Some(Code::InvalidCertificate);
     /// Longest URL of an endpoint.
     url_bytes: usize = 2_048, "bytes", Some(Code::InvalidUrl);
     /// Most retries in a schedule.

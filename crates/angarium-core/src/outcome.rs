@@ -3,6 +3,7 @@
 //! A receiver's failure is data, never an `Err`: the transport answers every attempt with an
 //! [`Outcome`], and [`Outcome::class`] is total.
 
+use crate::oauth2::TokenFault;
 use crate::time::Timestamp;
 use std::time::{Duration, SystemTime};
 
@@ -70,6 +71,8 @@ pub enum Outcome {
     Broken(String),
     /// The answer was not HTTP, or its head was longer than the limit.
     Malformed(String),
+    /// The endpoint's token endpoint gave no access token, with the reason; nothing was sent.
+    NoToken(TokenFault),
     /// The request could not be built from endpoint, contract and event.
     NotBuilt(String),
 }
@@ -132,6 +135,8 @@ classes! {
     Protocol = 12, "protocol";
     /// The request could not be built.
     Unsendable = 13, "unsendable";
+    /// The endpoint's token endpoint gave no access token.
+    Token = 14, "token";
 }
 
 impl Outcome {
@@ -146,6 +151,7 @@ impl Outcome {
             Outcome::TlsUnsupported(_) => Class::TlsUnsupported,
             Outcome::Broken(_) | Outcome::Malformed(_) => Class::Protocol,
             Outcome::NotBuilt(_) => Class::Unsendable,
+            Outcome::NoToken(_) => Class::Token,
         }
     }
 
@@ -174,6 +180,9 @@ impl Outcome {
             Outcome::TimedOut(Phase::Head) => Some("no answer in time".into()),
             Outcome::NotConnected(_) | Outcome::ForbiddenAddress(_) => {
                 Some("the address cannot be reached".into())
+            }
+            Outcome::NoToken(fault) => {
+                Some(format!("no access token from the token endpoint: {fault}"))
             }
             Outcome::NoAddress(text)
             | Outcome::TlsFailed(text)

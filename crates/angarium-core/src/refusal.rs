@@ -153,6 +153,8 @@ codes! {
     InvalidSubscription => "invalid_subscription", 422;
     /// A secret of the wrong form or length.
     InvalidSecret => "invalid_secret", 422;
+    /// A certificate, a chain or a private key that cannot be used.
+    InvalidCertificate => "invalid_certificate", 422;
     /// A delivery override that is not a schedule.
     InvalidSchedule => "invalid_schedule", 422;
     /// The event's data does not match the event type's schema.

@@ -11,18 +11,19 @@ use crate::contract::{Facts, KeyPresence, Signed, TenantSigner};
 use crate::destination::Destination;
 use crate::endpoint::{DeliveryMethod, Endpoint, is_reserved};
 use crate::event::Event;
+use crate::oauth2::AccessToken;
 use crate::time::Timestamp;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::sync::Arc;
 
 /// How the gateway names itself.
-const AGENT: HeaderValue =
+pub(crate) const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("Angarium/", env!("CARGO_PKG_VERSION")));
 /// Answers are read raw and cut at a limit, so a compressed one would be of no use.
-const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// One attempt's request, ready to be written.
 ///
@@ -41,6 +42,11 @@ pub struct OutgoingRequest {
 }
 
 impl OutgoingRequest {
+    /// Adds what a token endpoint gave out.
+    pub fn authorize(&mut self, token: &AccessToken) {
+        self.message.headers_mut().insert(AUTHORIZATION, token.authorization());
+    }
+
     /// Path and query without secrets, for the record.
     pub fn shown_target(&self) -> &str {
         let own = || self.message.uri().path_and_query().map_or("/", PathAndQuery::as_str);

@@ -19,6 +19,7 @@ pub mod receive;
 
 pub mod egress;
 pub mod runner;
+mod tokens;
 
 pub mod metrics;
 pub mod next_master_key;

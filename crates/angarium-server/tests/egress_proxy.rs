@@ -29,7 +29,7 @@ fn written(url: &str, password: Option<&str>, resolve: Option<&str>) -> WrittenS
 
 fn way(written: WrittenSettings) -> Way {
     let settings = EgressSettings::try_new(written).expect("sound settings");
-    Way { endpoint: ENDPOINT, policy: Arc::new(loopback().narrowed(&settings)) }
+    Way { endpoint: ENDPOINT, policy: Arc::new(loopback().narrowed(&settings)), tls: None }
 }
 
 async fn send(way: &Way, url: &str) -> Exchange {
@@ -114,8 +114,8 @@ fn scheme(kind: Kind) -> &'static str {
 async fn a_connection_is_used_under_its_own_policy_only() {
     let receiver = Receiver::plain(vec![Turn::say(OK)]).await;
     let egress = egress();
-    let open = Way { endpoint: ENDPOINT, policy: Arc::new(loopback()) };
-    let same = Way { endpoint: ENDPOINT, policy: Arc::new(loopback()) };
+    let open = Way { endpoint: ENDPOINT, policy: Arc::new(loopback()), tls: None };
+    let same = Way { endpoint: ENDPOINT, policy: Arc::new(loopback()), tls: None };
     let url = receiver.url();
     for way in [&open, &same] {
         let sent = egress.send(way, request(&url), TIMEOUT).await;

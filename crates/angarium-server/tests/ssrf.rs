@@ -69,7 +69,7 @@ async fn inside_the_namespace() {
     for (name, proxy) in ways {
         println!("{name}:");
         let policy = Arc::new(policy(proxy));
-        let way = Way { endpoint: NO_ENDPOINT, policy };
+        let way = Way { endpoint: NO_ENDPOINT, policy, tls: None };
         let world = World { egress: Arc::clone(&egress), way, arrived: arrived.clone() };
         world.try_every_writing().await;
         world.try_names(&name_server.answers).await;

@@ -2,10 +2,10 @@
 
 use crate::account::{ApiKey, Environment, EventTypeConfig, Tenant};
 use crate::egress::{EgressSettings, Proxy};
-use crate::endpoint::{EndpointConfig, EndpointSecrets};
+use crate::endpoint::{EndpointConfig, EndpointSecrets, TlsSettings};
 use crate::job::Job;
 use crate::retention::Retention;
-use crate::secret::SigningKey;
+use crate::secret::{SecretText, SigningKey};
 use crate::source::SourceConfig;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
@@ -119,6 +119,21 @@ impl Members {
             .note("retention.audit", written.audit)
     }
 
+    fn hide_tls(mut self, tls: Option<&TlsSettings>) -> Self {
+        let Some(TlsSettings { client_certificate, private_key, ca }) = tls else { return self };
+        let parts = [
+            ("tls.client_certificate", client_certificate.as_deref()),
+            ("tls.private_key", private_key.as_ref().map(SecretText::expose)),
+            ("tls.ca", ca.as_deref()),
+        ];
+        for (name, text) in parts {
+            if let Some(text) = text {
+                self = self.hide_bytes(name, text.as_bytes());
+            }
+        }
+        self
+    }
+
     fn hide_keys(self, keys: &[SigningKey]) -> Self {
         self.hide("secret", &EndpointSecrets { keys: keys.to_vec(), ..EndpointSecrets::default() })
     }
@@ -189,10 +204,10 @@ impl Audited for EndpointConfig {
         if let Some(Value::Object(subscription)) = members.values.remove("subscription") {
             members.values.extend(subscription);
         }
-        let EndpointSecrets { keys, auth, headers } = &self.secrets;
+        let EndpointSecrets { keys, auth, headers, tls } = &self.secrets;
         members = members.hide_keys(keys);
         let auth = EndpointSecrets { auth: auth.clone(), ..EndpointSecrets::default() };
-        members = members.hide("auth", &auth);
+        members = members.hide("auth", &auth).hide_tls(tls.as_ref());
         headers.iter().fold(members, |members, (name, _)| {
             let of_name = headers.iter().filter(|(other, _)| other == name);
             let headers = of_name.cloned().collect();
@@ -232,10 +247,9 @@ impl Audited for Job {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::StaticAuth;
+    use crate::endpoint::EndpointAuth;
     use crate::id::{EndpointId, SigningKeyId, TenantNo};
     use crate::limits::Limits;
-    use crate::secret::SecretText;
     use crate::subscription::Subscription;
     use crate::time::Timestamp;
 
@@ -278,7 +292,7 @@ mod tests {
     #[test]
     fn of_a_secret_the_name_alone_is_told() {
         let mut after = endpoint();
-        after.secrets.auth = Some(StaticAuth::Bearer { token: SecretText::new("canary") });
+        after.secrets.auth = Some(EndpointAuth::Bearer { token: SecretText::new("canary") });
         after.secrets.headers = vec![("X-Key".into(), SecretText::new("canary"))];
         after.secrets.keys = vec![SigningKey {
             id: SigningKeyId::from_bytes([3; 16]),
@@ -287,7 +301,15 @@ mod tests {
             retired_at: None,
             signs_until: None,
         }];
-        let names = r#"[{"member":"auth"},{"member":"headers.X-Key"},{"member":"secret"}]"#;
+        after.secrets.tls = Some(TlsSettings {
+            ca: Some("canary".into()),
+            private_key: Some(SecretText::new("canary")),
+            client_certificate: None,
+        });
+        let names = concat!(
+            r#"[{"member":"auth"},{"member":"headers.X-Key"},{"member":"secret"},"#,
+            r#"{"member":"tls.ca"},{"member":"tls.private_key"}]"#,
+        );
         assert_eq!(told(&endpoint(), &after), names);
         assert_eq!(told(&after, &endpoint()), names);
         let mut other = after.clone();

@@ -1,7 +1,8 @@
-//! What stands in every request of an endpoint: static authentication and custom headers
+//! What stands in every request of an endpoint: authentication that is always the same, and custom
+//! headers
 //! (reliability-security.md, S11). Values are secret: marked sensitive, never shown whole.
 
-use super::{EndpointSecrets, StaticAuth};
+use super::{EndpointAuth, EndpointSecrets};
 use crate::contract::{Contract, Place};
 use crate::limits::Limits;
 use crate::refusal::{Code, Refusal};
@@ -36,7 +37,7 @@ pub(crate) fn is_reserved(name: &HeaderName) -> bool {
         || RESERVED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
-/// The headers of static authentication and the custom ones.
+/// The headers of authentication and the custom ones.
 pub(super) fn headers(
     secrets: &EndpointSecrets,
     contract: &Contract,
@@ -50,11 +51,17 @@ pub(super) fn headers(
         );
         return Err(Refusal::field(Code::TooManyHeaders, "headers", message));
     }
-    let mut made: Vec<_> = auth_header(secrets.auth.as_ref(), contract)?.into_iter().collect();
+    let auth = auth_header(secrets.auth.as_ref(), contract)?;
+    let taken = match (&auth, &secrets.auth) {
+        // It comes with each attempt.
+        (None, Some(EndpointAuth::OAuth2(_))) => Some(AUTHORIZATION),
+        (auth, _) => auth.as_ref().map(|(name, _)| name.clone()),
+    };
+    let mut made: Vec<_> = auth.into_iter().collect();
     for (name, value) in &secrets.headers {
         let field = format!("headers.{name}");
         let name = check_name(name, &field, contract)?;
-        if made.first().is_some_and(|(auth, _)| secrets.auth.is_some() && *auth == name) {
+        if taken.as_ref() == Some(&name) {
             let message = "`auth` sets this header already";
             return Err(Refusal::field(Code::InvalidHeader, field, message));
         }
@@ -64,12 +71,13 @@ pub(super) fn headers(
 }
 
 fn auth_header(
-    auth: Option<&StaticAuth>,
+    auth: Option<&EndpointAuth>,
     contract: &Contract,
 ) -> Result<Option<(HeaderName, HeaderValue)>, Refusal> {
+    use EndpointAuth::{Mtls, OAuth2, Query};
     Ok(match auth {
-        None | Some(StaticAuth::Query { .. }) => None,
-        Some(StaticAuth::Basic { username, password }) => {
+        None | Some(Query { .. } | OAuth2(_) | Mtls { .. }) => None,
+        Some(EndpointAuth::Basic { username, password }) => {
             if username.contains(':') {
                 let message = "a user name has no colon";
                 return Err(Refusal::field(Code::InvalidField, "auth.username", message));
@@ -78,11 +86,11 @@ fn auth_header(
             let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
             Some((AUTHORIZATION, sensitive(&value, "auth")?))
         }
-        Some(StaticAuth::Bearer { token }) => {
+        Some(EndpointAuth::Bearer { token }) => {
             let value = Zeroizing::new(format!("Bearer {}", token.expose()));
             Some((AUTHORIZATION, sensitive(&value, "auth.token")?))
         }
-        Some(StaticAuth::Header { name, value }) => {
+        Some(EndpointAuth::Header { name, value }) => {
             let name = check_name(name, "auth.name", contract)?;
             Some((name, sensitive(value.expose(), "auth.value")?))
         }
@@ -123,7 +131,7 @@ pub(crate) struct QueryAuth {
 
 impl QueryAuth {
     pub(super) fn prepare(secrets: &EndpointSecrets) -> Result<Option<Self>, Refusal> {
-        let Some(StaticAuth::Query { name, value }) = &secrets.auth else {
+        let Some(EndpointAuth::Query { name, value }) = &secrets.auth else {
             return Ok(None);
         };
         if name.is_empty() {

@@ -2,13 +2,14 @@
 //! change makes a new one.
 
 use super::fixed::{self, QueryAuth};
-use super::{DeliveryMethod, DeliveryOverride, EndpointConfig};
+use super::{DeliveryMethod, DeliveryOverride, EndpointAuth, EndpointConfig, EndpointTls};
 use crate::contract::{Contract, KeyPresence, KeyScope, Signer, TIMEOUTS, WhileDisabled};
 use crate::delivery::Rules;
 use crate::destination::{Destination, Scheme};
 use crate::gate::{BreakerRule, GateRules};
 use crate::lane::Ordering;
 use crate::limits::Limits;
+use crate::oauth2::OAuth2Client;
 use crate::rate::RateLimit;
 use crate::refusal::{Code, Refusal};
 use crate::retry::RetryPolicy;
@@ -36,6 +37,10 @@ pub struct Endpoint {
     pub gate: GateRules,
     /// The effective method.
     pub method: DeliveryMethod,
+    /// Who asks for the tokens that its requests carry, where they carry some.
+    pub oauth2: Option<Arc<OAuth2Client>>,
+    /// TLS of its own.
+    pub tls: Option<Arc<EndpointTls>>,
     /// Its own keys; `None` where the tenant's sign, or nothing is signed.
     pub(crate) signer: Option<Arc<Signer>>,
     /// Headers that are the same in every request, marked sensitive.
@@ -79,6 +84,13 @@ impl Endpoint {
         let signer = prepare_signer(&config, &contract)?.map(Arc::new);
         let fixed_headers = fixed::headers(&config.secrets, &contract, limits)?;
         let query_auth = QueryAuth::prepare(&config.secrets)?.map(Arc::new);
+        let oauth2 = match &config.secrets.auth {
+            Some(EndpointAuth::OAuth2(settings)) => {
+                Some(Arc::new(OAuth2Client::prepare(settings, limits, plain_http)?))
+            }
+            Some(_) | None => None,
+        };
+        let tls = EndpointTls::prepare(&config.secrets, destination.scheme, limits)?;
         Ok(Self {
             config,
             contract,
@@ -88,6 +100,8 @@ impl Endpoint {
             ordering,
             gate,
             method,
+            oauth2,
+            tls: tls.map(Arc::new),
             signer,
             fixed_headers,
             query_auth,

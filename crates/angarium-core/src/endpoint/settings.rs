@@ -1,7 +1,7 @@
 //! The settings in force for an endpoint, each with the level that it comes from (design.md
 //! section 3).
 
-use super::{DeliveryMethod, Endpoint};
+use super::{CertificateFacts, DeliveryMethod, Endpoint};
 use crate::contract::{DisableAfter, HealthPolicy, WhileDisabled};
 use crate::delivery::{DeadLetterPolicy, GonePolicy};
 use crate::gate::BreakerRule;
@@ -53,6 +53,24 @@ impl<T> Setting<T> {
     }
 }
 
+/// How requests prove who sends them, without anything secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthInForce<'a> {
+    /// The `type` in the API.
+    pub kind: &'static str,
+    /// Where its tokens come from, if it has some.
+    pub token_url: Option<&'a str>,
+}
+
+/// How an endpoint's connections are secured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsInForce {
+    /// The certificate that is shown to the receiver.
+    pub client_certificate: Option<CertificateFacts>,
+    /// The authorities that alone vouch for the receiver; none for those whom the server trusts.
+    pub ca: Option<Vec<CertificateFacts>>,
+}
+
 /// The settings in force for an endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings<'a> {
@@ -66,6 +84,10 @@ pub struct Settings<'a> {
     pub gone: Setting<GonePolicy>,
     /// The method.
     pub method: Setting<DeliveryMethod>,
+    /// How requests prove who sends them; none if they do not.
+    pub auth: Setting<Option<AuthInForce<'a>>>,
+    /// How connections are secured; none if that is left to the server.
+    pub tls: Setting<Option<TlsInForce>>,
     /// Most attempts in flight.
     pub concurrency: Setting<usize>,
     /// Most attempts a second; none if nobody limits them.
@@ -110,6 +132,8 @@ impl Endpoint {
             retry_after: Setting::of(retry_after, retry_after, Contract, System),
             gone: by_contract(gone),
             method: Setting::of(self.method, config.method, Endpoint, Contract),
+            auth: Setting::of(self.auth(), config.secrets.auth.as_ref(), Endpoint, System),
+            tls: Setting::of(self.tls(), self.tls.as_ref(), Endpoint, System),
             concurrency: Setting::of(self.gate.window, config.concurrency, Endpoint, System),
             rate: Setting::of(self.gate.rate, config.rate, Endpoint, System),
             breaker: Setting { value: self.gate.breaker, origin: breaker },
@@ -118,6 +142,23 @@ impl Endpoint {
             disable_after: Setting::of(disable_after, disable_after, Contract, System),
             while_disabled: by_contract(while_disabled),
         }
+    }
+}
+
+impl Endpoint {
+    fn auth(&self) -> Option<AuthInForce<'_>> {
+        let token_url = self.oauth2.as_ref().map(|client| &*client.settings.token_url);
+        self.config.secrets.auth.as_ref().map(|auth| AuthInForce { kind: auth.kind(), token_url })
+    }
+
+    fn tls(&self) -> Option<TlsInForce> {
+        self.tls.as_ref().map(|tls| TlsInForce {
+            client_certificate: tls.client.as_ref().map(|client| client.facts().clone()),
+            ca: tls
+                .authorities
+                .as_ref()
+                .map(|all| all.iter().filter_map(|one| CertificateFacts::of(one)).collect()),
+        })
     }
 }
 

@@ -122,7 +122,9 @@ impl Signal {
             | Class::Unreachable
             | Class::Tls
             | Class::TlsUnsupported
-            | Class::Protocol => Signal::Down,
+            | Class::Protocol
+            // Without a token nothing gets through, whoever is at fault.
+            | Class::Token => Signal::Down,
             Class::Redirect | Class::ClientError | Class::Gone | Class::Unsendable => {
                 Signal::Answered
             }

@@ -4,7 +4,7 @@ mod verified;
 
 use super::*;
 use crate::contract::{Contract, ContractLibrary};
-use crate::endpoint::{DeliveryOverride, EndpointConfig, EndpointSecrets, PlainHttp, StaticAuth};
+use crate::endpoint::{DeliveryOverride, EndpointAuth, EndpointConfig, EndpointSecrets, PlainHttp};
 use crate::event::{DataKind, EventType, NewEvent};
 use crate::id::{EndpointId, EventKey, SigningKeyId, TenantNo};
 use crate::limits::Limits;
@@ -207,7 +207,7 @@ fn quantfolio_s_get_carries_the_event_in_the_query_and_signs_it_as_sent() {
     config.method = Some(DeliveryMethod::Get);
     config.url = "https://example.com/in?own=1".into();
     config.secrets.auth =
-        Some(StaticAuth::Query { name: "api key".into(), value: SecretText::new("s&cret") });
+        Some(EndpointAuth::Query { name: "api key".into(), value: SecretText::new("s&cret") });
     let endpoint = prepare(config, contract("quantfolio")).expect("an endpoint");
     let event = with(&event("qap.investor.created", "{\"secret\":1}"), |body| {
         body.subject = Some("inv 1/ü".into());
@@ -314,7 +314,7 @@ fn facts_are_escaped_for_where_they_stand_and_absent_members_leave_no_comma() {
 fn authentication_and_custom_headers_are_sent_and_marked_sensitive() {
     let mut config = config(&[SECRET]);
     config.secrets.auth =
-        Some(StaticAuth::Basic { username: "u".into(), password: SecretText::new("p:q") });
+        Some(EndpointAuth::Basic { username: "u".into(), password: SecretText::new("p:q") });
     config.secrets.headers = vec![("X-A".into(), SecretText::new("1"))];
     let endpoint = prepare(config, contract("standard")).expect("an endpoint");
     let request = built(&endpoint, &event("a", "{}"));

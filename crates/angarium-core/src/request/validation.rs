@@ -35,8 +35,9 @@ impl<'a> Validation<'a> {
         self.rule.timeout
     }
 
-    /// The request: no body, no event, no signature. The endpoint's static authentication and its
-    /// own headers go along, so that a receiver that lets in only them can answer.
+    /// The request: no body, no event, no signature. The endpoint's authentication and its own
+    /// headers go along, so that a receiver that lets in only them can answer; a token is for the
+    /// caller to add.
     ///
     /// # Errors
     /// [`NotBuilt::TargetTooLong`].
@@ -89,6 +90,7 @@ impl<'a> Validation<'a> {
             | Outcome::TlsUnsupported(_)
             | Outcome::Broken(_)
             | Outcome::Malformed(_)
+            | Outcome::NoToken(_)
             | Outcome::NotBuilt(_) => outcome.detail().unwrap_or_default(),
         };
         let (status, timeout) = (self.rule.status, print_span(self.rule.timeout));

@@ -1,15 +1,16 @@
 //! Opens a connection to a judged address, itself or through a proxy, and speaks TLS on it.
 
-use super::EgressError;
 use super::allowance::Allowance;
 use super::config::{EgressConfig, EgressLimits};
 use super::resolve::Addresses;
-use super::tls::{self, Protocol};
+use super::tls::{self, Connectors, Protocol};
 use super::tunnel;
 use super::wire::Wire;
+use super::{EgressError, Way};
 use angarium_core::address::AddressPolicy;
 use angarium_core::destination::{Destination, Host, Scheme};
-use angarium_core::egress::{EgressPolicy, Proxy, ResolvedBy, Target};
+use angarium_core::egress::{Proxy, ResolvedBy, Target};
+use angarium_core::endpoint::EndpointTls;
 use angarium_core::outcome::{Outcome, Phase};
 use angarium_core::refusal::Refusal;
 use rustls::pki_types::ServerName;
@@ -17,12 +18,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 
 /// Opens connections. Nothing else in the product does.
 pub(super) struct Dialler {
     addresses: Addresses,
-    tls: TlsConnector,
+    tls: Connectors,
     limits: EgressLimits,
 }
 
@@ -30,7 +30,7 @@ impl Dialler {
     pub(super) fn new(config: &EgressConfig) -> Result<Self, EgressError> {
         Ok(Self {
             addresses: Addresses::new(config)?,
-            tls: tls::connector(&config.extra_roots)?,
+            tls: Connectors::new(&config.extra_roots)?,
             limits: config.limits.clone(),
         })
     }
@@ -39,9 +39,10 @@ impl Dialler {
     pub(super) async fn open(
         &self,
         destination: &Destination,
-        policy: &EgressPolicy,
+        way: &Way,
         deadline: Instant,
     ) -> Result<(Wire, Protocol), Outcome> {
+        let policy = &*way.policy;
         let forbidden = |refusal: Refusal| Outcome::ForbiddenAddress(refusal.message);
         policy.judge(destination).map_err(forbidden)?;
         let stream = match &policy.proxy {
@@ -53,7 +54,10 @@ impl Dialler {
         };
         match destination.scheme {
             Scheme::Http => Ok((Wire::plain(stream, self.allowance()), Protocol::Http1)),
-            Scheme::Https => self.shake_hands(stream, &destination.host, deadline).await,
+            Scheme::Https => {
+                let tls = way.tls.as_deref();
+                self.shake_hands(stream, &destination.host, tls, deadline).await
+            }
         }
     }
 
@@ -145,13 +149,14 @@ impl Dialler {
         &self,
         stream: TcpStream,
         host: &Host,
+        tls: Option<&EndpointTls>,
         deadline: Instant,
     ) -> Result<(Wire, Protocol), Outcome> {
         let deadline = deadline.min(Instant::now() + self.limits.tls);
-        let handshake = self.tls.connect(server_name(host)?, stream);
+        let handshake = self.tls.of(tls)?.connect(server_name(host)?, stream);
         match timeout_at(deadline, handshake).await {
             Err(_elapsed) => Err(Outcome::TimedOut(Phase::Tls)),
-            Ok(Err(error)) => Err(tls::describe(&error)),
+            Ok(Err(error)) => Err(tls::describe_handshake(&error)),
             Ok(Ok(stream)) => {
                 let protocol = tls::protocol(stream.get_ref().1.alpn_protocol());
                 Ok((Wire::tls(stream, self.allowance()), protocol))

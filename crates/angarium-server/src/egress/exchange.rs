@@ -57,6 +57,14 @@ impl Connection {
         }
     }
 
+    /// By what TLS was broken after its handshake, if it was.
+    pub(super) fn broken(&self) -> Option<&Outcome> {
+        match self {
+            Self::Http1(http1) => http1.notes().broken(),
+            Self::Http2(http2) => http2.notes().broken(),
+        }
+    }
+
     /// Whether another exchange can begin.
     pub(super) fn is_ready(&mut self) -> bool {
         match self {

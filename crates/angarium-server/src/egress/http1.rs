@@ -5,7 +5,7 @@ use super::allowance::Allowance;
 use super::answer::{Answer, Appetite, Beginning};
 use super::config::EgressLimits;
 use super::exchange::{Message, Sent, describe};
-use super::wire::{Wire, Writing};
+use super::wire::{Notes, Wire};
 use angarium_core::destination::Destination;
 use angarium_core::outcome::{Outcome, Phase};
 use bytes::Bytes;
@@ -28,7 +28,7 @@ pub(super) struct Http1 {
     sender: SendRequest<Full<Bytes>>,
     machine: Connection<TokioIo<Wire>, Full<Bytes>>,
     state: State,
-    writing: Writing,
+    notes: Notes,
     allowance: Allowance,
     pub(super) opened: Instant,
 }
@@ -50,7 +50,7 @@ type Head = Result<Response<Incoming>, TrySendError<Message>>;
 
 impl Http1 {
     pub(super) async fn open(wire: Wire, limits: &EgressLimits) -> Result<Self, Outcome> {
-        let (writing, allowance) = (wire.writing(), wire.allowance());
+        let (notes, allowance) = (wire.notes(), wire.allowance());
         let (sender, machine) = Builder::new()
             .max_headers(limits.head_fields)
             .max_header_size(limits.head_bytes)
@@ -58,7 +58,7 @@ impl Http1 {
             .await
             .map_err(|error| describe(&error))?;
         let opened = Instant::now();
-        Ok(Self { sender, machine, state: State::Open, writing, allowance, opened })
+        Ok(Self { sender, machine, state: State::Open, notes, allowance, opened })
     }
 
     /// Whether another exchange can begin; notices what the peer did meanwhile.
@@ -152,8 +152,12 @@ impl Http1 {
         drive(&mut self.machine, &mut self.state, cx);
     }
 
+    pub(super) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
     fn phase(&self) -> Phase {
-        match self.writing.is_stalled() {
+        match self.notes.is_stalled() {
             true => Phase::Write,
             false => Phase::Head,
         }

@@ -5,7 +5,7 @@ use super::allowance::Allowance;
 use super::answer::{Answer, Appetite, Beginning};
 use super::config::EgressLimits;
 use super::exchange::{Message, Sent, describe};
-use super::wire::{Wire, Writing};
+use super::wire::{Notes, Wire};
 use angarium_core::destination::{Destination, Scheme};
 use angarium_core::outcome::{Outcome, Phase};
 use bytes::Bytes;
@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 #[derive(Clone)]
 pub(super) struct Http2 {
     sender: SendRequest<Full<Bytes>>,
-    writing: Writing,
+    notes: Notes,
     allowance: Allowance,
     /// An attempt waited in vain: the peer may be gone, and takes no new exchange.
     retired: Arc<AtomicBool>,
@@ -43,7 +43,7 @@ impl Drop for Machine {
 
 impl Http2 {
     pub(super) async fn open(wire: Wire, limits: &EgressLimits) -> Result<Self, Outcome> {
-        let (writing, allowance) = (wire.writing(), wire.allowance());
+        let (notes, allowance) = (wire.notes(), wire.allowance());
         let head_bytes = u32::try_from(limits.head_bytes).unwrap_or(u32::MAX);
         let (sender, machine) = Builder::new(TokioExecutor::new())
             .max_header_list_size(head_bytes)
@@ -56,7 +56,7 @@ impl Http2 {
         let task = tokio::spawn(async move { machine.await.unwrap_or_default() });
         Ok(Self {
             sender,
-            writing,
+            notes,
             allowance,
             retired: Arc::default(),
             opened: Instant::now(),
@@ -104,8 +104,12 @@ impl Http2 {
         Sent::Answered(Answer::of(head.status, head.headers, beginning.into_bytes()))
     }
 
+    pub(super) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
     fn phase(&self) -> Phase {
-        match self.writing.is_stalled() {
+        match self.notes.is_stalled() {
             true => Phase::Write,
             false => Phase::Head,
         }

@@ -12,6 +12,7 @@
 
 use angarium_core::destination::Destination;
 use angarium_core::egress::EgressPolicy;
+use angarium_core::endpoint::EndpointTls;
 use angarium_core::id::EndpointNo;
 use angarium_core::outcome::Outcome;
 use angarium_core::request::OutgoingRequest;
@@ -66,6 +67,8 @@ pub struct Way {
     pub endpoint: EndpointNo,
     /// Where it may go, and through what.
     pub policy: Arc<EgressPolicy>,
+    /// How its connections are secured; none for the server's own TLS.
+    pub tls: Option<Arc<EndpointTls>>,
 }
 
 /// Sends requests; the simulator replaces it. A receiver's failure is an [`Outcome`], never an
@@ -156,7 +159,7 @@ impl Egress {
         destination: &Destination,
         deadline: Instant,
     ) -> Result<Connection, Outcome> {
-        let (wire, protocol) = self.dialler.open(destination, &way.policy, deadline).await?;
+        let (wire, protocol) = self.dialler.open(destination, way, deadline).await?;
         let connection = Connection::open(wire, protocol, &self.limits).await?;
         if let Connection::Http2(shared) = &connection {
             let shared = Connection::Http2(shared.clone());
@@ -178,12 +181,15 @@ impl Egress {
                 answer
             }
             Sent::Lost(outcome) => {
+                let outcome = connection.broken().cloned().unwrap_or(outcome);
                 drop(connection);
                 self.pool.forget_unusable(way.endpoint);
                 Answer::none(outcome)
             }
             Sent::Unsent(_) => {
-                Answer::none(Outcome::Broken("the connection was closed before the request".into()))
+                let closed =
+                    || Outcome::Broken("the connection was closed before the request".into());
+                Answer::none(connection.broken().cloned().unwrap_or_else(closed))
             }
         }
     }

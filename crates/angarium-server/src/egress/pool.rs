@@ -1,6 +1,6 @@
-//! Connections that wait for the next attempt, kept for each endpoint, origin and egress policy
-//! (S3): two endpoints never share one, so neither can learn from the other's, and what a changed
-//! policy forbids is not used again.
+//! Connections that wait for the next attempt, kept for each endpoint, origin, egress policy and
+//! TLS identity (S3): two endpoints never share one, so neither can learn from the other's, and
+//! what a changed policy forbids, or a changed certificate opened, is not used again.
 //!
 //! An idle connection costs a descriptor and some 20 KiB. So all endpoints together keep a bounded
 //! number, or ten thousand of them would leave no descriptor for the next attempt: for one more,
@@ -13,6 +13,7 @@ use super::http1::Http1;
 use super::http2::Http2;
 use angarium_core::destination::Destination;
 use angarium_core::egress::EgressPolicy;
+use angarium_core::endpoint::EndpointTls;
 use angarium_core::id::EndpointNo;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,10 +36,11 @@ struct Shelves {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct IdleNo(u64);
 
-/// The idle connections of one endpoint, all to one origin under one policy.
+/// The idle connections of one endpoint, all to one origin under one policy and identity.
 struct Shelf {
     origin: Box<str>,
     policy: Arc<EgressPolicy>,
+    tls: Option<Arc<EndpointTls>>,
     idle: Vec<Idle>,
     shared: Option<Shared>,
 }
@@ -56,7 +58,7 @@ struct Shared {
 
 impl Shelf {
     fn is_for(&self, way: &Way, destination: &Destination) -> bool {
-        *self.origin == *destination.origin() && self.policy == way.policy
+        *self.origin == *destination.origin() && self.policy == way.policy && self.tls == way.tls
     }
 }
 
@@ -134,6 +136,7 @@ impl Pool {
         let shelf = shelves.of.entry(way.endpoint).or_insert_with(|| Shelf {
             origin: destination.origin().into(),
             policy: Arc::clone(&way.policy),
+            tls: way.tls.clone(),
             idle: Vec::new(),
             shared: None,
         });

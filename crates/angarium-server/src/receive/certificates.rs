@@ -127,7 +127,7 @@ impl Certificates {
             }
             shelf.begin(now)?;
         }
-        let way = Way { endpoint: NO_ENDPOINT, policy };
+        let way = Way { endpoint: NO_ENDPOINT, policy, tls: None };
         let found = self.get(document, &way).await;
         let (document, policy) = (document.clone(), way.policy);
         let until = self.clock.now() + if found.is_ok() { KEPT } else { FAILED };

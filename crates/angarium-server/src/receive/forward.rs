@@ -159,7 +159,7 @@ async fn follow(
         }
         wanted.version += 1;
         wanted.updated_at = app.now();
-        let endpoint = prepared_anew(app, wanted, &row.config.url).map_err(about_forwarding)?;
+        let endpoint = prepared_anew(app, wanted, &row.config).map_err(about_forwarding)?;
         let changed = does(author, Action::EndpointUpdate, &row.config);
         let trace = Trace::of(changed.changing(&row.config, &endpoint.config));
         match app.runner.replace_endpoint(row.no, Arc::new(endpoint), trace).await {

@@ -1,4 +1,4 @@
-//! One attempt: build and sign, send, tell the shard.
+//! One attempt: build and sign, get a token where one is needed, send, tell the shard.
 
 use super::Runner;
 use crate::egress::{Exchange, Way};
@@ -6,14 +6,16 @@ use angarium_core::batch::AttemptRecord;
 use angarium_core::destination::Scheme;
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::id::{Epoch, ShardId};
+use angarium_core::oauth2::OAuth2Client;
 use angarium_core::outcome::{Class, Outcome};
 use angarium_core::request::{self, OutgoingRequest};
 use angarium_core::shard::{EndedAttempt, Load, Rows, Start};
 use angarium_core::time::{Jitter, Timestamp};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long after a failed read the rows are asked for again.
 const LOAD_AGAIN: Duration = Duration::from_secs(1);
@@ -24,12 +26,18 @@ impl Runner {
         // Receivers compare the time in a signature with clocks of their own.
         let (head, exchange) = match self.request(&start, self.parts.clock.wall()) {
             Ok(request) => {
-                let head = head_of(&request);
                 let policy = self.parts.directory.egress_of(start.endpoint.config.tenant);
-                let way = Way { endpoint: start.key.endpoint, policy };
-                (head, self.parts.transport.send(&way, request, start.endpoint.timeout).await)
+                let tls = start.endpoint.tls.clone();
+                let way = Way { endpoint: start.key.endpoint, policy, tls };
+                match &start.endpoint.oauth2 {
+                    None => self.send(&start, &way, request).await,
+                    // Boxed, because few have one, and its future is large.
+                    Some(client) => {
+                        Box::pin(self.send_with_token(&start, &way, client, request)).await
+                    }
+                }
             }
-            Err(reason) => (Box::default(), not_sent(reason)),
+            Err(reason) => not_sent(Outcome::NotBuilt(reason), Duration::ZERO),
         };
         let asked = exchange.outcome.retry_after();
         let record = record(start.attempt, began, head, exchange);
@@ -43,6 +51,38 @@ impl Runner {
                 owned.machine.outcome(EndedAttempt { key, record, asked, jitter, at: now });
             }
         });
+    }
+
+    async fn send(
+        &self,
+        start: &Start,
+        way: &Way,
+        request: OutgoingRequest,
+    ) -> (Box<str>, Exchange) {
+        let head = head_of(&request);
+        (head, self.parts.transport.send(way, request, start.endpoint.timeout).await)
+    }
+
+    /// Sends with the endpoint's token. What a receiver answers to it is the attempt's end, 401
+    /// too: the next attempt has another token.
+    async fn send_with_token(
+        &self,
+        start: &Start,
+        way: &Way,
+        client: &Arc<OAuth2Client>,
+        mut request: OutgoingRequest,
+    ) -> (Box<str>, Exchange) {
+        let began = Instant::now();
+        let token = match self.tokens.of(way.endpoint, client, &way.policy).await {
+            Ok(token) => token,
+            Err(fault) => return not_sent(Outcome::NoToken(fault), began.elapsed()),
+        };
+        request.authorize(&token);
+        let (head, exchange) = self.send(start, way, request).await;
+        if exchange.outcome.status() == Some(StatusCode::UNAUTHORIZED.as_u16()) {
+            self.tokens.refused(way.endpoint, &token).await;
+        }
+        (head, exchange)
     }
 
     fn request(&self, start: &Start, now: Timestamp) -> Result<OutgoingRequest, String> {
@@ -92,14 +132,10 @@ fn head_of(request: &OutgoingRequest) -> Box<str> {
     head.into_boxed_str()
 }
 
-fn not_sent(reason: String) -> Exchange {
-    Exchange {
-        outcome: Outcome::NotBuilt(reason),
-        took: Duration::ZERO,
-        response: Box::default(),
-        headers: HeaderMap::new(),
-        body: Box::default(),
-    }
+/// An attempt without a request: there is no head of it.
+fn not_sent(outcome: Outcome, took: Duration) -> (Box<str>, Exchange) {
+    let (response, headers, body) = (Box::default(), HeaderMap::new(), Box::default());
+    (Box::default(), Exchange { outcome, took, response, headers, body })
 }
 
 fn record(n: u16, at: Timestamp, request: Box<str>, exchange: Exchange) -> Box<AttemptRecord> {

@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::egress::Transport;
 use crate::entropy::Entropy;
+use crate::tokens::Tokens;
 use angarium_core::contract::{Contract, ContractLibrary, KeyScope, TenantSigner};
 use angarium_core::delivery::DeliveryState;
 use angarium_core::endpoint::{EndpointHealth, PlainHttp};
@@ -83,6 +84,7 @@ pub struct Runner {
     uncommitted: Arc<Uncommitted>,
     publishers: std::sync::Mutex<Publishers>,
     recording: Recording,
+    tokens: Tokens,
     signers: RwLock<HashMap<(TenantNo, String), Arc<TenantSigner>>>,
     counts: Counts,
     told: notices::Told,
@@ -133,6 +135,11 @@ impl Runner {
             uncommitted: Uncommitted::new(&parts.limits),
             publishers: std::sync::Mutex::default(),
             recording: Recording::default(),
+            tokens: Tokens::new(
+                Arc::clone(&parts.transport),
+                Arc::clone(&parts.clock),
+                parts.plain_http,
+            ),
             signers: RwLock::default(),
             counts: Counts::default(),
             told: notices::Told::default(),

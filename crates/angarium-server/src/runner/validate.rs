@@ -5,6 +5,7 @@ use super::Runner;
 use crate::egress::{NO_ENDPOINT, Way};
 use crate::entropy::random;
 use angarium_core::endpoint::Endpoint;
+use angarium_core::outcome::Outcome;
 use angarium_core::refusal::{Code, Refusal};
 use angarium_core::request::Validation;
 
@@ -18,11 +19,18 @@ impl Runner {
         let Some(validation) = Validation::of(endpoint, random(&*self.parts.entropy)) else {
             return Ok(());
         };
-        let request = validation
+        let mut request = validation
             .request()
             .map_err(|reason| Refusal::field(Code::ValidationFailed, "url", reason.to_string()))?;
         let policy = self.parts.directory.egress_of(endpoint.config.tenant);
-        let way = Way { endpoint: NO_ENDPOINT, policy };
+        if let Some(client) = &endpoint.oauth2 {
+            let granted = self.tokens.ask(client, &policy).await.map_err(|fault| {
+                let detail = Outcome::NoToken(fault).detail().unwrap_or_default();
+                Refusal::field(Code::ValidationFailed, "auth", detail)
+            })?;
+            request.authorize(&granted.token);
+        }
+        let way = Way { endpoint: NO_ENDPOINT, policy, tls: endpoint.tls.clone() };
         let exchange = self.parts.transport.send(&way, request, validation.timeout()).await;
         validation.judge(&exchange.outcome, &exchange.headers)
     }

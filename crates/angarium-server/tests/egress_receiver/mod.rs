@@ -169,7 +169,7 @@ pub(crate) fn loopback() -> EgressPolicy {
 
 /// The way of an endpoint under that policy.
 pub(crate) fn way(endpoint: EndpointNo) -> Way {
-    Way { endpoint, policy: Arc::new(loopback()) }
+    Way { endpoint, policy: Arc::new(loopback()), tls: None }
 }
 
 pub(crate) fn egress() -> Egress {

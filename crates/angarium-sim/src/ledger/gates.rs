@@ -144,7 +144,8 @@ impl Ledger {
             | Class::Unreachable
             | Class::Tls
             | Class::TlsUnsupported
-            | Class::Protocol => gate.failed(request, time),
+            | Class::Protocol
+            | Class::Token => gate.failed(request, time),
             Class::Unsendable => false,
         };
         self.counts.openings += u64::from(is_down);

@@ -10,7 +10,7 @@ use angarium_core::batch::{
 };
 use angarium_core::delivery::{DeliveryState, EndReason};
 use angarium_core::egress::EgressSettings;
-use angarium_core::endpoint::{EndpointConfig, EndpointSecrets};
+use angarium_core::endpoint::{EndpointAuth, EndpointConfig, EndpointSecrets, TlsSettings};
 use angarium_core::event::{DataKind, EventType, NewEvent};
 use angarium_core::id::{
     DeliveryKey, EndpointId, EndpointNo, EnvironmentNo, Epoch, EventKey, ShardId, SigningKeyId,
@@ -18,6 +18,7 @@ use angarium_core::id::{
 };
 use angarium_core::lane::Lane;
 use angarium_core::limits::Limits;
+use angarium_core::oauth2::{ClientAuth, OAuth2Settings};
 use angarium_core::outcome::Class;
 use angarium_core::rate::{RateLimit, RateSpec};
 use angarium_core::secret::{SecretText, SigningKey};
@@ -222,8 +223,20 @@ pub(super) fn endpoint(tenant: TenantNo, random: u8) -> EndpointConfig {
         updated_at: at(4),
         secrets: EndpointSecrets {
             keys: vec![signing_key()],
-            auth: None,
+            auth: Some(EndpointAuth::OAuth2(OAuth2Settings {
+                token_url: "https://login.example.com/token".into(),
+                client_id: "client".into(),
+                client_secret: SecretText::new("2"),
+                scopes: vec!["hooks".into()],
+                audience: None,
+                client_auth: ClientAuth::Body,
+            })),
             headers: vec![("x-a".into(), SecretText::new("1"))],
+            tls: Some(TlsSettings {
+                client_certificate: Some("a chain\n".into()),
+                private_key: Some(SecretText::new("its key\n")),
+                ca: None,
+            }),
         },
         ..EndpointConfig::new(
             EndpointId::from_parts(at(3), [random; 10]),

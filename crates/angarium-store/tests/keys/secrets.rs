@@ -3,11 +3,12 @@
 use angarium_core::account::{Environment, Tenant};
 use angarium_core::batch::{BatchResult, EndpointWrite, Guard, GuardAnswer, ShardBatch, Trace};
 use angarium_core::egress::{EgressSettings, WrittenProxy, WrittenSettings};
-use angarium_core::endpoint::{EndpointConfig, EndpointSecrets};
+use angarium_core::endpoint::{EndpointAuth, EndpointConfig, EndpointSecrets, TlsSettings};
 use angarium_core::id::{
     EndpointId, EndpointNo, EnvironmentNo, Epoch, ShardId, SigningKeyId, SourceId, TenantNo,
 };
 use angarium_core::limits::Limits;
+use angarium_core::oauth2::{ClientAuth, OAuth2Settings};
 use angarium_core::secret::{SecretText, SigningKey};
 use angarium_core::source::SourceConfig;
 use angarium_core::subscription::Subscription;
@@ -150,8 +151,22 @@ fn endpoint(n: u8, owner: TenantNo) -> EndpointConfig {
     let (id, all) = (EndpointId::from_bytes([n; 16]), all.expect("every type"));
     let url = "https://hooks.example.com/".into();
     let headers = vec![("x-token".into(), SecretText::new("whsec_header"))];
+    let auth = EndpointAuth::OAuth2(OAuth2Settings {
+        token_url: "https://login.example.com/token".into(),
+        client_id: "client".into(),
+        client_secret: SecretText::new("whsec_client"),
+        scopes: Vec::new(),
+        audience: None,
+        client_auth: ClientAuth::Basic,
+    });
+    let tls = TlsSettings {
+        client_certificate: Some("a chain".into()),
+        private_key: Some(SecretText::new("whsec_private_key")),
+        ca: None,
+    };
+    let keys = vec![key(n, "endpoint")];
     EndpointConfig {
-        secrets: EndpointSecrets { keys: vec![key(n, "endpoint")], auth: None, headers },
+        secrets: EndpointSecrets { keys, auth: Some(auth), headers, tls: Some(tls) },
         ..EndpointConfig::new(id, owner, "standard".into(), url, all, at(1))
     }
 }

@@ -211,6 +211,7 @@ fn advice(class: Class) -> &'static str {
         Class::TlsUnsupported => "fails it and names the versions it needs",
         Class::Protocol => "fails it as broken",
         Class::Unsendable => "cannot send it",
+        Class::Token => "has no token to send it with",
     }
 }
 

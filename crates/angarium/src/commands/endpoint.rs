@@ -1,11 +1,14 @@
 //! `angarium endpoint`.
 
+mod credentials;
+
 use crate::client::{Client, Connection, segment, with_query};
 use crate::commands::{PageArgs, document, job, member};
 use crate::output::{Column, Output};
 use anyhow::Context;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
+use credentials::Credentials;
 use http::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -130,13 +133,15 @@ pub(crate) struct Members {
     /// For people.
     #[arg(long)]
     description: Option<String>,
+    #[command(flatten)]
+    credentials: Credentials,
     /// Any other member of the API, such as `delivery={"retries":["1s"]}`; repeatable.
     #[arg(long, value_parser = member, value_name = "NAME=JSON")]
     set: Vec<(String, Value)>,
 }
 
 impl Members {
-    fn document(self) -> Value {
+    fn document(self) -> anyhow::Result<Value> {
         let types = (!self.types.is_empty()).then(|| json!(self.types));
         let mut members: Map<String, Value> = document([
             ("url", self.to.map(|url| json!(url))),
@@ -144,8 +149,9 @@ impl Members {
             ("contract", self.contract.map(|name| json!(name))),
             ("description", self.description.map(|text| json!(text))),
         ]);
+        members.extend(self.credentials.members()?);
         members.extend(self.set);
-        Value::Object(members)
+        Ok(Value::Object(members))
     }
 }
 
@@ -171,7 +177,7 @@ pub(crate) async fn run(
     let (one, verb) = match action {
         Action::Create { tenant, members } => {
             let path = format!("/v1/tenants/{}/endpoints", segment(&tenant));
-            output.object(&client.post(&path, &members.document()).await?);
+            output.object(&client.post(&path, &members.document()?).await?);
             return Ok(());
         }
         Action::List { tenant, status, page } => {
@@ -186,7 +192,7 @@ pub(crate) async fn run(
             return Ok(());
         }
         Action::Update { one, members } => {
-            let body = Some(Bytes::from(members.document().to_string()));
+            let body = Some(Bytes::from(members.document()?.to_string()));
             output.object(&client.call(Method::PATCH, &path(&one), body).await?);
             return Ok(());
         }

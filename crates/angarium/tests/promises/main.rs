@@ -17,6 +17,7 @@ mod contracts;
 mod crash;
 mod delivering;
 mod egress;
+mod endpoint_auth;
 mod faults;
 mod gates;
 mod herd;

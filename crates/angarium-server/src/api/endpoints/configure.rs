@@ -12,7 +12,9 @@ use crate::api::tenants::check_metadata;
 use crate::entropy::random;
 use angarium_core::account::Tenant;
 use angarium_core::contract::{Contract, KeyPresence, KeyScope};
-use angarium_core::endpoint::{EndpointConfig, EndpointSecrets, EndpointStatus, StaticAuth};
+use angarium_core::endpoint::{
+    EndpointAuth, EndpointConfig, EndpointSecrets, EndpointStatus, TlsSettings,
+};
 use angarium_core::id::{EndpointId, EnvironmentNo};
 use angarium_core::limits::Limits;
 use angarium_core::notice::{OPERATOR, OPERATOR_CONTRACT};
@@ -82,8 +84,9 @@ pub(super) fn new_config(
         made_by: Some(caller.key.id),
         secrets: EndpointSecrets {
             keys: first_key(app, contract, new.secret.as_ref())?.into_iter().collect(),
-            auth: new.auth.as_ref().map(StaticAuth::from),
+            auth: new.auth.as_ref().map(EndpointAuth::from),
             headers: secrets(&new.headers),
+            tls: new.tls.as_ref().map(TlsSettings::from),
         },
         ..EndpointConfig::new(
             EndpointId::from_parts(now, random(&*app.entropy)),
@@ -115,7 +118,10 @@ pub(super) fn change(
         config.secrets.headers = headers.as_ref().map(secrets).unwrap_or_default();
     }
     if let Some(auth) = &change.auth {
-        config.secrets.auth = auth.as_ref().map(StaticAuth::from);
+        config.secrets.auth = auth.as_ref().map(EndpointAuth::from);
+    }
+    if let Some(tls) = &change.tls {
+        config.secrets.tls = tls.as_ref().map(TlsSettings::from);
     }
     if let Some(delivery) = &change.delivery {
         config.delivery.clone_from(delivery);
@@ -297,14 +303,21 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn authentication_is_one_of_four_forms_and_hides_when_printed() {
+    fn authentication_is_one_of_six_forms_and_hides_when_printed() {
         let text = r#"{"auth":{"type":"basic","username":"u","password":"hunter2"}}"#;
         let config = changed(text).expect("a change");
-        assert!(matches!(config.secrets.auth, Some(StaticAuth::Basic { .. })));
+        assert!(matches!(config.secrets.auth, Some(EndpointAuth::Basic { .. })));
         assert!(!format!("{config:?}").contains("hunter2"));
         let refusal = changed(r#"{"auth":{"type":"basic","username":"u"}}"#).expect_err("half");
         assert_eq!(refusal.field.as_deref(), Some("auth.password"));
-        let refusal = changed(r#"{"auth":{"type":"mtls"}}"#).expect_err("unknown");
+        let refusal = changed(r#"{"auth":{"type":"mtls","certificate":""}}"#).expect_err("half");
+        assert_eq!(refusal.field.as_deref(), Some("auth.private_key"));
+        let text = r#"{"auth":{"type":"oauth2","token_url":"https://a.example/","client_id":"c",
+            "client_secret":"hunter2","client_auth":"body"},"tls":{"private_key":"hunter2"}}"#;
+        let config = changed(text).expect("a change");
+        assert!(matches!(&config.secrets.auth, Some(EndpointAuth::OAuth2(_))));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let refusal = changed(r#"{"auth":{"type":"digest"}}"#).expect_err("unknown");
         assert_eq!(refusal.code, Code::InvalidField);
     }
 

@@ -1,8 +1,9 @@
 //! What a caller says of an endpoint. Native calls parse these from JSON; a contract's routes fill
 //! in what their members name.
 
+use super::auth::{AuthBody, TlsBody};
 use crate::api::json::{Pairs, Secret, present};
-use angarium_core::endpoint::{DeliveryMethod, DeliveryOverride, EndpointStatus, StaticAuth};
+use angarium_core::endpoint::{DeliveryMethod, DeliveryOverride, EndpointStatus};
 use angarium_core::lane::Ordering;
 use angarium_core::rate::RateSpec;
 use serde::Deserialize;
@@ -37,6 +38,8 @@ pub(crate) struct NewEndpoint {
     pub(crate) headers: Pairs,
     /// Authentication at the receiver; never shown again.
     pub(crate) auth: Option<AuthBody>,
+    /// A client certificate, and who vouches for the receiver; private keys are never shown again.
+    pub(crate) tls: Option<TlsBody>,
     /// The signing secret, where it was made elsewhere; else one is made.
     #[schema(value_type = Option<String>, format = Password)]
     pub(crate) secret: Option<Secret>,
@@ -96,6 +99,10 @@ pub(crate) struct EndpointChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<AuthBody>)]
     pub(crate) auth: Option<Option<AuthBody>>,
+    /// A client certificate, and who vouches for the receiver, all of it anew.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<TlsBody>)]
+    pub(crate) tls: Option<Option<TlsBody>>,
     /// What its deliveries are ordered by, of those that are accepted from now on; null leaves it
     /// to the contract.
     #[serde(default, deserialize_with = "present")]
@@ -151,43 +158,6 @@ pub(in crate::api) struct Rate {
     burst: Option<u32>,
 }
 
-/// Authentication that stands in every request.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-#[schema(as = Auth)]
-pub(crate) enum AuthBody {
-    /// `Authorization: Basic`.
-    Basic {
-        /// The user.
-        username: String,
-        /// The password.
-        #[schema(value_type = String, format = Password)]
-        password: Secret,
-    },
-    /// `Authorization: Bearer`.
-    Bearer {
-        /// The token.
-        #[schema(value_type = String, format = Password)]
-        token: Secret,
-    },
-    /// A header of the receiver's choice.
-    Header {
-        /// Its name.
-        name: String,
-        /// Its value.
-        #[schema(value_type = String, format = Password)]
-        value: Secret,
-    },
-    /// A query parameter.
-    Query {
-        /// Its name.
-        name: String,
-        /// Its value.
-        #[schema(value_type = String, format = Password)]
-        value: Secret,
-    },
-}
-
 /// What deliveries are ordered by.
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -240,21 +210,4 @@ pub(in crate::api) enum Retries {
         #[schema(example = "24h")]
         window: Option<String>,
     },
-}
-
-impl From<&AuthBody> for StaticAuth {
-    fn from(body: &AuthBody) -> Self {
-        match body {
-            AuthBody::Basic { username, password } => {
-                StaticAuth::Basic { username: username.clone(), password: password.0.clone() }
-            }
-            AuthBody::Bearer { token } => StaticAuth::Bearer { token: token.0.clone() },
-            AuthBody::Header { name, value } => {
-                StaticAuth::Header { name: name.clone(), value: value.0.clone() }
-            }
-            AuthBody::Query { name, value } => {
-                StaticAuth::Query { name: name.clone(), value: value.0.clone() }
-            }
-        }
-    }
 }

@@ -1,12 +1,14 @@
 //! `/v1/endpoints`: where a tenant's deliveries go. Changes go through the shard: an answer means
 //! committed and applied (design.md, rule 6).
 
+mod auth;
 mod configure;
 mod form;
 mod operations;
 mod test;
 mod view;
 
+pub(in crate::api) use auth::CertificateView;
 pub(in crate::api) use form::Rate;
 pub(crate) use form::{EndpointChange, NewEndpoint};
 pub(crate) use operations::{Endpoints, facts, prepare as prepared, prepared_anew};

@@ -1,13 +1,12 @@
 //! Endpoints as they are shown. These types have no place for a secret, but the one that is given
 //! out once.
 
+use super::auth::{AuthView, MASK, TlsView};
 use super::operations;
 use crate::api::App;
 use crate::api::json::{Pairs, Time};
 use angarium_core::contract::api::EndpointFacts;
-use angarium_core::endpoint::{
-    DeliveryMethod, DeliveryOverride, EndpointConfig, EndpointHealth, StaticAuth,
-};
+use angarium_core::endpoint::{DeliveryMethod, DeliveryOverride, EndpointConfig, EndpointHealth};
 use angarium_core::lane::Ordering;
 use angarium_core::outcome::Class;
 use angarium_core::rate::RateSpec;
@@ -16,9 +15,6 @@ use angarium_store::read::EndpointRow;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-
-/// What stands in the place of a secret.
-const MASK: &str = "***";
 
 /// An endpoint.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -49,6 +45,9 @@ pub(in crate::api) struct EndpointView {
     /// Authentication at the receiver, masked.
     #[schema(inline)]
     auth: Option<AuthView>,
+    /// TLS of its own, masked.
+    #[schema(inline)]
+    tls: Option<TlsView>,
     /// What its deliveries are ordered by, where it does not leave that to its contract.
     #[schema(value_type = Option<super::form::OrderingName>)]
     ordering: Option<Ordering>,
@@ -110,51 +109,6 @@ pub(in crate::api) struct HealthView {
     disabled_reason: Option<String>,
 }
 
-/// Authentication, masked.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(in crate::api) enum AuthView {
-    /// `Authorization: Basic`.
-    Basic {
-        /// The user.
-        username: String,
-        /// Masked.
-        password: &'static str,
-    },
-    /// `Authorization: Bearer`.
-    Bearer {
-        /// Masked.
-        token: &'static str,
-    },
-    /// A header.
-    Header {
-        /// Its name.
-        name: String,
-        /// Masked.
-        value: &'static str,
-    },
-    /// A query parameter.
-    Query {
-        /// Its name.
-        name: String,
-        /// Masked.
-        value: &'static str,
-    },
-}
-
-impl From<&StaticAuth> for AuthView {
-    fn from(auth: &StaticAuth) -> Self {
-        match auth {
-            StaticAuth::Basic { username, .. } => {
-                AuthView::Basic { username: username.clone(), password: MASK }
-            }
-            StaticAuth::Bearer { .. } => AuthView::Bearer { token: MASK },
-            StaticAuth::Header { name, .. } => AuthView::Header { name: name.clone(), value: MASK },
-            StaticAuth::Query { name, .. } => AuthView::Query { name: name.clone(), value: MASK },
-        }
-    }
-}
-
 /// An endpoint as the store has it, with the health that its shard knows.
 pub(super) fn of_row(app: &App, row: &EndpointRow) -> EndpointView {
     of(app, &operations::facts(app, row))
@@ -188,6 +142,7 @@ fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> End
         method: config.method,
         headers: Pairs(config.secrets.headers.iter().map(masked).collect()),
         auth: config.secrets.auth.as_ref().map(AuthView::from),
+        tls: config.secrets.tls.as_ref().map(TlsView::from),
         ordering: config.ordering.clone(),
         delivery: config.delivery.clone(),
         concurrency: config.concurrency,
@@ -213,16 +168,22 @@ fn view(config: &EndpointConfig, tenant: String, health: &EndpointHealth) -> End
 mod tests {
     use super::*;
     use crate::api::endpoints::configure::tests::config;
+    use angarium_core::endpoint::{EndpointAuth, TlsSettings};
 
     #[test]
     fn an_endpoint_is_shown_without_any_secret() {
         let mut config = config();
         config.secrets.headers = vec![("X-Key".into(), SecretText::new("canary-1"))];
-        config.secrets.auth = Some(StaticAuth::Bearer { token: SecretText::new("canary-2") });
+        config.secrets.auth = Some(EndpointAuth::Bearer { token: SecretText::new("canary-2") });
+        config.secrets.tls = Some(TlsSettings {
+            private_key: Some(SecretText::new("canary-3")),
+            ..TlsSettings::default()
+        });
         let shown = view(&config, "acme".into(), &EndpointHealth::default());
         let text = serde_json::to_string(&shown).expect("prints");
         assert!(!text.contains("canary"), "{text}");
         assert!(text.contains(r#""headers":{"X-Key":"***"}"#), "{text}");
         assert!(text.contains(r#""auth":{"type":"bearer","token":"***"}"#), "{text}");
+        assert!(text.contains(r#""private_key":"***""#), "{text}");
     }
 }

@@ -3,10 +3,11 @@
 use super::Sides;
 use crate::api::App;
 use crate::api::deliveries::{DeliveryView, view};
+use crate::api::endpoints::CertificateView;
 use crate::api::json::Time;
 use angarium_core::contract::{DisableAfter, WhileDisabled};
 use angarium_core::delivery::{DeadLetterPolicy, DeliveryState, GonePolicy};
-use angarium_core::endpoint::{Endpoint, Setting};
+use angarium_core::endpoint::{AuthInForce, Endpoint, Setting, TlsInForce};
 use angarium_core::event::NewEvent;
 use angarium_core::explain::{Admission, Reason, Wait, not_matched, not_wanted, waits_for};
 use angarium_core::gate::{BreakerRule, BreakerState};
@@ -139,6 +140,12 @@ pub(in crate::api) struct SettingsView {
     gone: SettingView,
     /// The method.
     method: SettingView,
+    /// How requests prove who sends them: `type` and, for `oauth2`, `token_url`; null if they do
+    /// not.
+    auth: SettingView,
+    /// How connections are secured: the `client_certificate` that is shown and the `ca` that
+    /// vouches for the receiver; null if that is left to the server.
+    tls: SettingView,
     /// Most attempts in flight.
     concurrency: SettingView,
     /// Most attempts a second; null if nobody limits them.
@@ -278,6 +285,8 @@ fn settings(endpoint: &Endpoint) -> SettingsView {
         retry_after: shown(settings.retry_after.map(|bounds| bounds.map(bounds_text))),
         gone: shown(settings.gone.map(GonePolicy::as_str)),
         method: shown(settings.method),
+        auth: shown(settings.auth.map(|auth| auth.map(auth_shown))),
+        tls: shown(settings.tls.map(|tls| tls.map(tls_shown))),
         concurrency: shown(settings.concurrency),
         rate: shown(settings.rate.map(|rate| rate.map(|limit| limit.to_spec()))),
         breaker: shown(settings.breaker.map(|rule| rule.map(BreakerView::from))),
@@ -291,6 +300,19 @@ fn settings(endpoint: &Endpoint) -> SettingsView {
 /// In the form of a contract.
 fn bounds_text(bounds: RetryAfterBounds) -> serde_json::Value {
     json!({ "floor": print_span(bounds.floor), "cap": print_span(bounds.cap) })
+}
+
+fn auth_shown(auth: AuthInForce<'_>) -> serde_json::Value {
+    match auth.token_url {
+        Some(url) => json!({ "type": auth.kind, "token_url": url }),
+        None => json!({ "type": auth.kind }),
+    }
+}
+
+fn tls_shown(tls: TlsInForce) -> serde_json::Value {
+    let TlsInForce { client_certificate, ca } = tls;
+    let ca = ca.map(|all| all.into_iter().map(CertificateView::from).collect::<Vec<_>>());
+    json!({ "client_certificate": client_certificate.map(CertificateView::from), "ca": ca })
 }
 
 fn failures_text(after: DisableAfter) -> serde_json::Value {

@@ -93,7 +93,7 @@ async fn send(egress: &Egress, url: &str) -> Exchange {
     // Every attempt on a connection of its own.
     let loopback = vec!["127.0.0.0/8".parse().expect("a range")];
     let policy = EgressPolicy::of_server(AddressPolicy::allowing(loopback));
-    let way = Way { endpoint: NO_ENDPOINT, policy: Arc::new(policy) };
+    let way = Way { endpoint: NO_ENDPOINT, policy: Arc::new(policy), tls: None };
     egress.send(&way, request, TIMEOUT).await
 }
 

@@ -88,7 +88,7 @@ impl Named {
             OutgoingRequest { destination: Arc::new(destination), message, masked_target: None };
         let loopback = vec!["127.0.0.0/8".parse().expect("a range")];
         let policy = EgressPolicy::of_server(AddressPolicy::allowing(loopback));
-        let way = Way { endpoint: NO_ENDPOINT, policy: Arc::new(policy) };
+        let way = Way { endpoint: NO_ENDPOINT, policy: Arc::new(policy), tls: None };
         self.egress.send(&way, request, Duration::from_secs(3)).await.outcome
     }
 }

@@ -28,9 +28,19 @@ const NATIVE_SOURCE: fn() -> Value =
     || json!({"name": "n", "scheme": "github", "secret": "a secret of the third party"});
 const NOTHING: fn() -> Value = || json!({});
 
+/// With a token endpoint, whose URL is in question, at a URL that is not.
+fn with_tokens(rest: fn() -> Value) -> Value {
+    let mut body = rest();
+    body["url"] = oracle::VALIDATING.into();
+    body["auth"] = json!({"type": "oauth2", "client_id": "c", "client_secret": "s"});
+    body
+}
+
 pub(super) const ENTRANCES: &[Entrance] = &[
     native("POST", "/v1/tenants/acme/endpoints", "url", NATIVE_ENDPOINT),
     native("PATCH", "/v1/endpoints/{id}", "url", NOTHING),
+    native("POST", "/v1/tenants/acme/endpoints", "auth.token_url", || with_tokens(NATIVE_ENDPOINT)),
+    native("PATCH", "/v1/endpoints/{id}", "auth.token_url", || with_tokens(NOTHING)),
     native("POST", "/v1/tenants/acme/sources", "forward_url", NATIVE_SOURCE),
     native("PATCH", "/v1/sources/{id}", "forward_url", NOTHING),
     of("aioka", "POST", "/e/v1/webhooks", || json!({"events": ["verdict.new"]})),
@@ -199,7 +209,8 @@ impl Entrance {
     /// Brings a URL in; whether it was taken. Where it was not, it was refused as what it is.
     pub(super) fn take(&self, platform: &Platform, url: &str) -> bool {
         let mut body = (self.body)();
-        body[self.member] = url.into();
+        let member = self.member.split('.').fold(&mut body, |body, name| &mut body[name]);
+        *member = url.into();
         let is_native = self.contract == "standard";
         let caller = if is_native { &platform.api } else { &platform.customer };
         let mut path = match self.path.strip_prefix("/e/") {

@@ -19,6 +19,8 @@ pub(crate) enum Reply {
     Late(Duration, u16),
     /// Answers with this status and these header lines, each with its line end.
     Headed(u16, String),
+    /// Answers with this status and this body, as JSON.
+    Json(u16, String),
     /// Closes the connection without an answer.
     HangUp,
 }
@@ -49,6 +51,16 @@ impl Receiver {
         let (seen, script) = recorded(script);
         let secure = Some(serve(script.clone(), Some(tls::of_the_run().config.clone())));
         Self { address: serve(script, None), secure, seen }
+    }
+
+    /// Answers by script over https alone, as these settings say.
+    pub(crate) fn secured_by(
+        config: Arc<rustls::ServerConfig>,
+        script: impl Fn(&Message) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let (seen, script) = recorded(script);
+        let address = serve(script, Some(config));
+        Self { address, secure: Some(address), seen }
     }
 
     /// Answers by script and keeps nothing: for runs with many requests.
@@ -129,8 +141,13 @@ fn greet(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, script: &Scr
 fn converse(stream: impl Read + Write, script: &Script) {
     let mut reader = BufReader::new(stream);
     while let Ok(Some(request)) = Message::read(&mut reader) {
+        let mut body = "ok".to_owned();
         let (status, headers) = match script(&request) {
             Reply::Status(status) => (status, String::new()),
+            Reply::Json(status, json) => {
+                body = json;
+                (status, "content-type: application/json\r\n".to_owned())
+            }
             Reply::Echo(name) => {
                 let value = request.header(&name).unwrap_or_default();
                 (200, format!("{name}: {value}\r\n"))
@@ -143,7 +160,7 @@ fn converse(stream: impl Read + Write, script: &Script) {
             Reply::HangUp => return,
         };
         let head = format!("HTTP/1.1 {status} Scripted\r\n{headers}");
-        let answer = format!("{head}content-length: 2\r\n\r\nok");
+        let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
         let writer = reader.get_mut();
         if writer.write_all(answer.as_bytes()).and_then(|()| writer.flush()).is_err() {
             return;

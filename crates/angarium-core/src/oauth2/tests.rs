@@ -229,4 +229,7 @@ fn a_refused_token_is_replaced_once_a_minute() {
     assert!(cache.known(&client, at(60.9)).is_some(), "another was tried less than a minute ago");
     cache.refuse(&second, at(61.0));
     assert_eq!(cache.known(&client, at(61.0)), None);
+    keep(&mut cache, "third", at(61.0));
+    cache.refuse(&second, at(600.0));
+    assert!(cache.known(&client, at(600.0)).is_some(), "an answer to an old one says nothing new");
 }

@@ -1,4 +1,4 @@
-//! One attempt: build and sign, get a token where one is needed, send, tell the shard.
+//! One attempt: get a token where one is needed, build and sign, send, tell the shard.
 
 use super::Runner;
 use crate::egress::{Exchange, Way};
@@ -6,7 +6,7 @@ use angarium_core::batch::AttemptRecord;
 use angarium_core::destination::Scheme;
 use angarium_core::endpoint::PlainHttp;
 use angarium_core::id::{Epoch, ShardId};
-use angarium_core::oauth2::OAuth2Client;
+use angarium_core::oauth2::{AccessToken, OAuth2Client};
 use angarium_core::outcome::{Class, Outcome};
 use angarium_core::request::{self, OutgoingRequest};
 use angarium_core::shard::{EndedAttempt, Load, Rows, Start};
@@ -23,21 +23,13 @@ const LOAD_AGAIN: Duration = Duration::from_secs(1);
 impl Runner {
     pub(super) async fn attempt(self: Arc<Self>, shard: ShardId, epoch: Epoch, start: Start) {
         let began = self.now();
-        // Receivers compare the time in a signature with clocks of their own.
-        let (head, exchange) = match self.request(&start, self.parts.clock.wall()) {
-            Ok(request) => {
-                let policy = self.parts.directory.egress_of(start.endpoint.config.tenant);
-                let tls = start.endpoint.tls.clone();
-                let way = Way { endpoint: start.key.endpoint, policy, tls };
-                match &start.endpoint.oauth2 {
-                    None => self.send(&start, &way, request).await,
-                    // Boxed, because few have one, and its future is large.
-                    Some(client) => {
-                        Box::pin(self.send_with_token(&start, &way, client, request)).await
-                    }
-                }
-            }
-            Err(reason) => not_sent(Outcome::NotBuilt(reason), Duration::ZERO),
+        let policy = self.parts.directory.egress_of(start.endpoint.config.tenant);
+        let tls = start.endpoint.tls.clone();
+        let way = Way { endpoint: start.key.endpoint, policy, tls };
+        let (head, exchange) = match &start.endpoint.oauth2 {
+            None => self.exchange(&start, &way, None).await,
+            // Boxed, because few have one, and its future is large.
+            Some(client) => Box::pin(self.exchange_with_token(&start, &way, client)).await,
         };
         let asked = exchange.outcome.retry_after();
         let record = record(start.attempt, began, head, exchange);
@@ -53,32 +45,38 @@ impl Runner {
         });
     }
 
-    async fn send(
+    async fn exchange(
         &self,
         start: &Start,
         way: &Way,
-        request: OutgoingRequest,
+        token: Option<&AccessToken>,
     ) -> (Box<str>, Exchange) {
+        // Receivers compare the time in a signature with clocks of their own.
+        let mut request = match self.request(start, self.parts.clock.wall()) {
+            Ok(request) => request,
+            Err(reason) => return not_sent(Outcome::NotBuilt(reason), Duration::ZERO),
+        };
+        if let Some(token) = token {
+            request.authorize(token);
+        }
         let head = head_of(&request);
         (head, self.parts.transport.send(way, request, start.endpoint.timeout).await)
     }
 
-    /// Sends with the endpoint's token. What a receiver answers to it is the attempt's end, 401
-    /// too: the next attempt has another token.
-    async fn send_with_token(
+    /// What a receiver answers to a token is the attempt's end, 401 too: the next attempt has
+    /// another token.
+    async fn exchange_with_token(
         &self,
         start: &Start,
         way: &Way,
         client: &Arc<OAuth2Client>,
-        mut request: OutgoingRequest,
     ) -> (Box<str>, Exchange) {
         let began = Instant::now();
         let token = match self.tokens.of(way.endpoint, client, &way.policy).await {
             Ok(token) => token,
             Err(fault) => return not_sent(Outcome::NoToken(fault), began.elapsed()),
         };
-        request.authorize(&token);
-        let (head, exchange) = self.send(start, way, request).await;
+        let (head, exchange) = self.exchange(start, way, Some(&token)).await;
         if exchange.outcome.status() == Some(StatusCode::UNAUTHORIZED.as_u16()) {
             self.tokens.refused(way.endpoint, &token).await;
         }

@@ -5,13 +5,15 @@ mod auth;
 mod configure;
 mod form;
 mod operations;
+mod prepare;
 mod test;
 mod view;
 
 pub(in crate::api) use auth::CertificateView;
 pub(in crate::api) use form::Rate;
 pub(crate) use form::{EndpointChange, NewEndpoint};
-pub(crate) use operations::{Endpoints, facts, prepare as prepared, prepared_anew};
+pub(crate) use operations::{Endpoints, facts};
+pub(crate) use prepare::{prepare as prepared, prepared_anew};
 pub(super) use test::{__path_test, test};
 pub(crate) use test::{TestEvent, Tested, send_tests};
 

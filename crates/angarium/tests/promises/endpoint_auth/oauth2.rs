@@ -2,6 +2,7 @@
 
 use super::stage::TokenEndpoint;
 use super::{SOON, endpoint, outcome};
+use crate::support::proxy::{Kind, Proxy};
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::shop::{Shop, text};
 use crate::support::{eventually, tls};
@@ -143,6 +144,23 @@ fn while_the_token_endpoint_is_down_the_endpoint_is_left_alone_as_if_it_were_dow
     let tried = shop.api.list("/v1/deliveries?tenant=acme&class=token").len();
     assert!((1..40).contains(&tried), "{tried} deliveries lost an attempt, the others wait");
     assert_eq!(receiver.count(), 0);
+}
+
+#[test]
+fn a_token_is_asked_for_through_the_environments_proxy() {
+    for kind in [Kind::Connect, Kind::Socks5] {
+        let (shop, tokens, proxy) =
+            (Shop::open(), TokenEndpoint::start(), Proxy::start(kind, None));
+        let egress = json!({"egress": {"proxy": {"url": proxy.url}}});
+        shop.api.patch("/v1/environments/shop", &egress).expect(200);
+        let receiver = tokens.guarded();
+        let auth = json!({"auth": tokens.auth("basic")});
+        shop.endpoint(&endpoint(&receiver.url("/"), &[], &auth));
+        outcome(&shop, "delivered");
+        let at = |url: &str| url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let expected = [at(&tokens.receiver.url("/")), at(&receiver.url("/"))];
+        assert_eq!(proxy.take_asked(), expected, "{kind:?}");
+    }
 }
 
 #[test]

@@ -188,9 +188,8 @@ async fn start_on(
     contracts: Arc<ContractLibrary>,
 ) -> Result<RunningServer, StartError> {
     tell_master_key(&**store, &config).await?;
-    let clock = Arc::clone(&config.clock);
+    let (clock, entropy) = (Arc::clone(&config.clock), Arc::clone(&config.entropy));
     let clock_before = sweeper::look_before(&**store, clock.now()).await?;
-    let entropy = Arc::clone(&config.entropy);
     let refused = |source| StartError::Listen { address: config.listen, source };
     let listener = listener::bind(config.listen).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;

@@ -76,9 +76,9 @@ impl Bodies {
         let mut held = Held { bodies: self, bytes: 0 };
         let (mut body, began) = (pin!(body), Instant::now());
         let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+        let mut due = self.pace.first_by();
         loop {
-            let by = self.pace.next_by(held.bytes as u64).map(|span| began + span);
-            let frame = match by {
+            let frame = match due.map(|due| began + due) {
                 Some(by) => timeout_at(by, body.frame()).await.map_err(|_| self.too_slow())?,
                 None => body.frame().await,
             };
@@ -89,6 +89,7 @@ impl Bodies {
                 return Err(too_large(limit));
             }
             held.grow(data.len(), most)?;
+            due = due.map(|due| self.pace.next_by(due, began.elapsed(), data.len() as u64));
             if held.bytes == data.len() {
                 first = data;
                 continue;
@@ -104,7 +105,11 @@ impl Bodies {
 
     fn too_slow(&self) -> Refusal {
         let (least, grace) = (self.pace.bytes_per_second, self.pace.grace.as_secs());
-        let message = format!("a body comes at {least} bytes a second or more after {grace} s");
+        let silence = self.pace.silence.as_secs();
+        let message = format!(
+            "after {grace} s a body comes at {least} bytes a second or more, and no pause is \
+             longer than {silence} s"
+        );
         Refusal::whole(Code::BadRequest, message)
     }
 }
@@ -170,6 +175,10 @@ mod tests {
         assert_eq!(read(&limits, vec![(4, 1_024), (1, 1_024), (1, 9)]).await, Ok(2_057));
         assert_eq!(read(&limits, vec![(6, 9)]).await, Err(Code::BadRequest));
         assert_eq!(read(&limits, vec![(4, 512), (2, 9)]).await, Err(Code::BadRequest));
+        assert_eq!(read(&limits, vec![(0, 4_000), (8, 9)]).await, Ok(4_009));
+        let roomy = Limits { body_pace: 100, ..limits.clone() };
+        assert_eq!(read(&roomy, vec![(0, 4_000), (9, 9)]).await, Ok(4_009));
+        assert_eq!(read(&roomy, vec![(0, 4_000), (11, 9)]).await, Err(Code::BadRequest));
         let any_pace = Limits { body_pace: 0, ..limits };
         assert_eq!(read(&any_pace, vec![(3_600, 9)]).await, Ok(9));
     }

@@ -60,7 +60,11 @@ impl Tokens {
         policy: &Arc<EgressPolicy>,
     ) -> Result<AccessToken, TokenFault> {
         let slot = self.slot(endpoint);
-        let mut cache = slot.lock().await;
+        // One asks at a time, and nobody waits for longer than one may take.
+        let Ok(mut cache) = tokio::time::timeout(TIMEOUT, slot.lock()).await else {
+            let reason = "its answer to another delivery is still waited for";
+            return Err(TokenFault::Unanswered(reason.to_owned()));
+        };
         let asked_at = self.clock.now();
         if let Some(found) = cache.known(client, asked_at) {
             return found;
@@ -107,7 +111,7 @@ impl Slots {
     /// Drops what nobody uses: of endpoints that are deleted, or whose token ended.
     fn drop_spent(&mut self, clock: &dyn Clock) {
         let now = clock.now();
-        self.of.retain(|_, slot| slot.try_lock().is_ok_and(|cache| !cache.is_spent(now)));
+        self.of.retain(|_, slot| slot.try_lock().map_or(true, |cache| !cache.is_spent(now)));
         self.full = 2 * self.of.len();
     }
 }

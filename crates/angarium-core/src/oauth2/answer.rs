@@ -145,8 +145,9 @@ fn lifetime(said: Option<&Seconds<'_>>) -> Duration {
         Some(Seconds::Text(text)) => text.trim().parse::<f64>().ok(),
     };
     match seconds {
-        Some(seconds) if seconds.is_finite() => {
-            Duration::from_secs_f64(seconds.clamp(0.0, LONGEST.as_secs_f64()))
+        // Some say 0 or less and mean that it does not end.
+        Some(seconds) if seconds.is_finite() && seconds > 0.0 => {
+            Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64()))
         }
         Some(_) | None => UNSAID,
     }

@@ -14,6 +14,8 @@ use std::time::Duration;
 const MARGIN: Duration = Duration::from_secs(60);
 /// For so long a failure is what everybody is told who asks.
 const FAILED: Duration = Duration::from_secs(1);
+/// For so long at the least a token is used once it has come.
+const SHARED: Duration = Duration::from_secs(1);
 /// So long no other token is asked for because a receiver refused one.
 const REFUSED: Duration = Duration::from_secs(60);
 
@@ -59,7 +61,9 @@ impl TokenCache {
     ) -> Result<AccessToken, TokenFault> {
         let (found, since, until) = match found {
             Ok(Granted { token, lifetime }) => {
-                (Ok(token), asked_at, asked_at + (lifetime - MARGIN.min(lifetime / 10)))
+                let until = asked_at + (lifetime - MARGIN.min(lifetime / 10));
+                // Who waited meanwhile uses it too, however short its life is.
+                (Ok(token), asked_at, until.max(now + SHARED))
             }
             Err(fault) => (Err(fault), now, now + FAILED),
         };
@@ -79,6 +83,7 @@ impl TokenCache {
 
     /// Whether nothing is kept that anybody could use.
     pub fn is_spent(&self, now: Timestamp) -> bool {
-        self.kept.as_ref().is_none_or(|kept| now >= kept.until)
+        let was_refused = self.refused_at.is_some_and(|at| now < at + REFUSED);
+        !was_refused && self.kept.as_ref().is_none_or(|kept| now >= kept.until)
     }
 }

@@ -109,6 +109,9 @@ pub struct Egress {
     dialler: Dialler,
     pool: Arc<Pool>,
     limits: EgressLimits,
+    /// What belongs to no endpoint is read for what it says (a token, a certificate), and so kept
+    /// whole, however little is kept in records.
+    whole: EgressLimits,
     reaper: JoinHandle<()>,
 }
 
@@ -122,7 +125,9 @@ impl Egress {
         let dialler = Dialler::new(&config)?;
         let pool = Arc::new(Pool::new(config.limits.clone()));
         let reaper = tokio::spawn(reap(Arc::clone(&pool), REAP_EVERY.min(config.limits.idle)));
-        Ok(Self { dialler, pool, limits: config.limits, reaper })
+        let limits = config.limits;
+        let whole = EgressLimits { body_kept_bytes: limits.body_read_bytes, ..limits.clone() };
+        Ok(Self { dialler, pool, limits, whole, reaper })
     }
 
     async fn attempt(
@@ -133,6 +138,7 @@ impl Egress {
         timeout: Duration,
     ) -> Answer {
         let deadline = started + timeout;
+        let limits = if way.endpoint == NO_ENDPOINT { &self.whole } else { &self.limits };
         let destination = &*request.destination;
         let mut message = prepare(request.message);
         loop {
@@ -146,7 +152,7 @@ impl Egress {
                     Err(outcome) => return Answer::none(outcome),
                 },
             };
-            match connection.exchange(message, destination, &self.limits, deadline).await {
+            match connection.exchange(message, destination, limits, deadline).await {
                 Sent::Unsent(unsent) if is_kept => message = unsent,
                 sent => return self.conclude(way, destination, connection, sent),
             }

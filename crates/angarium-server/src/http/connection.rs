@@ -77,8 +77,9 @@ fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // For a head that follows another in the same bytes, and so begins unnoticed.
-        .header_read_timeout(limits.idle_time)
+        // For a head that follows another in the same bytes, and so begins unnoticed. It counts
+        // from the last answer, so that it must be longer than a connection may stand idle.
+        .header_read_timeout(limits.idle_time * 2 + limits.head_time)
         .max_headers(limits.head_lines)
         .max_buf_size(limits.head_bytes.max(LEAST_HEAD_BYTES));
     builder

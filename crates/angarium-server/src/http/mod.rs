@@ -26,11 +26,14 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How long calls under way may take to end when the server stops, unless it says otherwise.
 const STOP_TIME: Duration = Duration::from_secs(30);
 /// How long to wait when the system cannot accept, for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// So often it is logged, while it goes on, that an address has all its connections.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// What a connection may cost.
 #[derive(Debug, Clone)]
@@ -102,6 +105,7 @@ pub async fn serve(
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let mut told = None;
     loop {
         while connections.try_join_next().is_some() {}
         let (free, stream, peer) = tokio::select! {
@@ -115,6 +119,14 @@ pub async fn serve(
         };
         let Some(place) = places.take(free, peer.0) else {
             metrics.connection_ended("address");
+            if told.is_none_or(|at: Instant| at.elapsed() >= TOLD_EVERY) {
+                told = Some(Instant::now());
+                tracing::warn!(
+                    address = %peer.0,
+                    "an address has as many connections as the limit connections_per_address \
+                     allows; a proxy of yours is named by --trusted-proxy"
+                );
+            }
             continue;
         };
         let (stopped, metrics) = (stopped.clone(), Arc::clone(&metrics));

@@ -150,12 +150,16 @@ fn stored_payload_counts_against_its_quota_after_a_restart_too() {
     // Six characters and their quotes.
     let limits = "stored_bytes_per_tenant=32";
     let shop = Shop::open_with(|start| start.variable("ANGARIUM_LIMIT", limits));
-    for _ in 0..3 {
+    let once = json!({"tenant": "acme", "type": "a", "id": "once", "data": "abcdef"});
+    shop.try_publish(&once).expect(202);
+    for _ in 0..2 {
         publish(&shop.api, "abcdef").expect(202);
     }
     refused(&publish(&shop.api, "abcdefg"), 429, "too_many_bytes");
     publish(&shop.api, "ghijkl").expect(202);
     refused(&publish(&shop.api, ""), 429, "too_many_bytes");
+    // What is there already takes no room.
+    assert_eq!(shop.try_publish(&once).expect(202)["duplicate"], true);
     let used = |shop: &Shop| {
         shop.api.get("/v1/tenants/acme/usage").expect(200)["stored_bytes"]["used"].clone()
     };

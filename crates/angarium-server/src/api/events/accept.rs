@@ -75,7 +75,11 @@ pub(in crate::api) async fn admit(
             return Ok(answer_of(&row, warning));
         }
     };
-    let _reserved = app.quotas.reserve(&*app.store, tenant, event.data.len())?;
+    let _reserved = match app.quotas.reserve(&*app.store, tenant, event.data.len()) {
+        Ok(reserved) => reserved,
+        // What is accepted already takes no more room.
+        Err(refusal) => return again(app, tenant.no, &event, warning).await?.ok_or(refusal.into()),
+    };
     let event = Arc::new(event);
     app.runner.note_publisher(tenant.no);
     match app.runner.publish(tenant.no, Arc::clone(&event), audience, lookup, guard).await? {
@@ -89,6 +93,20 @@ pub(in crate::api) async fn admit(
             app.metrics.duplicate();
             known(app, tenant.no, key, &event, warning).await
         }
+    }
+}
+
+/// The answer to an event whose own id is known, if it is.
+async fn again(
+    app: &App,
+    tenant: TenantNo,
+    event: &NewEvent,
+    warning: Option<String>,
+) -> Result<Option<Accepted>, Problem> {
+    let Some(own_id) = event.own_id.as_deref() else { return Ok(None) };
+    match app.store.find_own_id(tenant, own_id).await? {
+        Some(key) => known(app, tenant, key, event, warning).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -127,8 +127,8 @@ pub(super) fn deep_json(target: &Target) -> String {
 }
 
 pub(super) fn repeated_names(target: &Target) -> String {
-    let many: Vec<_> = (0..20_000).map(|n| format!("\"m{n}\":1")).collect();
-    let twice = format!("{{{},\"m7\":2}}", many.join(","));
+    let many: Vec<_> = (0..20_000).map(|n| format!("\"m{n}\":\"1\"")).collect();
+    let twice = format!("1,\"attributes\":{{{},\"m7\":\"2\"}}", many.join(","));
     let answers = again(target, &publish(target, &event(twice.as_bytes())));
     answers.only(&["422"]);
     answers.to_string()

@@ -15,7 +15,7 @@ use angarium_core::batch::Trace;
 use angarium_core::delivery::EndReason;
 use angarium_core::id::{DeliveryKey, EnvironmentNo};
 use angarium_core::notice::{DeadLetter, LastAttempt};
-use angarium_core::retention::{Ages, Belief, Looked, Part, audit_age};
+use angarium_core::retention::{Age, Ages, Belief, Looked, Part, audit_age};
 use angarium_core::shard::Expiry;
 use angarium_core::time::Timestamp;
 use angarium_store::read::DeliveryRow;
@@ -147,7 +147,7 @@ impl Sweeper {
         let (mut removed, mut lag) = (0, Duration::ZERO);
         for (environment, ages) in &all {
             self.expire(*environment, ages, now).await?;
-            for part in Part::ALL {
+            for part in Part::ALL.into_iter().filter(|part| ages.of(*part) != Age::ForEver) {
                 let order = order(*environment, ages, part, now);
                 let swept = self.sweep(order).await?;
                 removed += swept.events;

@@ -4,7 +4,7 @@ use crate::account::{ApiKey, Environment, EventTypeConfig, Tenant};
 use crate::egress::{EgressSettings, Proxy};
 use crate::endpoint::{EndpointConfig, EndpointSecrets, TlsSettings};
 use crate::job::Job;
-use crate::retention::Retention;
+use crate::retention::{Retention, WrittenAge};
 use crate::secret::{SecretText, SigningKey};
 use crate::source::SourceConfig;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -113,10 +113,11 @@ impl Members {
 
     fn note_retention(self, retention: &Retention) -> Self {
         let written = retention.written();
-        self.note("retention.payload", written.payload)
-            .note("retention.attempts", written.attempts)
-            .note("retention.metadata", written.metadata)
-            .note("retention.audit", written.audit)
+        let said = |age: WrittenAge| age.map(|age| age.unwrap_or_else(|| "for ever".into()));
+        self.note("retention.payload", said(written.payload))
+            .note("retention.attempts", said(written.attempts))
+            .note("retention.metadata", said(written.metadata))
+            .note("retention.audit", said(written.audit))
     }
 
     fn hide_tls(mut self, tls: Option<&TlsSettings>) -> Self {

@@ -12,7 +12,7 @@ pub use doubt::{Belief, Looked};
 use crate::id::EventKey;
 use crate::refusal::{Code, Refusal};
 use crate::time::{Timestamp, parse_span, print_span};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -59,10 +59,10 @@ impl Part {
     }
 
     /// The age at which it goes where nothing is set.
-    const fn usual(self) -> Duration {
+    const fn usual(self) -> Age {
         match self {
-            Part::Payload | Part::Attempts => Duration::from_secs(30 * 24 * 3_600),
-            Part::Metadata => Duration::from_secs(90 * 24 * 3_600),
+            Part::Payload | Part::Attempts => Age::Of(Duration::from_secs(30 * 24 * 3_600)),
+            Part::Metadata => Age::Of(Duration::from_secs(90 * 24 * 3_600)),
         }
     }
 }
@@ -101,31 +101,62 @@ impl Gone {
     }
 }
 
-/// The ages of an environment as they are written: spans such as `30d`.
+/// An age as it is written; absent where it is as by default.
+pub type WrittenAge = Option<Option<String>>;
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WrittenAge, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// How long something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Age {
+    /// So long.
+    Of(Duration),
+    /// Whatever its age.
+    ForEver,
+}
+
+impl Age {
+    /// The span; none if it does not end.
+    pub const fn span(self) -> Option<Duration> {
+        match self {
+            Age::Of(span) => Some(span),
+            Age::ForEver => None,
+        }
+    }
+
+    /// As it is written.
+    pub fn written(self) -> Option<String> {
+        self.span().map(print_span)
+    }
+}
+
+/// The ages of an environment as they are written: spans such as `30d`, and null for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenRetention {
     /// Of payloads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payload: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub payload: WrittenAge,
     /// Of attempts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempts: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub attempts: WrittenAge,
     /// Of all else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub metadata: WrittenAge,
     /// Of the audit log's entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audit: Option<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub audit: WrittenAge,
 }
 
 /// What an environment sets; the rest is as by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retention {
-    payload: Option<Duration>,
-    attempts: Option<Duration>,
-    metadata: Option<Duration>,
-    audit: Option<Duration>,
+    payload: Option<Age>,
+    attempts: Option<Age>,
+    metadata: Option<Age>,
+    audit: Option<Age>,
 }
 
 impl Retention {
@@ -136,14 +167,13 @@ impl Retention {
     /// metadata and entries of the audit log for a day; nothing for more than ten years, and
     /// metadata not shorter than payloads or attempts.
     pub fn try_new(written: &WrittenRetention) -> Result<Self, Refusal> {
-        let of_part = |part: Part, text: &Option<String>| {
-            age(part.as_str(), text.as_deref(), part.youngest())
-        };
+        let of_part =
+            |part: Part, text: &WrittenAge| age(part.as_str(), text.as_ref(), part.youngest());
         let set = Self {
             payload: of_part(Part::Payload, &written.payload)?,
             attempts: of_part(Part::Attempts, &written.attempts)?,
             metadata: of_part(Part::Metadata, &written.metadata)?,
-            audit: age("audit", written.audit.as_deref(), DAY)?,
+            audit: age("audit", written.audit.as_ref(), DAY)?,
         };
         for (part, own) in [(Part::Payload, set.payload), (Part::Attempts, set.attempts)] {
             if own.zip(set.metadata).is_some_and(|(own, metadata)| own > metadata) {
@@ -157,10 +187,10 @@ impl Retention {
     /// As it was written.
     pub fn written(&self) -> WrittenRetention {
         WrittenRetention {
-            payload: self.payload.map(print_span),
-            attempts: self.attempts.map(print_span),
-            metadata: self.metadata.map(print_span),
-            audit: self.audit.map(print_span),
+            payload: self.payload.map(Age::written),
+            attempts: self.attempts.map(Age::written),
+            metadata: self.metadata.map(Age::written),
+            audit: self.audit.map(Age::written),
         }
     }
 
@@ -168,25 +198,31 @@ impl Retention {
     /// longer than metadata.
     pub fn ages(&self) -> Ages {
         let set = [self.payload, self.attempts].into_iter().flatten().max();
-        let usual = Part::Metadata.usual().max(set.unwrap_or_default());
-        let metadata = self.metadata.unwrap_or(usual);
-        let or_usual =
-            |own: Option<Duration>, part: Part| own.unwrap_or(part.usual().min(metadata));
+        let usual = Part::Metadata.usual();
+        let metadata = self.metadata.unwrap_or(set.map_or(usual, |set| usual.max(set)));
+        let or_usual = |own: Option<Age>, part: Part| own.unwrap_or(part.usual().min(metadata));
         Ages {
             payload: or_usual(self.payload, Part::Payload),
             attempts: or_usual(self.attempts, Part::Attempts),
             metadata,
-            audit: self.audit,
+            audit: self.audit.unwrap_or(Age::ForEver),
         }
     }
 }
 
-fn age(name: &str, text: Option<&str>, youngest: Duration) -> Result<Option<Duration>, Refusal> {
+fn age(
+    name: &str,
+    text: Option<&Option<String>>,
+    youngest: Duration,
+) -> Result<Option<Age>, Refusal> {
     let Some(text) = text else { return Ok(None) };
+    let Some(text) = text else { return Ok(Some(Age::ForEver)) };
     let age = parse_span(text).filter(|age| (youngest..=LONGEST).contains(age));
-    age.map(Some).ok_or_else(|| {
+    age.map(|age| Some(Age::Of(age))).ok_or_else(|| {
         let (youngest, longest) = (print_span(youngest), print_span(LONGEST));
-        let message = format!("an age from {youngest} to {longest}, such as \"30d\" or \"12h\"");
+        let message = format!(
+            "an age from {youngest} to {longest}, such as \"30d\" or \"12h\", or null for ever"
+        );
         Refusal::field(Code::InvalidField, name, message)
     })
 }
@@ -195,18 +231,18 @@ fn age(name: &str, text: Option<&str>, youngest: Duration) -> Result<Option<Dura
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ages {
     /// Of payloads.
-    pub payload: Duration,
+    pub payload: Age,
     /// Of attempts.
-    pub attempts: Duration,
+    pub attempts: Age,
     /// Of all else.
-    pub metadata: Duration,
-    /// Of the audit log's entries; none where they are kept for ever.
-    pub audit: Option<Duration>,
+    pub metadata: Age,
+    /// Of the audit log's entries.
+    pub audit: Age,
 }
 
 impl Ages {
     /// The age of a part.
-    pub const fn of(&self, part: Part) -> Duration {
+    pub const fn of(&self, part: Part) -> Age {
         match part {
             Part::Payload => self.payload,
             Part::Attempts => self.attempts,
@@ -216,7 +252,10 @@ impl Ages {
 
     /// The part of every event below this key is of age.
     pub fn end(&self, part: Part, now: Timestamp) -> EventKey {
-        EventKey::first_at(now - self.of(part) + Duration::from_millis(1))
+        match self.of(part) {
+            Age::Of(age) => EventKey::first_at(now - age + Duration::from_millis(1)),
+            Age::ForEver => EventKey::ZERO,
+        }
     }
 }
 
@@ -224,8 +263,7 @@ impl Ages {
 /// beginning only: so the longest age of all environments counts, and none while one of them keeps
 /// its entries for ever.
 pub fn audit_age<'a>(all: impl IntoIterator<Item = &'a Ages>) -> Option<Duration> {
-    let ages: Option<Vec<_>> = all.into_iter().map(|ages| ages.audit).collect();
-    ages?.into_iter().max()
+    all.into_iter().map(|ages| ages.audit).max().and_then(Age::span)
 }
 
 #[cfg(test)]
@@ -233,7 +271,11 @@ mod tests {
     use super::*;
 
     fn written(payload: &str, attempts: &str, metadata: &str) -> WrittenRetention {
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let some = |text: &str| match text {
+            "" => None,
+            "null" => Some(None),
+            text => Some(Some(text.to_owned())),
+        };
         let (payload, attempts, metadata) = (some(payload), some(attempts), some(metadata));
         WrittenRetention { payload, attempts, metadata, audit: None }
     }
@@ -244,7 +286,7 @@ mod tests {
 
     #[test]
     fn an_age_is_within_its_bounds_and_metadata_goes_last() {
-        for good in [("1h", "1h", "1d"), ("3650d", "", "3650d"), ("", "", ""), ("2d", "5d", "")] {
+        for good in [("1h", "1h", "1d"), ("3650d", "", "3650d"), ("", "", ""), ("null", "2d", "")] {
             let written = written(good.0, good.1, good.2);
             let retention = Retention::try_new(&written).expect("within bounds");
             assert_eq!(retention.written(), written);
@@ -257,7 +299,8 @@ mod tests {
             (written("30", "", ""), "payload"),
             (written("2d", "", "1d"), "metadata"),
             (written("", "2d", "1d"), "metadata"),
-            (WrittenRetention { audit: Some("1h".into()), ..Default::default() }, "audit"),
+            (written("null", "", "3650d"), "metadata"),
+            (WrittenRetention { audit: Some(Some("1h".into())), ..Default::default() }, "audit"),
         ] {
             assert_eq!(refused(&bad).as_deref(), Some(member), "{bad:?}");
         }
@@ -268,26 +311,38 @@ mod tests {
         let ages = |payload, attempts, metadata| {
             let retention = Retention::try_new(&written(payload, attempts, metadata));
             let ages = retention.expect("within bounds").ages();
-            Part::ALL.map(|part| print_span(ages.of(part)))
+            Part::ALL.map(|part| ages.of(part).written().unwrap_or_else(|| "for ever".into()))
         };
         assert_eq!(ages("", "", ""), ["30d", "30d", "90d"]);
         assert_eq!(ages("", "", "7d"), ["7d", "7d", "7d"]);
         assert_eq!(ages("120d", "", ""), ["120d", "30d", "120d"]);
+        assert_eq!(ages("null", "", ""), ["for ever", "30d", "for ever"]);
+        assert_eq!(ages("", "", "null"), ["30d", "30d", "for ever"]);
     }
 
     #[test]
     fn a_part_is_of_age_at_its_age_and_not_a_millisecond_before() {
         let ages = Retention::default().ages();
         let key = EventKey::ZERO.next(Timestamp::from_millis(1_000_000));
-        let of_age = key.time() + ages.payload;
+        let of_age = key.time() + ages.payload.span().expect("a default");
         assert!(key < ages.end(Part::Payload, of_age));
         assert!(key >= ages.end(Part::Payload, of_age - Duration::from_millis(1)));
     }
 
     #[test]
+    fn what_is_kept_for_ever_is_never_of_age_and_written_as_null() {
+        let text = r#"{"payload":null,"attempts":null,"metadata":null}"#;
+        let written: WrittenRetention = serde_json::from_str(text).expect("it is read");
+        assert_eq!(serde_json::to_string(&written).expect("it is written"), text);
+        let ages = Retention::try_new(&written).expect("allowed").ages();
+        let far = Timestamp::from_millis(i64::MAX >> 22);
+        assert!(Part::ALL.iter().all(|part| ages.end(*part, far) == EventKey::ZERO));
+    }
+
+    #[test]
     fn the_log_is_cut_where_no_environment_wants_it_any_more() {
         let keeping = |audit: Option<u64>| Ages {
-            audit: audit.map(Duration::from_secs),
+            audit: audit.map_or(Age::ForEver, |age| Age::Of(Duration::from_secs(age))),
             ..Retention::default().ages()
         };
         assert_eq!(audit_age(&[keeping(Some(5)), keeping(Some(9))]), Some(Duration::from_secs(9)));

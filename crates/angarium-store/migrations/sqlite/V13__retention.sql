@@ -1,5 +1,7 @@
--- How long what an environment accepts is kept: JSON; absent where nothing is set.
+-- How long what an environment accepts is kept: JSON; absent where nothing is set. What was accepted
+-- before there were ages is kept for ever, until somebody sets some.
 ALTER TABLE environment ADD COLUMN retention TEXT;
+UPDATE environment SET retention = '{"payload":null,"attempts":null,"metadata":null}';
 
 -- Since when an event has no payload; `data_kind` says why, and the checksum is of this time too.
 ALTER TABLE event ADD COLUMN gone_at INTEGER;
@@ -16,6 +18,16 @@ CREATE TABLE swept (
 CREATE TABLE purge (
     tenant INTEGER PRIMARY KEY
 ) STRICT;
+
+-- Those whose events were left until now; one step in the index for each tenant that has events.
+WITH RECURSIVE owner (tenant) AS (
+    SELECT min(tenant) FROM event_by_tenant
+    UNION ALL
+    SELECT (SELECT min(tenant) FROM event_by_tenant WHERE tenant > owner.tenant)
+    FROM owner WHERE tenant IS NOT NULL
+)
+INSERT INTO purge (tenant)
+SELECT tenant FROM owner WHERE tenant IS NOT NULL AND tenant NOT IN (SELECT no FROM tenant);
 
 -- Work that erases what a tenant has of a subject; through restarts.
 CREATE TABLE erasure (
@@ -46,3 +58,4 @@ INSERT INTO audit_base (one, no, hash) VALUES (1, 0, zeroblob(32));
 
 -- Endpoints that were deleted, the earliest first.
 CREATE INDEX endpoint_by_end ON endpoint (environment, deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX deleted_endpoint_by_tenant ON endpoint (tenant) WHERE deleted_at IS NOT NULL;

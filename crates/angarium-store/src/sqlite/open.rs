@@ -310,3 +310,42 @@ fn unreadable(error: &refinery::Error) -> StoreError {
         false => StoreError::Unavailable(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::MasterKey;
+    use crate::sqlite::Mode;
+    use refinery::Target;
+
+    #[test]
+    fn what_was_there_before_there_were_ages_is_kept_for_ever() {
+        let config = SqliteConfig {
+            path: None,
+            master_key: MasterKey::from_bytes([0; 32]),
+            next_master_key: None,
+            synchronous: Synchronous::Full,
+            mode: Mode::InPlace,
+        };
+        let database = Database::acquire(&config).expect("memory");
+        let mut connection = database.connect_writer().expect("a connection");
+        let before = migrations::runner().set_target(Target::Version(12));
+        before.run(&mut connection).expect("the schema of then");
+        let make = "
+            INSERT INTO environment (no, slug, title, contracts, created_at)
+            VALUES (1, 'prod', '', '[]', 0);
+            INSERT INTO tenant (no, environment, id, metadata, created_at)
+            VALUES (2, 1, 'acme', '{}', 0);
+            INSERT INTO event_by_tenant (tenant, event) VALUES (1, 10), (1, 11), (2, 12), (4, 13)";
+        connection.execute_batch(make).expect("what was there");
+        migrate(&mut connection).expect("the schema of now");
+        let kept: String = connection
+            .query_row("SELECT retention FROM environment", [], |row| row.get(0))
+            .expect("its ages");
+        assert_eq!(kept, r#"{"payload":null,"attempts":null,"metadata":null}"#);
+        let mut select = connection.prepare("SELECT tenant FROM purge ORDER BY 1").expect("rows");
+        let purged: Vec<i64> =
+            select.query_map([], |row| row.get(0)).and_then(Iterator::collect).expect("numbers");
+        assert_eq!(purged, [1, 4], "tenants that were deleted, and no other");
+    }
+}

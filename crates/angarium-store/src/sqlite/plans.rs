@@ -119,6 +119,7 @@ const HOT: &[(&str, &str)] = &[
     (sweep::OLDEST_ENTRIES, "SEARCH audit USING INTEGER PRIMARY KEY (rowid<?)"),
     (purge::EVENTS_OF_TENANT, "SEARCH event_by_tenant USING PRIMARY KEY (tenant=?)"),
     (purge::UNINDEXED_OF_TENANT, "SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"),
+    (purge::ENDPOINTS_OF_TENANT, "INDEX deleted_endpoint_by_tenant (tenant=?)"),
     (erasures::COUNT_RUNNING, "running_erasure (tenant=?)"),
     (erasures::PLACE, "SEARCH erasure USING PRIMARY KEY (id=?)"),
     (erasures::MOVE, "SEARCH erasure USING PRIMARY KEY (id=?)"),

@@ -26,7 +26,7 @@ pub(super) const UNINDEXED_OF_TENANT: &str = "
     SELECT 1 FROM event WHERE key > ?2 AND tenant = ?1 LIMIT 1";
 
 pub(super) const ENDPOINTS_OF_TENANT: &str = "
-    SELECT endpoint.no FROM endpoint WHERE tenant = ?1 LIMIT ?2";
+    SELECT no FROM endpoint WHERE tenant = ?1 AND deleted_at IS NOT NULL LIMIT ?2";
 
 const DELETE_JOBS: &str = "
     DELETE FROM job WHERE id IN (SELECT id FROM job WHERE tenant = ?1 LIMIT ?2)";

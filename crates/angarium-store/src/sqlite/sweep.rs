@@ -6,13 +6,14 @@
 use super::codec::Columns as _;
 use super::events::{self, Stored};
 use super::fault::Fault;
+use super::purge;
 use super::readers::View;
 use super::removal;
 use super::rows::Rows;
 use super::writer::Tx;
 use crate::read::{DeliveryRow, Page};
 use crate::removal::{ExpiringQuery, SweepNext, SweepOrder, Swept};
-use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, JobId, ShardId};
+use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, JobId, ShardId, TenantNo};
 use angarium_core::retention::{Gone, GoneWhy, Looked, Part};
 use angarium_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -36,7 +37,7 @@ pub(super) const MOVE: &str = "
     ON CONFLICT (environment, part) DO UPDATE SET upto = excluded.upto";
 
 pub(super) const OF_AGE: &str = "
-    SELECT key, event.shard, environment FROM event LEFT JOIN tenant ON tenant.no = event.tenant
+    SELECT key, event.shard, event.tenant, environment FROM event LEFT JOIN tenant ON tenant.no = event.tenant
     WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT ?3";
 
 pub(super) const EXPIRING: &str = "
@@ -101,7 +102,11 @@ impl Step {
         let end = self.order.end.get().min(tx.state.indexed_upto.get().saturating_add(1));
         let seen = of_age(tx.connection, self.upto, end)?;
         let looked_at = seen.len();
-        for (key, shard, environment) in seen {
+        for (key, shard, tenant, environment) in seen {
+            if environment.is_none() {
+                // Accepted before its tenant was deleted, and committed after it.
+                purge::begin(tx, tenant)?;
+            }
             if environment == Some(self.order.environment.get()) {
                 if self.events >= EVENTS || self.bytes >= BYTES {
                     return Ok(SweepNext::More);
@@ -165,14 +170,14 @@ impl Step {
     }
 }
 
-type Seen = (EventKey, ShardId, Option<i64>);
+type Seen = (EventKey, ShardId, TenantNo, Option<i64>);
 
 fn of_age(connection: &Connection, after: EventKey, end: i64) -> Result<Vec<Seen>, Fault> {
     let mut select = connection.prepare_cached(OF_AGE)?;
     let mut rows = select.query(params![after.get(), end, at_most(LOOKED_AT)])?;
     let mut seen = Vec::new();
     while let Some(row) = rows.next()? {
-        seen.push((EventKey::new(row.get(0)?), row.shard(1)?, row.get(2)?));
+        seen.push((EventKey::new(row.get(0)?), row.shard(1)?, row.tenant(2)?, row.get(3)?));
     }
     Ok(seen)
 }
@@ -202,7 +207,7 @@ fn left_overs(tx: &Tx<'_>, order: &SweepOrder) -> Result<bool, Fault> {
         .query_map(params![environment, deleted, LEFT_OVERS], |row| row.get(0))?
         .collect::<Result<Vec<i64>, _>>()?;
     for no in &endpoints {
-        super::purge::endpoint(tx, EndpointNo::new(*no))?;
+        purge::endpoint(tx, EndpointNo::new(*no))?;
     }
     Ok(at_most(jobs) >= LEFT_OVERS || at_most(endpoints.len()) >= LEFT_OVERS)
 }

@@ -301,6 +301,7 @@ fn ages_are_checked_shown_changed_and_told() {
         (json!({"payload": "9d", "metadata": "8d"}), "retention.metadata"),
         (json!({"audit": "9999999d"}), "retention.audit"),
         (json!({"payload": "a month"}), "retention.payload"),
+        (json!({"payload": null, "metadata": "90d"}), "retention.metadata"),
     ] {
         let refused = change(bad);
         assert_eq!((refused.status, refused.field()), (422, Some(field)), "{}", refused.body);
@@ -309,6 +310,9 @@ fn ages_are_checked_shown_changed_and_told() {
     let log = shop.api.list("/v1/audit?action=environment.update");
     let told = json!({"member": "retention.payload", "old": null, "new": "12h"});
     assert!(log[0]["changes"].as_array().is_some_and(|all| all.contains(&told)), "{log:?}");
+    change(json!({"payload": null, "attempts": "7d"})).expect(200);
+    let for_ever = json!({"payload": null, "attempts": "7d", "metadata": null, "audit": null});
+    assert_eq!(shown(&shop), for_ever, "what is left of an event stays as long as its payload");
     change(Value::Null).expect(200);
     assert_eq!(shown(&shop), usual);
 }

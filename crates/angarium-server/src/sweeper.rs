@@ -280,7 +280,7 @@ struct PartSwept {
 
 fn order(environment: EnvironmentNo, ages: &Ages, part: Part, now: Timestamp) -> SweepOrder {
     let (end, attempts_end) = (ages.end(part, now), ages.end(Part::Attempts, now));
-    SweepOrder { environment, part, end, attempts_end }
+    SweepOrder { environment, part, end, attempts_end, again: false }
 }
 
 fn expiry(row: DeliveryRow) -> Expiry {

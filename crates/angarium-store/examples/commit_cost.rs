@@ -112,7 +112,8 @@ async fn sweep(
     }
     println!("commits of 16 alone: {}", percentiles(alone));
     for part in Part::ALL {
-        let order = SweepOrder { environment, part, end, attempts_end: EventKey::ZERO };
+        let order =
+            SweepOrder { environment, part, end, attempts_end: EventKey::ZERO, again: false };
         let (mut events, mut held, mut longest) = (0, Duration::ZERO, Duration::ZERO);
         let (mut beside, mut n, begun) = (Vec::new(), 10 * EVENTS, Instant::now());
         loop {

@@ -100,6 +100,9 @@ pub struct SweepOrder {
     pub end: EventKey,
     /// Attempts of events below this one go too: those of deliveries that were made late.
     pub attempts_end: EventKey,
+    /// Begins again with the oldest event that has its payload: so attempts go too that were made
+    /// after those of their event had gone.
+    pub again: bool,
 }
 
 /// What a step removed.
@@ -107,6 +110,8 @@ pub struct SweepOrder {
 pub struct Swept {
     /// From so many events.
     pub events: u64,
+    /// So many of them were damaged, and went whole.
+    pub damaged: u64,
     /// Up to here nothing is left to remove.
     pub upto: EventKey,
     /// What follows.

@@ -30,7 +30,13 @@ use std::sync::Arc;
 const ALL: EventKey = EventKey::new(i64::MAX);
 
 fn order(world: &World, part: Part, end: EventKey) -> SweepOrder {
-    SweepOrder { environment: world.environment, part, end, attempts_end: EventKey::ZERO }
+    SweepOrder {
+        environment: world.environment,
+        part,
+        end,
+        attempts_end: EventKey::ZERO,
+        again: false,
+    }
 }
 
 /// An event with something in every member.
@@ -149,13 +155,20 @@ pub async fn attempts_go_at_their_age_and_how_it_ended_stays(harness: &dyn Harne
     let after = world.delivery(delivery).await;
     assert_eq!(after.attempts, []);
     assert_eq!(after.row, before.row, "with the last attempt's meaning");
+    assert_eq!(world.sweep(Part::Attempts, ALL).await.events, 0, "its event is passed");
     let late = SweepOrder { attempts_end: ALL, ..order(&world, Part::Payload, ALL) };
     let redelivered = world.act_on(delivery, RowActionKind::Redeliver).await.expect("made").key;
     let again = angarium_core::batch::DeliveryWrite { key: redelivered, ..died(key, no) };
     world.record(tenant, again).await;
     assert_eq!(world.delivery(redelivered).await.attempts.len(), 1);
+    let again = SweepOrder { again: true, ..order(&world, Part::Attempts, ALL) };
+    assert_eq!(world.store.sweep(again, at(5_000)).await.expect("swept").events, 1);
+    assert_eq!(world.delivery(redelivered).await.attempts, [], "late ones are looked for again");
+    let last = world.act_on(redelivered, RowActionKind::Redeliver).await.expect("made").key;
+    let again = angarium_core::batch::DeliveryWrite { key: last, ..died(key, no) };
+    world.record(tenant, again).await;
     world.store.sweep(late, at(5_000)).await.expect("swept");
-    assert_eq!(world.delivery(redelivered).await.attempts, [], "late ones go with the payload");
+    assert_eq!(world.delivery(last).await.attempts, [], "and go with the payload");
 }
 
 /// Nothing is left of an event whose metadata is of age: not in lists, not by its id.

@@ -1,9 +1,8 @@
 //! One event is erased: what is left says which it was, and that it was.
 
-use super::events;
 use super::fault::Fault;
 use super::guards::{self, Subject};
-use super::removal;
+use super::removal::{self, Found};
 use super::trace;
 use super::writer::Tx;
 use crate::removal::ErasedEvent;
@@ -34,8 +33,11 @@ pub(super) fn erase(
     key: EventKey,
     now: Timestamp,
 ) -> Result<ErasedEvent, Fault> {
-    let stored = events::find(tx.connection, key)?.filter(|found| found.event.tenant == tenant);
-    let Some(stored) = stored else { return Ok(ErasedEvent::NotFound) };
+    let stored = match removal::find(tx.connection, key)? {
+        Found::Sound(stored) if stored.event.tenant == tenant => stored,
+        Found::Sound(_) | Found::Nothing => return Ok(ErasedEvent::NotFound),
+        Found::Damaged => return damaged(tx, key),
+    };
     if stored.gone.is_some_and(|gone| gone.why == GoneWhy::Erased) {
         return Ok(ErasedEvent::Erased);
     }
@@ -47,6 +49,15 @@ pub(super) fn erase(
         removal::attempts(tx, key)?;
         removal::payload(tx, stored, Gone { why: GoneWhy::Erased, at: now })
     })?;
+    tx.state.to_scrub = true;
+    Ok(ErasedEvent::Erased)
+}
+
+/// What cannot be read goes whole.
+fn damaged(tx: &mut Tx<'_>, key: EventKey) -> Result<ErasedEvent, Fault> {
+    if !removal::for_good(tx, |tx| removal::damaged(tx, key))? {
+        return Ok(ErasedEvent::Waiting(removal::waiting(tx.connection, key)?));
+    }
     tx.state.to_scrub = true;
     Ok(ErasedEvent::Erased)
 }

@@ -143,8 +143,8 @@ pub(super) struct Stored {
 /// Takes the payload from an event for good: its data and, of one that was received, its headers;
 /// if it is erased, all that says more than which event it is.
 pub(super) fn strip(tx: &mut Tx<'_>, stored: Stored, gone: Gone) -> Result<(), Fault> {
-    usage::take_off(tx, &stored.event)?;
     let Stored { shard, event, fanout, .. } = stored;
+    usage::take_off(tx, event.tenant, event.key, usage::length(&event.body.data))?;
     let mut body = NewEvent::clone(&event.body);
     body.data = Bytes::new();
     match gone.why {

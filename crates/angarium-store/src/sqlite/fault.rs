@@ -61,6 +61,11 @@ impl Fault {
         }
     }
 
+    /// Whether one row is not what was written, in a file that is sound.
+    pub(super) fn is_of_a_row(&self) -> bool {
+        self.is_damage() && !self.is_of_the_file()
+    }
+
     /// Whether what is stored is not what was written.
     pub(super) fn is_damage(&self) -> bool {
         match self {

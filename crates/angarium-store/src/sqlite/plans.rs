@@ -111,6 +111,8 @@ const HOT: &[(&str, &str)] = &[
     (removal::DELETE_PAIR, "pair_by_endpoint USING PRIMARY KEY (endpoint=? AND event=?)"),
     (removal::DELETE_OWN_ID, "own_id USING PRIMARY KEY (slice=? AND tenant=? AND hash=? AND"),
     (removal::HOLDS, "SEARCH lane_hold USING PRIMARY KEY (endpoint=? AND event=?)"),
+    (removal::DELETE_HOLD, "SEARCH lane_hold USING PRIMARY KEY (endpoint=? AND event=?)"),
+    (removal::DAMAGED, "SEARCH event USING INTEGER PRIMARY KEY (rowid=?)"),
     (sweep::CURSOR, "SEARCH swept USING PRIMARY KEY (environment=? AND part=?)"),
     (sweep::OF_AGE, "SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (sweep::EXPIRING, "SEARCH pending USING PRIMARY KEY ((event,endpoint,generation)>(?,?,?)"),

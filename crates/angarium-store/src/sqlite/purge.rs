@@ -1,14 +1,13 @@
 //! What deleted tenants had goes, a bounded step at a time. Nobody can read it meanwhile: what is
 //! read is found by its tenant, which is gone.
 
-use super::events;
 use super::fault::Fault;
 use super::holds;
-use super::removal;
+use super::removal::{self, Found};
 use super::writer::Tx;
 use crate::removal::Purged;
 use angarium_core::id::{EndpointNo, EventKey, TenantNo};
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::params;
 
 /// Most events that one step removes.
 const EVENTS: i64 = 250;
@@ -17,7 +16,7 @@ const BYTES: usize = 512 * 1024;
 /// Most endpoints, jobs and erasures that one step removes.
 const ROWS: i64 = 100;
 
-const NEXT_TENANT: &str = "SELECT tenant FROM purge ORDER BY tenant LIMIT 1";
+const TENANTS: &str = "SELECT tenant FROM purge ORDER BY tenant LIMIT ?1";
 
 pub(super) const EVENTS_OF_TENANT: &str = "
     SELECT event FROM event_by_tenant WHERE tenant = ?1 ORDER BY event LIMIT ?2";
@@ -43,11 +42,23 @@ pub(super) fn begin(tx: &Tx<'_>, tenant: TenantNo) -> Result<(), Fault> {
 
 /// One bounded step.
 pub(super) fn step(tx: &mut Tx<'_>) -> Result<Purged, Fault> {
-    let next = tx.connection.prepare_cached(NEXT_TENANT)?;
-    let tenant = { next }.query_row([], |row| row.get::<_, i64>(0)).optional()?;
-    let Some(tenant) = tenant else { return Ok(Purged::Nothing) };
-    let purged = removal::for_good(tx, |tx| of_tenant(tx, tenant))?;
-    tx.state.to_scrub |= !matches!(purged, Purged::Some(1..));
+    let tenants = tx
+        .connection
+        .prepare_cached(TENANTS)?
+        .query_map([ROWS], |row| row.get(0))?
+        .collect::<Result<Vec<i64>, _>>()?;
+    let mut purged = Purged::Nothing;
+    for tenant in tenants {
+        purged = removal::for_good(tx, |tx| of_tenant(tx, tenant))?;
+        // One that cannot go yet stops no other.
+        if purged != Purged::HeldUp {
+            break;
+        }
+    }
+    tx.state.removed |= matches!(purged, Purged::Some(_));
+    if !matches!(purged, Purged::Some(1..)) && tx.state.removed {
+        (tx.state.to_scrub, tx.state.removed) = (true, false);
+    }
     Ok(purged)
 }
 
@@ -59,13 +70,22 @@ fn of_tenant(tx: &mut Tx<'_>, tenant: i64) -> Result<Purged, Fault> {
         .collect::<Result<Vec<_>, _>>()?;
     let (mut removed, mut bytes) = (0, 0);
     for key in &keys {
-        let Some(stored) = events::find(tx.connection, *key)? else { continue };
-        if !removal::unended(tx.connection, &stored)?.is_empty() {
+        let went = match removal::find(tx.connection, *key)? {
+            Found::Nothing => continue,
+            Found::Damaged => removal::damaged(tx, *key)?,
+            Found::Sound(stored) => {
+                let has_ended = removal::unended(tx.connection, &stored)?.is_empty();
+                if has_ended {
+                    bytes += stored.event.body.weight();
+                    removal::whole(tx, &stored)?;
+                }
+                has_ended
+            }
+        };
+        if !went {
             return Ok(if removed > 0 { Purged::Some(removed) } else { Purged::HeldUp });
         }
-        removal::whole(tx, &stored)?;
         removed += 1;
-        bytes += stored.event.body.weight();
         if bytes >= BYTES {
             break;
         }

@@ -5,6 +5,7 @@ use super::accounts::{from_json, json};
 use super::codec::{Columns as _, stored};
 use super::fault::Fault;
 use super::readers::View;
+use super::removal;
 use super::writer::Tx;
 use crate::read::{Page, RejectionNo};
 use angarium_core::id::SourceId;
@@ -71,9 +72,12 @@ pub(super) fn delete_of(tx: &Tx<'_>, source: SourceId) -> Result<(), Fault> {
 }
 
 /// Forgets the oldest of those that were kept long enough, a slice of them; says how many.
-pub(super) fn forget(tx: &Tx<'_>, now: Timestamp) -> Result<usize, Fault> {
-    let forget = params![(now - KEPT_FOR).as_millis(), at_most(SLICE)];
-    Ok(tx.connection.prepare_cached(FORGET)?.execute(forget)?)
+pub(super) fn forget(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, Fault> {
+    let of_age = params![(now - KEPT_FOR).as_millis(), at_most(SLICE)];
+    let forgotten =
+        removal::for_good(tx, |tx| Ok(tx.connection.prepare_cached(FORGET)?.execute(of_age)?))?;
+    tx.state.to_scrub |= forgotten > 0;
+    Ok(forgotten)
 }
 
 /// A page of what a source rejected, newest first.

@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) resealing: Progress,
     /// Whether the log may hold a key that was deleted; after a start nobody knows.
     pub(super) to_scrub: bool,
+    /// Whether a run that is not at its end has removed something.
+    pub(super) removed: bool,
     epochs: [i64; SHARDS],
 }
 
@@ -63,6 +65,7 @@ impl State {
             written_at: None,
             resealing: Progress::default(),
             to_scrub: true,
+            removed: false,
             epochs,
         })
     }

@@ -4,16 +4,18 @@
 //! stops before what may not go yet, so that nothing is passed over (design.md, rule 11).
 
 use super::codec::Columns as _;
-use super::events::{self, Stored};
+use super::events::Stored;
 use super::fault::Fault;
 use super::purge;
 use super::readers::View;
-use super::removal;
+use super::removal::{self, Found};
 use super::rows::Rows;
 use super::writer::Tx;
 use crate::read::{DeliveryRow, Page};
 use crate::removal::{ExpiringQuery, SweepNext, SweepOrder, Swept};
-use angarium_core::id::{DeliveryKey, EndpointNo, EventKey, Generation, JobId, ShardId, TenantNo};
+use angarium_core::id::{
+    DeliveryKey, EndpointNo, EnvironmentNo, EventKey, Generation, JobId, ShardId, TenantNo,
+};
 use angarium_core::retention::{Gone, GoneWhy, Looked, Part};
 use angarium_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -57,6 +59,7 @@ pub(super) const ENDED_JOBS: &str = "
 pub(super) const DELETED_ENDPOINTS: &str = "
     SELECT no FROM endpoint
     WHERE environment = ?1 AND deleted_at IS NOT NULL AND deleted_at < ?2
+      AND NOT EXISTS (SELECT 1 FROM pair_by_endpoint WHERE pair_by_endpoint.endpoint = no)
     ORDER BY deleted_at LIMIT ?3";
 
 pub(super) const OLDEST_ENTRIES: &str = "
@@ -67,31 +70,38 @@ const NOTE_CLOCK: &str = "
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// Up to where a part of an environment's events is removed.
-fn cursor(connection: &Connection, order: &SweepOrder) -> Result<EventKey, Fault> {
-    let of = params![order.environment.get(), order.part.number()];
+fn cursor(connection: &Connection, of: EnvironmentNo, part: Part) -> Result<EventKey, Fault> {
+    let of = params![of.get(), part.number()];
     let upto = connection.prepare_cached(CURSOR)?.query_row(of, |row| row.get(0)).optional()?;
     Ok(upto.map_or(EventKey::ZERO, EventKey::new))
 }
 
 /// One bounded step.
 pub(super) fn step(tx: &mut Tx<'_>, order: &SweepOrder, now: Timestamp) -> Result<Swept, Fault> {
-    let from = cursor(tx.connection, order)?;
-    let mut step = Step { order: *order, now, events: 0, bytes: 0, upto: from };
+    let mut from = cursor(tx.connection, order.environment, order.part)?;
+    if order.again {
+        from = from.min(cursor(tx.connection, order.environment, Part::Payload)?);
+    }
+    let mut step = Step { order: *order, now, events: 0, damaged: 0, bytes: 0, upto: from };
     let next = removal::for_good(tx, |tx| step.take(tx))?;
     if step.upto > from {
         let upto = step.upto.get();
         let moved = params![order.environment.get(), order.part.number(), upto];
         tx.connection.prepare_cached(MOVE)?.execute(moved)?;
     }
-    let Step { events, upto, .. } = step;
-    tx.state.to_scrub |= events > 0 && next != SweepNext::More;
-    Ok(Swept { events, upto, next })
+    let Step { events, damaged, upto, .. } = step;
+    tx.state.removed |= events > 0;
+    if next != SweepNext::More && tx.state.removed {
+        (tx.state.to_scrub, tx.state.removed) = (true, false);
+    }
+    Ok(Swept { events, damaged, upto, next })
 }
 
 struct Step {
     order: SweepOrder,
     now: Timestamp,
     events: u64,
+    damaged: u64,
     bytes: usize,
     upto: EventKey,
 }
@@ -140,22 +150,28 @@ impl Step {
         if part != Part::Attempts && !removal::waiting(tx.connection, key)?.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        if part == Part::Attempts || key < self.order.attempts_end {
+        if part == Part::Attempts {
+            self.events += u64::from(removal::attempts(tx, key)?);
+            return Ok(None);
+        }
+        if key < self.order.attempts_end {
             removal::attempts(tx, key)?;
         }
-        if part != Part::Attempts {
-            let Some(stored) = events::find(tx.connection, key)? else { return Ok(None) };
-            self.bytes += stored.event.body.weight();
-            match part {
-                Part::Metadata => {
+        match removal::find(tx.connection, key)? {
+            Found::Nothing => return Ok(None),
+            // Its payload cannot be told from the rest.
+            Found::Damaged => self.damaged += u64::from(removal::damaged(tx, key)?),
+            Found::Sound(stored) => {
+                self.bytes += stored.event.body.weight();
+                if part == Part::Metadata {
                     let holds = removal::holds(tx.connection, &stored)?;
                     if !holds.is_empty() {
                         return Ok(Some(holds));
                     }
                     removal::whole(tx, &stored)?;
+                } else {
+                    self.strip(tx, stored)?;
                 }
-                Part::Payload => self.strip(tx, stored)?,
-                Part::Attempts => {}
             }
         }
         self.events += 1;
@@ -177,7 +193,10 @@ fn of_age(connection: &Connection, after: EventKey, end: i64) -> Result<Vec<Seen
     let mut rows = select.query(params![after.get(), end, at_most(LOOKED_AT)])?;
     let mut seen = Vec::new();
     while let Some(row) = rows.next()? {
-        seen.push((EventKey::new(row.get(0)?), row.shard(1)?, row.tenant(2)?, row.get(3)?));
+        let tenant = row.tenant(2)?;
+        // A damaged row stops nobody; a shard follows from its tenant.
+        let shard = row.shard(1).unwrap_or_else(|_| ShardId::of(tenant));
+        seen.push((EventKey::new(row.get(0)?), shard, tenant, row.get(3)?));
     }
     Ok(seen)
 }

@@ -9,8 +9,7 @@ use super::codec::stored;
 use super::fault::Fault;
 use super::writer::Tx;
 use crate::read::Usage;
-use angarium_core::event::Event;
-use angarium_core::id::{EndpointNo, TenantNo};
+use angarium_core::id::{EndpointNo, EventKey, TenantNo};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -108,12 +107,16 @@ pub(super) fn settle_bytes(tx: &Tx<'_>, tenant: TenantNo, by: i64) -> Result<(),
     Ok(())
 }
 
-/// Notes that an event has no payload any more, where it has been noted that it had one.
-pub(super) fn take_off(tx: &mut Tx<'_>, event: &Event) -> Result<(), Fault> {
-    let by = -length(&event.body.data);
-    count_bytes(tx, event.tenant, by);
-    match event.key <= tx.state.indexed_upto {
-        true => settle_bytes(tx, event.tenant, by),
+/// Notes that an event has so many bytes of payload no more, where it has been noted that it had.
+pub(super) fn take_off(
+    tx: &mut Tx<'_>,
+    tenant: TenantNo,
+    event: EventKey,
+    bytes: i64,
+) -> Result<(), Fault> {
+    count_bytes(tx, tenant, -bytes);
+    match event <= tx.state.indexed_upto {
+        true => settle_bytes(tx, tenant, -bytes),
         false => Ok(()),
     }
 }

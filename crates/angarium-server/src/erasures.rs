@@ -5,6 +5,7 @@ use crate::api::App;
 use crate::clock::Clock;
 use crate::in_order::in_order;
 use crate::runner::Runner;
+use angarium_core::audit::{Action, Author, Deed, Place};
 use angarium_core::batch::Trace;
 use angarium_core::id::{DeliveryKey, ErasureId, EventKey, TenantNo};
 use angarium_core::refusal::{Code, Refusal};
@@ -33,6 +34,7 @@ pub(crate) async fn erase_event(
     event: EventKey,
     trace: Trace,
 ) -> Result<(), ErasingFailed> {
+    let author = trace.deed.as_ref().map_or(Author::SERVER, |erased| erased.author.clone());
     for _ in 0..LOOKS {
         match app.store.erase_event(tenant, event, trace.clone(), app.now()).await? {
             ErasedEvent::Erased => {
@@ -43,7 +45,7 @@ pub(crate) async fn erase_event(
                 let gone = Refusal::whole(Code::NotFound, "there is no such event");
                 return Err(gone.into());
             }
-            ErasedEvent::Waiting(unended) => cancel(&app.runner, tenant, &unended).await,
+            ErasedEvent::Waiting(unended) => cancel(&app.runner, &author, tenant, &unended).await,
         }
         app.clock.sleep(LOOK_AGAIN).await;
     }
@@ -74,8 +76,17 @@ impl From<StoreError> for ErasingFailed {
 }
 
 /// Cancels deliveries; those that have ended or are gone meanwhile are nobody's concern.
-async fn cancel(runner: &Arc<Runner>, tenant: TenantNo, deliveries: &[DeliveryKey]) {
-    let cancel = |key: &DeliveryKey| runner.cancel_delivery(tenant, *key, Trace::default());
+async fn cancel(
+    runner: &Arc<Runner>,
+    author: &Author,
+    tenant: TenantNo,
+    deliveries: &[DeliveryKey],
+) {
+    let cancel = |key: &DeliveryKey| {
+        let place = Place::Tenant(tenant);
+        let deed = Deed::new(author.clone(), Action::DeliveryCancel, place, key);
+        runner.cancel_delivery(tenant, *key, Trace::of(deed))
+    };
     for answer in in_order(deliveries.iter().map(cancel)).await {
         if let Err(refusal) = answer {
             tracing::debug!(%refusal, "a delivery of what is erased is looked at again");
@@ -119,7 +130,7 @@ pub async fn erase_for_ever(with: Arc<Eraser>) {
         match with.erase_all().await {
             Ok(()) => with.bell.notified().await,
             Err(error) => {
-                tracing::warn!(%error, "a step of an erasure is taken again");
+                tracing::warn!(%error, "erasures that run are looked for again");
                 with.clock.sleep(TRY_AGAIN).await;
             }
         }
@@ -135,7 +146,10 @@ impl Eraser {
             }
             // In turns, so that one that waits for an attempt holds nobody up.
             for id in running {
-                self.turn(id).await?;
+                if let Err(error) = self.turn(id).await {
+                    tracing::warn!(%error, %id, "a step of an erasure is taken again");
+                    self.clock.sleep(TRY_AGAIN).await;
+                }
             }
         }
     }
@@ -144,7 +158,7 @@ impl Eraser {
         match self.store.step_erasure(id, self.clock.now()).await? {
             ErasureStep::More => self.clock.sleep(BREATH).await,
             ErasureStep::Waiting(tenant, unended) => {
-                cancel(&self.runner, tenant, &unended).await;
+                cancel(&self.runner, &Author::SERVER, tenant, &unended).await;
                 // What is not indexed yet is, once the store was looked after.
                 self.runner.look_after_store();
                 self.clock.sleep(LOOK_AGAIN).await;

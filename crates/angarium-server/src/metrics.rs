@@ -185,8 +185,8 @@ impl Metrics {
         self.sweep_seconds.inc_by(took.as_secs_f64());
     }
 
-    /// What is of age is removed, but for what lies so far behind.
-    pub fn sweep_ended(&self, lag: Duration) {
+    /// What is of age and still there lies so far behind its age.
+    pub fn retention_lag(&self, lag: Duration) {
         self.sweep_lag_seconds.set(lag.as_secs_f64());
     }
 

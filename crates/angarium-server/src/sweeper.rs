@@ -20,7 +20,7 @@ use angarium_core::shard::Expiry;
 use angarium_core::time::Timestamp;
 use angarium_store::read::DeliveryRow;
 use angarium_store::removal::{ExpiringQuery, Purged, SweepNext, SweepOrder};
-use angarium_store::{SharedStore, Store, StoreResult};
+use angarium_store::{SharedStore, Store, StoreError, StoreResult};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -36,6 +36,10 @@ const BREATH: Duration = Duration::from_millis(5);
 const REST: u32 = 3;
 /// Deliveries that are given up at once.
 const EXPIRED_AT_ONCE: usize = 64;
+/// So often is looked for attempts that were made after those of their event had gone.
+const AGAIN_EVERY: Duration = Duration::from_secs(24 * 3_600);
+/// After so many steps of one part, what deleted tenants had has its turn.
+const STEPS_IN_A_ROW: u32 = 50;
 /// So often it is noted that the clock goes on, while something is noted at all.
 const NOTE_EVERY: Duration = Duration::from_secs(600);
 
@@ -112,13 +116,9 @@ enum Came {
 pub async fn sweep_for_ever(with: Arc<Sweeper>) {
     let mut watch = Watch::default();
     loop {
-        let rest = match with.round(&mut watch).await {
-            Ok(Came::ToTheEnd) => LOOK_EVERY,
-            Ok(Came::Short) => LOOK_AGAIN,
-            Err(error) => {
-                tracing::warn!(%error, "what is of age could not be removed; it is tried again");
-                LOOK_AGAIN
-            }
+        let rest = match with.round(&mut watch).await.unwrap_or_else(tried_again) {
+            Came::ToTheEnd => LOOK_EVERY,
+            Came::Short => LOOK_AGAIN,
         };
         tokio::select! {
             biased;
@@ -128,38 +128,52 @@ pub async fn sweep_for_ever(with: Arc<Sweeper>) {
     }
 }
 
+/// What fails stops nothing else, and is met again by the next round.
+fn tried_again(error: StoreError) -> Came {
+    tracing::warn!(%error, "what is to go could not be removed; it is tried again");
+    Came::Short
+}
+
 /// What is known of the clock in this process.
 #[derive(Debug, Default)]
 struct Watch {
     looked: Option<Looked>,
     noted_at: Option<Timestamp>,
     is_doubted: bool,
+    /// When late attempts were looked for.
+    again_at: Option<Timestamp>,
+    /// Of this round.
+    removed: u64,
+    lag: Duration,
 }
 
 impl Sweeper {
     async fn round(&self, watch: &mut Watch) -> StoreResult<Came> {
-        let mut came = self.purge().await?;
+        let mut came = self.purge(watch).await.unwrap_or_else(tried_again);
         let now = self.clock.now();
         if !self.believes(watch, now).await? {
             return Ok(came);
         }
+        (watch.removed, watch.lag) = (0, Duration::ZERO);
         let all = (self.ages)();
-        let (mut removed, mut lag) = (0, Duration::ZERO);
+        let again = watch.again_at.is_none_or(|at| now.since(at) >= AGAIN_EVERY);
         for (environment, ages) in &all {
-            self.expire(*environment, ages, now).await?;
+            let expired = self.expire(watch, *environment, ages, now).await;
+            came = came.max(expired.unwrap_or_else(tried_again));
             for part in Part::ALL.into_iter().filter(|part| ages.of(*part) != Age::ForEver) {
-                let order = order(*environment, ages, part, now);
-                let swept = self.sweep(order).await?;
-                removed += swept.events;
-                came = came.max(swept.came);
-                lag = lag.max(swept.lag);
+                let again = again && part == Part::Attempts;
+                let order = SweepOrder { again, ..order(*environment, ages, part, now) };
+                came = came.max(self.sweep(watch, order).await.unwrap_or_else(tried_again));
             }
         }
-        if let Some(age) = audit_age(all.iter().map(|(_, ages)| ages)) {
-            while self.step(self.store.sweep_audit(now - age)).await? > 0 {}
+        if again {
+            watch.again_at = Some(now);
         }
-        self.metrics.sweep_ended(lag);
-        if removed > 0 {
+        if let Some(age) = audit_age(all.iter().map(|(_, ages)| ages)) {
+            while self.step(watch, self.store.sweep_audit(now - age)).await? > 0 {}
+        }
+        self.metrics.retention_lag(watch.lag);
+        if watch.removed > 0 {
             self.note(watch, now).await?;
         }
         Ok(came)
@@ -197,19 +211,32 @@ impl Sweeper {
     }
 
     /// Takes a step, then rests.
-    async fn step<T>(&self, step: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+    async fn step<T>(
+        &self,
+        watch: &mut Watch,
+        step: impl Future<Output = StoreResult<T>>,
+    ) -> StoreResult<T> {
         let begun = Instant::now();
         let taken = step.await?;
         let took = begun.elapsed();
         self.metrics.swept_for(took);
-        self.clock.sleep((took * REST).max(BREATH)).await;
+        self.rest(watch, (took * REST).max(BREATH)).await;
         Ok(taken)
     }
 
+    /// Rests. The clock is looked at, so that a round may last: one that jumps meanwhile is doubted
+    /// by the next round, and this one goes by the time at which it began.
+    async fn rest(&self, watch: &mut Watch, rest: Duration) {
+        self.clock.sleep(rest).await;
+        if let Some(looked) = &mut watch.looked {
+            looked.look(self.clock.now());
+        }
+    }
+
     /// Removes what deleted tenants had.
-    async fn purge(&self) -> StoreResult<Came> {
+    async fn purge(&self, watch: &mut Watch) -> StoreResult<Came> {
         loop {
-            match self.step(self.store.purge()).await? {
+            match self.step(watch, self.store.purge()).await? {
                 Purged::Some(events) => self.metrics.swept("tenant", events),
                 Purged::HeldUp => return Ok(Came::Short),
                 Purged::Nothing => return Ok(Came::ToTheEnd),
@@ -218,7 +245,13 @@ impl Sweeper {
     }
 
     /// Gives up what still waits although its event's payload is of age.
-    async fn expire(&self, no: EnvironmentNo, ages: &Ages, now: Timestamp) -> StoreResult<()> {
+    async fn expire(
+        &self,
+        watch: &mut Watch,
+        no: EnvironmentNo,
+        ages: &Ages,
+        now: Timestamp,
+    ) -> StoreResult<Came> {
         let end = ages.end(Part::Payload, now);
         let (environment, limit) = (no, EXPIRED_AT_ONCE);
         let mut query = ExpiringQuery { environment, end, cursor: None, limit };
@@ -229,30 +262,34 @@ impl Sweeper {
             in_order(page.items.into_iter().map(expire)).await;
             query.cursor = match page.next {
                 Some(next) => Some(next),
-                None => return Ok(()),
+                None => return Ok(Came::ToTheEnd),
             };
-            self.clock.sleep(BREATH).await;
+            self.rest(watch, BREATH).await;
         }
     }
 
-    async fn sweep(&self, order: SweepOrder) -> StoreResult<PartSwept> {
-        let mut events = 0;
-        loop {
-            let swept = self.step(self.store.sweep(order, self.clock.now())).await?;
+    async fn sweep(&self, watch: &mut Watch, mut order: SweepOrder) -> StoreResult<Came> {
+        for steps in 1.. {
+            let swept = self.step(watch, self.store.sweep(order, self.clock.now())).await?;
+            order.again = false;
             self.metrics.swept(order.part.as_str(), swept.events);
-            events += swept.events;
+            self.metrics.swept("damaged", swept.damaged);
+            watch.removed += swept.events;
+            let lag = order.end.time().since(swept.upto.time());
             match swept.next {
-                SweepNext::More => {}
-                SweepNext::Reached => {
-                    return Ok(PartSwept { events, came: Came::ToTheEnd, lag: Duration::ZERO });
-                }
+                SweepNext::More => self.metrics.retention_lag(watch.lag.max(lag)),
+                SweepNext::Reached => return Ok(Came::ToTheEnd),
                 SweepNext::HeldUp(holds) => {
+                    watch.lag = watch.lag.max(lag);
                     self.release(&holds).await?;
-                    let lag = order.end.time().since(swept.upto.time());
-                    return Ok(PartSwept { events, came: Came::Short, lag });
+                    return Ok(Came::Short);
                 }
             }
+            if steps % STEPS_IN_A_ROW == 0 {
+                self.purge(watch).await?;
+            }
         }
+        Ok(Came::Short)
     }
 
     /// A dead letter that nobody has skipped until its event goes holds its lane no longer.
@@ -268,14 +305,6 @@ impl Sweeper {
         }
         Ok(())
     }
-}
-
-/// What became of one part.
-struct PartSwept {
-    events: u64,
-    came: Came,
-    /// How far behind its age it is.
-    lag: Duration,
 }
 
 fn order(environment: EnvironmentNo, ages: &Ages, part: Part, now: Timestamp) -> SweepOrder {

@@ -5,9 +5,8 @@ use crate::api::json::Answer;
 use crate::api::problem::Problem;
 use angarium_core::contract::api::{ForwardDelivery, MOST_RECEIVED, ReceivedEvent, Subject};
 use angarium_core::delivery::DeliveryState;
-use angarium_core::event::Event;
 use angarium_core::source::Source;
-use angarium_store::read::{DeliveryQuery, DeliveryRow, EventQuery};
+use angarium_store::read::{DeliveryQuery, DeliveryRow, EventQuery, EventRow};
 use bytes::Bytes;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use std::sync::Arc;
 const PAGES: usize = 8;
 
 /// An event with the source that received it.
-type Received = (Arc<Event>, Arc<Source>);
+type Received = (EventRow, Arc<Source>);
 
 impl Operating<'_> {
     /// What the source in the path received.
@@ -32,7 +31,7 @@ impl Operating<'_> {
         let mut events = Vec::new();
         for source in self.all_sources()? {
             self.read_received(&source, &mut events).await?;
-            events.sort_by_key(|(event, _)| Reverse(event.key));
+            events.sort_by_key(|(row, _)| Reverse(row.event.key));
             events.truncate(MOST_RECEIVED);
         }
         Ok(self.print_received(&events))
@@ -45,7 +44,7 @@ impl Operating<'_> {
         source: &Arc<Source>,
         events: &mut Vec<Received>,
     ) -> Result<(), Problem> {
-        let oldest = events.get(MOST_RECEIVED - 1).map(|(event, _)| event.accepted_at);
+        let oldest = events.get(MOST_RECEIVED - 1).map(|(row, _)| row.event.accepted_at);
         let mut query = EventQuery {
             environment: self.caller.environment()?.no,
             tenant: Some(source.config.tenant),
@@ -61,7 +60,7 @@ impl Operating<'_> {
         for _ in 0..PAGES {
             let page = self.app.store.events(&query).await?;
             query.limit = query.limit.saturating_sub(page.items.len());
-            events.extend(page.items.into_iter().map(|row| (row.event, Arc::clone(source))));
+            events.extend(page.items.into_iter().map(|row| (row, Arc::clone(source))));
             query.cursor = page.next.filter(|_| query.limit > 0);
             if query.cursor.is_none() {
                 break;
@@ -71,8 +70,9 @@ impl Operating<'_> {
     }
 
     fn print_received(&self, events: &[Received]) -> Answer {
-        let events = events.iter().map(|(event, source)| ReceivedEvent {
-            event,
+        let events = events.iter().map(|(row, source)| ReceivedEvent {
+            event: &row.event,
+            is_gone: row.gone.is_some(),
             source: source.config.id,
             source_name: &source.config.name,
         });

@@ -35,6 +35,8 @@ pub struct ReceivedEvent<'a> {
     pub source: SourceId,
     /// The source's name.
     pub source_name: &'a str,
+    /// Whether its payload has come of age.
+    pub is_gone: bool,
 }
 
 /// How an event was forwarded.
@@ -104,6 +106,7 @@ pub(super) fn of_received(
         ReceivedFact::SourceId => api.id.show(received.source).into(),
         ReceivedFact::SourceName => received.source_name.into(),
         ReceivedFact::Type => body.kind.as_str().into(),
+        ReceivedFact::Data if received.is_gone => Value::Null,
         ReceivedFact::Data => data(body.data_kind, &body.data),
         ReceivedFact::At => api.time.value(received.event.accepted_at),
     }

@@ -6,7 +6,6 @@ use crate::api::json::Time;
 use crate::api::page::{self, Cursor, ListName, Listed, Query};
 use crate::api::problem::Problem;
 use crate::api::{App, Named};
-use angarium_core::event::Event;
 use angarium_core::id::EventKey;
 use angarium_core::source::{Rejection, Source};
 use angarium_core::time::Timestamp;
@@ -59,10 +58,12 @@ pub(in crate::api) struct RequestView {
     target: Option<String>,
     /// The headers that were kept.
     headers: BTreeMap<String, String>,
-    /// The body, or its beginning; what is not text is replaced.
-    body: String,
-    /// How many bytes it had.
-    body_bytes: u64,
+    /// The body, or its beginning; what is not text is replaced. Null once it came of age.
+    body: Option<String>,
+    /// How many bytes it had; null once it came of age.
+    body_bytes: Option<u64>,
+    /// Since when an accepted one has neither headers nor a body any more.
+    expired_at: Option<Time>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,14 +172,14 @@ async fn accepted(
 
 /// One of a page's items, with the place after it.
 enum Item {
-    Accepted(Arc<Event>),
+    Accepted(Box<EventRow>),
     Rejected(RejectionNo, Rejection),
 }
 
 impl Item {
     fn at(&self) -> Timestamp {
         match self {
-            Item::Accepted(event) => event.accepted_at,
+            Item::Accepted(row) => row.event.accepted_at,
             Item::Rejected(_, rejection) => rejection.at,
         }
     }
@@ -193,7 +194,8 @@ fn merged(
     limit: usize,
 ) -> Page<Item, Place> {
     let (next_accepted, next_rejected) = (accepted.next, rejected.next);
-    let mut accepted = accepted.items.into_iter().map(|row| Item::Accepted(row.event)).peekable();
+    let mut accepted =
+        accepted.items.into_iter().map(|row| Item::Accepted(Box::new(row))).peekable();
     let rejected = rejected.items.into_iter();
     let mut rejected = rejected.map(|(no, rejection)| Item::Rejected(no, rejection)).peekable();
     let (mut items, mut place) = (Vec::new(), after);
@@ -208,7 +210,7 @@ fn merged(
             (_, Some(_)) => rejected.next(),
         };
         match &next {
-            Some(Item::Accepted(event)) => place.accepted = event.key,
+            Some(Item::Accepted(row)) => place.accepted = row.event.key,
             Some(Item::Rejected(no, _)) => place.rejected = *no,
             None => {}
         }
@@ -227,7 +229,8 @@ impl From<Item> for RequestView {
     fn from(item: Item) -> Self {
         let at = Time(item.at());
         match item {
-            Item::Accepted(event) => {
+            Item::Accepted(row) => {
+                let (event, is_there) = (&row.event, row.gone.is_none());
                 let body = &event.body;
                 let headers = body.received_headers();
                 Self {
@@ -241,8 +244,9 @@ impl From<Item> for RequestView {
                     method: None,
                     target: None,
                     headers: headers.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
-                    body: String::from_utf8_lossy(&body.data).into_owned(),
-                    body_bytes: body.data.len() as u64,
+                    body: is_there.then(|| String::from_utf8_lossy(&body.data).into_owned()),
+                    body_bytes: is_there.then_some(body.data.len() as u64),
+                    expired_at: row.gone.map(|gone| Time(gone.at)),
                 }
             }
             Item::Rejected(_, rejection) => Self {
@@ -256,8 +260,9 @@ impl From<Item> for RequestView {
                 method: Some(rejection.method),
                 target: Some(rejection.target),
                 headers: rejection.headers.into_iter().collect(),
-                body: String::from_utf8_lossy(&rejection.body).into_owned(),
-                body_bytes: rejection.body_bytes,
+                body: Some(String::from_utf8_lossy(&rejection.body).into_owned()),
+                body_bytes: Some(rejection.body_bytes),
+                expired_at: None,
             },
         }
     }

@@ -136,7 +136,12 @@ fn received(kind: DataKind, data: &'static [u8]) -> Event {
 fn what_was_received_is_told_as_json_or_as_text_and_how_it_went_on() {
     let (contract, config) = (contract("alumia"), source());
     let api = api(&contract);
-    let of = |event| ReceivedEvent { event, source: config.id, source_name: &config.name };
+    let of = |event| ReceivedEvent {
+        event,
+        source: config.id,
+        source_name: &config.name,
+        is_gone: false,
+    };
     let (json, text) = (received(DataKind::Json, b"{\"a\":1}"), received(DataKind::Text, b"a=1"));
     let id = api.id.show(config.id);
     let told = |name: &str, payload: &str| {
@@ -150,6 +155,9 @@ fn what_was_received_is_told_as_json_or_as_text_and_how_it_went_on() {
     let events = route(api, Method::GET, "/api/v1/webhooks/x/events");
     let both = format!("[{},{}]", told("", r#"{"a":1}"#), told("", r#""a=1""#));
     assert_eq!(printed(api, events, &Subject::Received(&[of(&json), of(&text)])), both);
+    let gone = ReceivedEvent { is_gone: true, ..of(&text) };
+    let without = format!("[{}]", told("", "null"));
+    assert_eq!(printed(api, events, &Subject::Received(&[gone])), without);
     let recent = route(api, Method::GET, "/api/v1/webhooks/events");
     let named = format!("[{}]", told(r#""webhookName":"Stripe events","#, r#""a=1""#));
     assert_eq!(printed(api, recent, &Subject::Received(&[of(&text)])), named);

@@ -88,8 +88,12 @@ impl Calls<'_> {
         let made = SourceFacts { deliveries: 0, last_delivery_at: None, ..rotated };
         let id = EventId::Made(EventKey::first_at(NOW));
         let event = self.samples.first_event();
-        let received =
-            |event| ReceivedEvent { event, source: self.source.id, source_name: &self.source.name };
+        let received = |event| ReceivedEvent {
+            event,
+            source: self.source.id,
+            source_name: &self.source.name,
+            is_gone: false,
+        };
         let received: Vec<_> = event.iter().map(received).collect();
         let forwards = [forward(&id)];
         let subject = match route.operation {

@@ -5,6 +5,10 @@
 //! took, so that whoever publishes meanwhile hardly waits. A clock that has jumped is not believed
 //! ([`Looked`]): what is removed does not come back.
 
+mod watch;
+
+pub use watch::look_before;
+
 use crate::api::App;
 use crate::clock::Clock;
 use crate::in_order::in_order;
@@ -15,16 +19,17 @@ use angarium_core::batch::Trace;
 use angarium_core::delivery::EndReason;
 use angarium_core::id::{DeliveryKey, EnvironmentNo};
 use angarium_core::notice::{DeadLetter, LastAttempt};
-use angarium_core::retention::{Age, Ages, Belief, Looked, Part, audit_age};
+use angarium_core::retention::{Age, Ages, Looked, Part, audit_age};
 use angarium_core::shard::Expiry;
 use angarium_core::time::Timestamp;
 use angarium_store::read::DeliveryRow;
 use angarium_store::removal::{ExpiringQuery, Purged, SweepNext, SweepOrder};
-use angarium_store::{SharedStore, Store, StoreError, StoreResult};
+use angarium_store::{SharedStore, StoreError, StoreResult};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use watch::Watch;
 
 /// So often is looked for what has come of age.
 const LOOK_EVERY: Duration = Duration::from_secs(300);
@@ -40,9 +45,6 @@ const EXPIRED_AT_ONCE: usize = 64;
 const AGAIN_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// After so many steps of one part, what deleted tenants had has its turn.
 const STEPS_IN_A_ROW: u32 = 50;
-/// So often it is noted that the clock goes on, while something is noted at all.
-const NOTE_EVERY: Duration = Duration::from_secs(600);
-
 /// What sweeps.
 pub struct Sweeper {
     /// Where everything is kept.
@@ -59,22 +61,6 @@ pub struct Sweeper {
     pub bell: Arc<Notify>,
     /// What was known of the clock before this process wrote anything.
     pub before: Looked,
-}
-
-/// What is known of the clock from before; asked before the store is taken over, which writes.
-///
-/// # Errors
-/// The store's.
-pub async fn look_before(store: &dyn Store, now: Timestamp) -> StoreResult<Looked> {
-    let (noted, written_at) = store.clock_looked_at().await?;
-    Ok(match noted {
-        Some(mut looked) => {
-            looked.note(written_at);
-            looked
-        }
-        None if written_at == Timestamp::default() => Looked::first(now),
-        None => Looked::first(written_at),
-    })
 }
 
 impl Sweeper {
@@ -134,19 +120,6 @@ fn tried_again(error: StoreError) -> Came {
     Came::Short
 }
 
-/// What is known of the clock in this process.
-#[derive(Debug, Default)]
-struct Watch {
-    looked: Option<Looked>,
-    noted_at: Option<Timestamp>,
-    is_doubted: bool,
-    /// When late attempts were looked for.
-    again_at: Option<Timestamp>,
-    /// Of this round.
-    removed: u64,
-    lag: Duration,
-}
-
 impl Sweeper {
     async fn round(&self, watch: &mut Watch) -> StoreResult<Came> {
         let mut came = self.purge(watch).await.unwrap_or_else(tried_again);
@@ -179,37 +152,6 @@ impl Sweeper {
         Ok(came)
     }
 
-    /// Whether the clock goes on as it should.
-    async fn believes(&self, watch: &mut Watch, now: Timestamp) -> StoreResult<bool> {
-        let mut looked = watch.looked.unwrap_or(self.before);
-        let belief = looked.look(now);
-        watch.looked = Some(looked);
-        let is_doubted = belief != Belief::Believed;
-        self.metrics.clock_doubted(is_doubted);
-        if let Belief::DoubtedUntil(until) = belief
-            && !watch.is_doubted
-        {
-            tracing::warn!(
-                "the clock has jumped, or the server was down for more than an hour: nothing is \
-                 removed for its age until {until}"
-            );
-        }
-        if is_doubted || watch.is_doubted {
-            self.note(watch, now).await?;
-        }
-        watch.is_doubted = is_doubted;
-        Ok(!is_doubted)
-    }
-
-    async fn note(&self, watch: &mut Watch, now: Timestamp) -> StoreResult<()> {
-        let is_fresh = watch.noted_at.is_some_and(|at| now.since(at) < NOTE_EVERY);
-        if let Some(looked) = watch.looked.filter(|_| !is_fresh) {
-            self.store.note_clock(looked).await?;
-            watch.noted_at = Some(now);
-        }
-        Ok(())
-    }
-
     /// Takes a step, then rests.
     async fn step<T>(
         &self,
@@ -222,15 +164,6 @@ impl Sweeper {
         self.metrics.swept_for(took);
         self.rest(watch, (took * REST).max(BREATH)).await;
         Ok(taken)
-    }
-
-    /// Rests. The clock is looked at, so that a round may last: one that jumps meanwhile is doubted
-    /// by the next round, and this one goes by the time at which it began.
-    async fn rest(&self, watch: &mut Watch, rest: Duration) {
-        self.clock.sleep(rest).await;
-        if let Some(looked) = &mut watch.looked {
-            looked.look(self.clock.now());
-        }
     }
 
     /// Removes what deleted tenants had.

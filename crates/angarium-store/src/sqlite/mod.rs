@@ -54,6 +54,7 @@ mod removal;
 mod remover;
 mod sweep;
 
+mod clock;
 mod codec;
 mod crc;
 mod fault;

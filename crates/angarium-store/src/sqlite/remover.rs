@@ -1,6 +1,6 @@
 //! [`Removal`] of the embedded store.
 
-use super::{SqliteStore, erase, erasures, purge, sweep};
+use super::{SqliteStore, clock, erase, erasures, purge, sweep};
 use crate::error::StoreResult;
 use crate::read::{DeliveryRow, Page};
 use crate::removal::{
@@ -40,11 +40,11 @@ impl Removal for SqliteStore {
     }
 
     async fn clock_looked_at(&self) -> StoreResult<(Option<Looked>, Timestamp)> {
-        self.read(sweep::clock_looked_at).await
+        self.read(clock::looked_at).await
     }
 
     async fn note_clock(&self, looked: Looked) -> StoreResult<()> {
-        self.write_alone(move |tx| sweep::note_clock(tx, looked)).await
+        self.write_alone(move |tx| clock::note(tx, looked)).await
     }
 
     async fn erase_event(

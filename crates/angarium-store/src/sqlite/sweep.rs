@@ -16,7 +16,7 @@ use crate::removal::{ExpiringQuery, SweepNext, SweepOrder, Swept};
 use angarium_core::id::{
     DeliveryKey, EndpointNo, EnvironmentNo, EventKey, Generation, JobId, ShardId, TenantNo,
 };
-use angarium_core::retention::{Gone, GoneWhy, Looked, Part};
+use angarium_core::retention::{Gone, GoneWhy, Part};
 use angarium_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -64,10 +64,6 @@ pub(super) const DELETED_ENDPOINTS: &str = "
 
 pub(super) const OLDEST_ENTRIES: &str = "
     SELECT no, at, hash FROM audit WHERE no < ?1 ORDER BY no LIMIT ?2";
-
-const NOTE_CLOCK: &str = "
-    INSERT INTO meta (name, value) VALUES ('clock_looked_at', ?1)
-    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// Up to where a part of an environment's events is removed.
 fn cursor(connection: &Connection, of: EnvironmentNo, part: Part) -> Result<EventKey, Fault> {
@@ -300,26 +296,4 @@ pub(super) fn audit(tx: &mut Tx<'_>, upto: Timestamp) -> Result<u64, Fault> {
         tx.state.to_scrub = true;
         Ok(removed)
     })
-}
-
-/// What was noted of the clock, and the last time of which the store knows.
-pub(super) fn clock_looked_at(view: &View<'_>) -> Result<(Option<Looked>, Timestamp), Fault> {
-    let select = "SELECT value FROM meta WHERE name = 'clock_looked_at'";
-    let noted: Option<String> =
-        view.connection.prepare_cached(select)?.query_row([], |row| row.get(0)).optional()?;
-    let parse = |text: String| {
-        serde_json::from_str(&text).map_err(|e| Fault::damaged("meta.clock_looked_at", e))
-    };
-    let select = "SELECT max(ifnull((SELECT value FROM meta WHERE name = 'written_at'), 0),
-                             ifnull((SELECT max(accepted_at) FROM (
-                                 SELECT accepted_at FROM event ORDER BY key DESC LIMIT 1)), 0))";
-    let written = view.connection.prepare_cached(select)?.query_row([], |row| row.get(0))?;
-    Ok((noted.map(parse).transpose()?, Timestamp::from_millis(written)))
-}
-
-/// Notes what is known of the clock.
-pub(super) fn note_clock(tx: &Tx<'_>, looked: Looked) -> Result<(), Fault> {
-    let text = super::accounts::json("meta.clock_looked_at", &looked)?;
-    tx.connection.prepare_cached(NOTE_CLOCK)?.execute([text])?;
-    Ok(())
 }

@@ -13,7 +13,7 @@ pub(crate) use endpoint::{
 
 use crate::random::Random;
 use angarium_core::limits::Limits;
-use angarium_core::retention::Ages;
+use angarium_core::retention::{Age, Ages};
 use std::time::Duration;
 
 /// A run.
@@ -141,12 +141,12 @@ fn limits(random: &mut Random) -> Limits {
 
 /// Hours, within a run; of some runs nothing comes of age.
 fn ages(random: &mut Random) -> Option<Ages> {
-    let hours = |hours: u64| Duration::from_secs(hours * HOUR);
+    let hours = |hours: u64| Age::Of(Duration::from_secs(hours * HOUR));
     let payload = random.pick(&[None, None, Some(1), Some(4)]).flatten()?;
     let attempts = random.pick(&[1, 4, 8]).unwrap_or(4);
     let metadata = payload.max(attempts) + random.pick(&[0, 3, 40]).unwrap_or(3);
     let (payload, attempts, metadata) = (hours(payload), hours(attempts), hours(metadata));
-    Some(Ages { payload, attempts, metadata, audit: None })
+    Some(Ages { payload, attempts, metadata, audit: Age::ForEver })
 }
 
 impl Faults {

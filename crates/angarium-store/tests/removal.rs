@@ -176,7 +176,8 @@ async fn events_of_a_tenant_that_is_gone_go_when_they_are_met() {
     let mut stage = Stage::with_events(2).await;
     stage
         .tamper(
-            "INSERT INTO delivery (event, endpoint, generation, sequence, state, attempts, ended_at) \
+            "INSERT INTO delivery \
+                 (event, endpoint, generation, sequence, state, attempts, ended_at) \
                  SELECT key, 7, 0, sequence, 4, 0, 0 FROM event; DELETE FROM tenant",
         )
         .await;

@@ -3,7 +3,7 @@
 use super::{Knowledge, Ledger};
 use angarium_core::delivery::DeliveryState;
 use angarium_core::id::{DeliveryKey, EventKey};
-use angarium_core::retention::Part;
+use angarium_core::retention::{Age, Part};
 use angarium_core::time::Timestamp;
 
 /// Up to where parts are gone.
@@ -26,7 +26,7 @@ impl Ledger {
         for key in new.into_iter().filter(|key| *key > before) {
             self.counts.gone[usize::from(part == Part::Metadata)] += 1;
             let number = self.number(key);
-            if clock.since(key.time()) < ages.of(part) {
+            if Age::Of(clock.since(key.time())) < ages.of(part) {
                 self.violated(format!("event {number} loses its {} too early", part.as_str()));
             }
             let open: Vec<_> = self.open.iter().filter(|open| open.event == key).copied().collect();

@@ -39,7 +39,8 @@ pub(super) const MOVE: &str = "
     ON CONFLICT (environment, part) DO UPDATE SET upto = excluded.upto";
 
 pub(super) const OF_AGE: &str = "
-    SELECT key, event.shard, event.tenant, environment FROM event LEFT JOIN tenant ON tenant.no = event.tenant
+    SELECT key, event.shard, event.tenant, environment
+    FROM event LEFT JOIN tenant ON tenant.no = event.tenant
     WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT ?3";
 
 pub(super) const EXPIRING: &str = "

@@ -174,13 +174,11 @@ async fn a_hold_of_an_endpoint_that_is_gone_holds_nothing() {
 #[tokio::test]
 async fn events_of_a_tenant_that_is_gone_go_when_they_are_met() {
     let mut stage = Stage::with_events(2).await;
-    stage
-        .tamper(
-            "INSERT INTO delivery \
-                 (event, endpoint, generation, sequence, state, attempts, ended_at) \
-                 SELECT key, 7, 0, sequence, 4, 0, 0 FROM event; DELETE FROM tenant",
-        )
-        .await;
+    let ended = "
+        INSERT INTO delivery (event, endpoint, generation, sequence, state, attempts, ended_at)
+        SELECT key, 7, 0, sequence, 4, 0, 0 FROM event;
+        DELETE FROM tenant";
+    stage.tamper(ended).await;
     assert_eq!(stage.store().purge().await.expect("a step"), Purged::Nothing);
     assert_eq!(stage.sweep(Part::Payload).await.events, 0);
     assert_eq!(stage.store().purge().await.expect("a step"), Purged::Some(2));

@@ -119,7 +119,8 @@ fn take_back(directory: &Path) {
          ALTER TABLE api_key DROP COLUMN rate; ALTER TABLE api_key DROP COLUMN forget_at;
          DROP TABLE tenant_usage;
          ALTER TABLE environment DROP COLUMN egress; DROP TABLE audit; DROP TABLE audit_head;
-         DROP INDEX endpoint_by_end; ALTER TABLE environment DROP COLUMN retention;
+         DROP INDEX endpoint_by_end; DROP INDEX deleted_endpoint_by_tenant;
+         ALTER TABLE environment DROP COLUMN retention;
          ALTER TABLE event DROP COLUMN gone_at; DROP TABLE swept; DROP TABLE purge;
          DROP TABLE erasure; DROP TABLE audit_base;
          DELETE FROM refinery_schema_history WHERE version >= 9",

@@ -173,6 +173,10 @@ limits! {
     key_rate: usize = 0, "calls", Some(Code::RateLimited);
     /// Calls with such a key at once; 0 for what a second allows.
     key_burst: usize = 0, "calls", Some(Code::RateLimited);
+    /// Events a second that are published with one key, of whatever tenants; 0 for any number.
+    key_event_rate: usize = 0, "events", Some(Code::RateLimited);
+    /// Events with such a key at once; 0 for what a second allows.
+    key_event_burst: usize = 0, "events", Some(Code::RateLimited);
     /// Calls a second with all keys of one tenant, portal keys too; 0 for any number.
     tenant_call_rate: usize = 0, "calls", Some(Code::RateLimited);
     /// Calls with them at once; 0 for what a second allows.

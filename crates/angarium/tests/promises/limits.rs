@@ -100,6 +100,23 @@ fn keys_of_a_tenant_share_its_rate_its_portal_keys_too() {
 }
 
 #[test]
+fn a_key_publishes_no_more_events_than_its_rate_in_batches_too() {
+    let shop = limited(&["key_event_rate=1", "key_event_burst=4"]);
+    let (_, api) = key(&shop, json!({"name": "k", "environment": "shop", "scopes": ["publish"]}));
+    let event = json!({"tenant": "acme", "type": "a", "data": 1});
+    let batch = |events: usize| {
+        api.post("/v1/events/batch", &json!({"events": vec![event.clone(); events]}))
+    };
+    let answer = batch(3);
+    let stands = headers(&answer, "ratelimit");
+    assert!(answer.status == 202 && stands[0].starts_with("\"publish\";r=1;t="), "{stands:?}");
+    refused(&batch(5), 422, "batch_too_large");
+    refused(&batch(3), 429, "rate_limited");
+    let (_, other) = key(&shop, json!({"name": "o", "environment": "shop", "scopes": ["publish"]}));
+    other.post("/v1/events", &event).expect(202);
+}
+
+#[test]
 fn wrong_keys_from_one_address_are_told_to_wait_and_a_right_one_is_not() {
     let shop = limited(&["wrong_key_rate=1", "wrong_key_burst=5"]);
     let wrong = Api::new(&shop.server.address, "ang_wrong");

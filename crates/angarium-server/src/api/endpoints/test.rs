@@ -72,7 +72,7 @@ pub(in crate::api) async fn test(
     let row = Endpoints::of(&app, &call.caller)?.find(&id).await?;
     let tenant = call.caller.owner(&app, row.config.tenant, "endpoint")?;
     let planned = plan(&app, &tenant, &[row], &call.body)?.pop().ok_or_else(internal)?;
-    app.rates.admit([&*tenant])?;
+    app.rates.admit_by(Some(call.caller.key.id), [&*tenant])?;
     let guard = call.idempotency.guard(GuardAnswer::Event);
     Ok(Answer::accepted(&send(&app, &tenant, planned, guard).await?))
 }

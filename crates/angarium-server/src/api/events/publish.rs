@@ -12,6 +12,7 @@ use crate::in_order::in_order;
 use crate::ingest;
 use angarium_core::account::Tenant;
 use angarium_core::batch::GuardAnswer;
+use angarium_core::id::ApiKeyId;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -150,9 +151,10 @@ where
             let turn = Turn::First(idempotency.guard(GuardAnswer::Event));
             let event = prepare(app, &caller, &body)?;
             let tenant = Arc::clone(&event.tenant);
-            let answer = accept_within_rate(app, event, turn).await;
+            let key = Some(caller.key.id);
+            let answer = accept_within_rate(app, key, event, turn).await;
             let mut response = answered(app, answer);
-            quota::say_published(app.rates.quota(&tenant), &mut response);
+            quota::say_published(app.rates.quota(key, Some(&tenant)), &mut response);
             Ok(response)
         }
         Opened::Repeated(answer) => {
@@ -163,8 +165,13 @@ where
     }
 }
 
-async fn accept_within_rate(app: &App, event: Prepared, turn: Turn) -> Result<Answer, Problem> {
-    app.rates.admit([&*event.tenant])?;
+async fn accept_within_rate(
+    app: &App,
+    key: Option<ApiKeyId>,
+    event: Prepared,
+    turn: Turn,
+) -> Result<Answer, Problem> {
+    app.rates.admit_by(key, [&*event.tenant])?;
     let accepted = accept(app, event, turn).await?;
     Ok(Answer::accepted(&accepted))
 }
@@ -197,12 +204,13 @@ pub(in crate::api) async fn publish_batch(
     // Of several tenants it cannot be said in two headers.
     let alike = tenants.windows(2).all(|pair| pair[0].no == pair[1].no);
     let whose = tenants.first().filter(|_| alike).cloned();
-    let answer = match app.rates.admit(tenants.iter().map(|tenant| &**tenant)) {
+    let key = Some(caller.key.id);
+    let answer = match app.rates.admit_by(key, tenants.iter().map(|tenant| &**tenant)) {
         Ok(()) => Ok(accept_items(&app, items).await),
         Err(refusal) => Err(refusal.into()),
     };
     let mut response = answered(&app, answer);
-    quota::say_published(whose.and_then(|tenant| app.rates.quota(&tenant)), &mut response);
+    quota::say_published(app.rates.quota(key, whose.as_deref()), &mut response);
     Ok(response)
 }
 

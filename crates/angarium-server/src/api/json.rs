@@ -14,6 +14,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::error::Category;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -187,6 +188,9 @@ impl<'de> Deserialize<'de> for Pairs {
     }
 }
 
+/// So many names are compared one by one; more are hashed, since whoever calls chooses how many.
+const FEW: usize = 32;
+
 struct PairsVisitor;
 
 impl<'de> Visitor<'de> for PairsVisitor {
@@ -202,8 +206,16 @@ impl<'de> Visitor<'de> for PairsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
         let mut pairs: Vec<(Box<str>, Box<str>)> = Vec::new();
+        let mut many = HashSet::<Box<str>>::new();
         while let Some((name, value)) = map.next_entry::<Box<str>, Box<str>>()? {
-            if pairs.iter().any(|(known, _)| *known == name) {
+            if pairs.len() == FEW {
+                many.extend(pairs.iter().map(|(name, _)| name.clone()));
+            }
+            let is_new = match pairs.len() {
+                ..FEW => pairs.iter().all(|(known, _)| *known != name),
+                _ => many.insert(name.clone()),
+            };
+            if !is_new {
                 return Err(A::Error::custom(format_args!("{name:?} stands there twice")));
             }
             pairs.push((name, value));
@@ -343,6 +355,27 @@ mod tests {
     fn an_unknown_member_is_refused_with_the_allowed_ones_named() {
         let refusal = parse::<Outer>(b"{\"nam\":\"a\"}", &Limits::default()).expect_err("unknown");
         assert!(refusal.message.contains("`name`") && refusal.message.contains("`inner`"));
+    }
+
+    #[test]
+    fn of_many_names_each_stands_once() {
+        let object = |names: std::ops::Range<usize>, last: &str| {
+            let all: Vec<_> = names.map(|n| format!(r#""m{n}":"1""#)).collect();
+            format!(r#"{{{},"{last}":"2"}}"#, all.join(","))
+        };
+        for count in [1, FEW - 1, FEW, FEW + 1, 20_000] {
+            for (last, is_good) in [("m0", false), ("other", true)] {
+                let text = object(0..count, last);
+                let parsed = serde_json::from_str::<Pairs>(&text);
+                assert_eq!(
+                    parsed.is_ok_and(|pairs| pairs.0.len() == count + 1),
+                    is_good,
+                    "{count}"
+                );
+            }
+            let last = format!("m{}", count - 1);
+            assert!(serde_json::from_str::<Pairs>(&object(0..count, &last)).is_err(), "{count}");
+        }
     }
 
     #[test]
